@@ -14,7 +14,7 @@ from campaign.domain.pace.pacing import Slots
 from campaign.domain.standing import Standing
 from campaign.domain.verdict import PassReading, Resolution
 from campaign.ledger.records import (
-    AttemptRecord,
+    AttemptColumns,
     CampaignRecord,
     CampaignSpec,
     CorrectedRow,
@@ -22,7 +22,6 @@ from campaign.ledger.records import (
     PendingWork,
     ResultColumns,
     RunnerRecord,
-    Sends,
 )
 
 
@@ -309,9 +308,6 @@ class LedgerReader(Protocol):
     def recent_rate(self, campaign: int) -> float:
         """Attempts of the campaign per second, by all processes, that ended in the last ten seconds."""
 
-    def sends_over_time(self, campaign: int, *, since: float, until: float, buckets: int) -> list[Sends]:
-        """The campaign's attempts from `since` until before `until`, in Unix seconds, in `buckets` periods of equal length."""
-
     def zones(self, campaign: int) -> tuple[str, ...]:
         """The time zones of the campaign's rows; an empty name stands for rows without one."""
 
@@ -358,8 +354,8 @@ class LedgerReader(Protocol):
     def last_change(self, campaign: int) -> float:
         """When the campaign last changed, in Unix seconds."""
 
-    def attempts_by_row(self, campaign: int) -> Iterator[AttemptRecord]:
-        """Every attempt, ordered by row and then by time, streamed."""
+    def attempt_columns(self, campaign: int) -> Iterator[AttemptColumns]:
+        """Every attempt, ordered by row and then by time, by column, a part at a time."""
 
     def pass_keys(self, campaign: int) -> Iterator[tuple[int, str, Status]]:
         """Every row that can be sent, or was: its number, the key of its pass, and its status; in any order, streamed."""
@@ -386,6 +382,5 @@ __all__ = [
     "ResultColumns",
     "Runner",
     "RunnerRecord",
-    "Sends",
     "UnverifiedRow",
 ]

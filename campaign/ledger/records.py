@@ -1,12 +1,11 @@
 """The records of a ledger: campaigns, rows, attempts and runners."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
 from campaign.domain.lists.sheet import SheetLines
-from campaign.domain.model import Status
 
 ROWS_AT_ONCE: Final = 512
 """Few enough that rows with huge cells take little memory, and enough that the work for each part does not matter.
@@ -93,36 +92,6 @@ class RunnerRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AttemptRecord:
-    """An attempt that ended. `message` is None if it is still the row's message."""
-
-    row: int
-    pass_key: str
-    runner: int
-    status: str
-    reason: str
-    http_status: int | None
-    sent_at: float
-    settled_at: float
-    latency_seconds: float | None
-    message: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sends:
-    """The attempts that began in a period of time; `at` is the beginning of the period, in Unix seconds.
-
-    `by_status` counts the attempts by result (pending: it is tried again), without zeros. The latencies are those of attempts that got an
-    answer; 0 if there are none.
-    """
-
-    at: float
-    by_status: dict[Status, int] = field(default_factory=dict)
-    mean_latency_seconds: float = 0.0
-    max_latency_seconds: float = 0.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class PendingWork:
     """The work that is left of a campaign. Seconds count from now, 0 or less if due; None if there is no such row."""
 
@@ -160,6 +129,25 @@ class ResultColumns:
     latency_seconds: Sequence[float | None]
     pass_status: Sequence[str]
     device_type: Sequence[str]
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptColumns:
+    """Between one and ROWS_AT_ONCE attempts that ended; each column has one value per attempt. `sent_at` is in Unix seconds.
+
+    `status` is what the attempt came to: pending if its row was sent again. `http_status` and `latency_seconds` are None without an answer.
+    """
+
+    row: Sequence[int]
+    runner: Sequence[int]
+    status: Sequence[str]
+    reason: Sequence[str]
+    http_status: Sequence[int | None]
+    sent_at: Sequence[float]
+    latency_seconds: Sequence[float | None]
 
     def __len__(self) -> int:
         return len(self.row)

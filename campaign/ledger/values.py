@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from itertools import chain, islice, repeat
@@ -13,8 +12,8 @@ import orjson
 from campaign.domain.batches import Batch, BatchState
 from campaign.domain.model import OPEN, UNSENT, Claim, Outcome, ResultRow, Settlement, StagedBatch, StagedRow, Status
 from campaign.domain.standing import Standing
-from campaign.ledger.port import CampaignRecord, CampaignSpec, DesiredState, Sends, UnverifiedRow
-from campaign.ledger.records import ROWS_AT_ONCE, AttemptRecord, ResultColumns
+from campaign.ledger.port import CampaignRecord, CampaignSpec, DesiredState, UnverifiedRow
+from campaign.ledger.records import ROWS_AT_ONCE, AttemptColumns, ResultColumns
 
 MAY_HAVE_ARRIVED: Final = frozenset({Status.DELIVERED, Status.NOT_DELIVERED, Status.ACCEPTED, Status.UNKNOWN})
 """Rows of a results file with these statuses count as attempts."""
@@ -215,20 +214,13 @@ def result_columns(found: Iterator[tuple[Any, ...]]) -> Iterator[ResultColumns]:
         )
 
 
-def attempt_record(values: tuple[Any, ...]) -> AttemptRecord:
-    row, pass_key, runner, status, reason, http_status, sent_at, settled_at, latency_seconds, message = values
-    return AttemptRecord(
-        row=row,
-        pass_key=pass_key,
-        runner=runner,
-        status=status,
-        reason=reason,
-        http_status=http_status,
-        sent_at=sent_at,
-        settled_at=settled_at,
-        latency_seconds=latency_seconds,
-        message=message,
-    )
+def attempt_columns(found: Iterator[tuple[Any, ...]]) -> Iterator[AttemptColumns]:
+    """The result of the statement `attempt_columns`, a part at a time."""
+    while columns := list(zip(*islice(found, ROWS_AT_ONCE), strict=True)):
+        row, runner, status, reason, http_status, sent_at, latency_seconds = columns
+        yield AttemptColumns(
+            row=row, runner=runner, status=status, reason=reason, http_status=http_status, sent_at=sent_at, latency_seconds=latency_seconds
+        )
 
 
 def doubt(campaign: int, values: tuple[Any, ...], others: Sequence[tuple[Any, ...]]) -> UnverifiedRow:
@@ -255,30 +247,6 @@ def filters(reasons: frozenset[str], http_statuses: frozenset[int]) -> dict[str,
 def as_json(values: Sequence[Any]) -> str:
     """A list as one value, for SQLite's `json_each`."""
     return orjson.dumps(list(values)).decode()
-
-
-def sends(found: Iterable[tuple[Any, ...]], *, since: float, width: float, buckets: int) -> list[Sends]:
-    """One value per bucket from `sends_over_time`, whose columns are bucket, status, attempts, answers, total seconds, longest seconds."""
-    by_status: dict[int, dict[Status, int]] = defaultdict(dict)
-    answered: dict[int, int] = defaultdict(int)
-    seconds: dict[int, float] = defaultdict(float)
-    most: dict[int, float] = defaultdict(float)
-    for place, status, attempts, answers, in_all, longest in found:
-        # Rounding may put the last moment into a bucket that does not exist.
-        bucket = min(place, buckets - 1)
-        by_status[bucket][Status(status)] = by_status[bucket].get(Status(status), 0) + attempts
-        answered[bucket] += answers
-        seconds[bucket] += in_all
-        most[bucket] = max(most[bucket], longest)
-    return [
-        Sends(
-            at=since + bucket * width,
-            by_status=by_status[bucket],
-            mean_latency_seconds=seconds[bucket] / answered[bucket] if answered[bucket] else 0.0,
-            max_latency_seconds=most[bucket],
-        )
-        for bucket in range(buckets)
-    ]
 
 
 def lot(seed: int, row: int) -> bytes:

@@ -1,156 +1,149 @@
-"""Charts of a campaign as SVG for pages: without scripts and external resources, light or dark like the reader's system."""
+"""The charts of a campaign: single pictures for the console, inline ones for the page."""
 
-import math
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
-import pygal
-from pygal.style import Style
+import numpy as np
+from markupsafe import Markup
 
 from campaign.domain.model import Status
+from campaign.reporter.figures import Latencies
+from campaign.reporter.pauses import KIND_LABEL, Kind, Pauses
+from campaign.reporter.svg import NARROW, WIDTH, config, drawn, in_both_widths, pygal, ticks
 from campaign.reporter.timeline import Timeline
 
-# pygal adds a finder for its plugins to `sys.meta_path`. Every later import would use it, and Python warns about it.
-sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__module__ != pygal.__name__]
+_MARKS_HEIGHT: Final = 16
+_MARK_WIDTH: Final = 10.0
 
-WIDTH: Final = 920
-NARROW: Final = 400
-"""The width for phones, where the letters of a wide chart would be too small."""
-HEIGHT: Final = 300
-_LABEL_WIDTH: Final = 120
-
-_FONT: Final = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', 'Liberation Sans', Arial, sans-serif"
+THROTTLED: Final = "throttled"
+PAGE_COLORS: Final = {status.value: status.info.colors for status in Status} | {
+    THROTTLED: ("#b3531a", "#f0945a"),
+    Kind.PERSON: ("#cfdaf0", "#3c4a6b"),
+    Kind.NOBODY: ("#e3e3dd", "#474c5a"),
+    Kind.SLOWED: ("#f6d8c1", "#6b4527"),
+    Kind.TROUBLE: ("#f3cfd0", "#6a3437"),
+    Kind.HOURS: ("#ddd5ee", "#4d4166"),
+}
+"""Each color is a pair for light and for dark."""
 _MEAN: Final = ("#4548c8", "#a3a7ff")
 _MOST: Final = ("#b9bbf0", "#4d5191")
 
-_CSS: Final = """
-svg { background: none; }
-text { font-family: FONT; fill: #5c5f6b; }
-.background { fill: none; }
-.axis .line { stroke: none; }
-.axis text { font-size: 13px; }
-.axis .guide.line, .axis .major.guide.line { stroke: #e4e4df; stroke-width: 1; stroke-dasharray: none; }
-.axis.x .guide.line, .axis.x .major.guide.line { stroke: none; }
-.axis.x text { text-anchor: middle; }
-.axis.y text { text-anchor: end; }
-.axis .always_show .guide.line { stroke: #b9bac2; }
-.legend text { font-size: 13px; }
-text.title { font-size: 13px; text-anchor: middle; }
-text.no_data { font-size: 15px; text-anchor: middle; }
-.series .line { fill: none; stroke-width: 2.5; stroke-linejoin: round; stroke-linecap: round; }
-.series .rect { stroke: none; }
-.dots circle { stroke: none; }
-.tooltip, .text-overlay { display: none; }
-@media (prefers-color-scheme: dark) {
-  text { fill: #a4a8b5; }
-  .axis .guide.line, .axis .major.guide.line { stroke: #30333c; }
-  .axis.x .guide.line, .axis.x .major.guide.line { stroke: none; }
-  .axis .always_show .guide.line { stroke: #555a67; }
-}
-"""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """An entry of a chart's key; `name` is the color's name in the page's styles.
+
+    A `mark` is not a bar, but a sign above each stretch with a value.
+    """
+
+    name: str
+    label: str
+    values: tuple[float, ...]
+    mark: bool = False
 
 
 def sends_chart(timeline: Timeline, *, title: str, nothing: str, again: str, width: int = WIDTH) -> bytes:
     """Sends a second over time, stacked by outcome; `again` is the label of sends that are tried again."""
-    chart = pygal.StackedBar(
-        config([status.info.colors for status in timeline.statuses], timeline, timeline.most_per_second, per_second, width),
-        no_data_text=nothing,
-    )
+    colors = [status.info.colors for status in timeline.statuses]
+    chart = pygal.StackedBar(_over_time(timeline, colors, timeline.most_per_second, per_second, width), no_data_text=nothing)
     for status in timeline.statuses:
         label = again if status is Status.PENDING else status.info.label
-        chart.add(label, [stretch.by_status.get(status, 0) / timeline.seconds for stretch in timeline.sends])
-    return _drawn(chart, title)
+        chart.add(label, (timeline.sends[status] / timeline.seconds).tolist())
+    return drawn(chart, title)
 
 
 def latency_chart(timeline: Timeline, *, title: str, nothing: str, mean: str, most: str, width: int = WIDTH) -> bytes:
     """The mean and the highest latency over time, in seconds."""
     chart = pygal.Line(
-        config([_MOST, _MEAN], timeline, timeline.most_latency_seconds, _seconds, width),
+        _over_time(timeline, [_MOST, _MEAN], timeline.sends["longest"].max(), _seconds, width),
         no_data_text=nothing,
         show_dots=True,
         dots_size=1.25,
         allow_interruptions=True,
     )
-    answered = [stretch if stretch.max_latency_seconds else None for stretch in timeline.sends]
-    if any(answered):
-        chart.add(most, [stretch.max_latency_seconds if stretch else None for stretch in answered])
-        chart.add(mean, [stretch.mean_latency_seconds if stretch else None for stretch in answered])
-    return _drawn(chart, title)
+    if timeline.sends["answered"].any():
+        lines = timeline.lines()
+        chart.add(most, [line["longest"] if line["answered"] else None for line in lines])
+        chart.add(mean, [line["mean"] if line["answered"] else None for line in lines])
+    return drawn(chart, title)
 
 
-def ticks(most: float, *, whole: bool = False) -> list[float]:
-    """Round numbers from 0 to `most` or a little more; with `whole`, only whole numbers."""
-    if most <= 0:
-        return [0.0, 1.0]
-    magnitude = 10.0 ** max(math.floor(math.log10(most / 4)), 0 if whole else -math.inf)
-    steps = (magnitude * times for times in (1, 2, 2.5, 5, 10) if not whole or (magnitude * times).is_integer())
-    step = next(step for step in steps if step * 4 >= most)
-    return [place * step for place in range(math.ceil(most / step) + 1)]
+def sends_series(timeline: Timeline, pauses: Pauses) -> Iterator[Series]:
+    """The key of the page's chart of sends: one series a status, those answered with 429, and the kinds of pauses."""
+    units = timeline.seconds / timeline.unit.seconds
+    # A send that was answered with 429 is a series of its own.
+    sends = timeline.sends.assign(pending=timeline.sends["pending"] - timeline.sends["throttled_again"])
+    for status in timeline.statuses:
+        if sends[status].any():
+            label = "tried again" if status is Status.PENDING else status.info.label
+            yield Series(name=status.value, label=label, values=tuple(sends[status] / units))
+    if sends["throttled_again"].any():
+        label = "asked to slow down (HTTP 429), tried again"
+        yield Series(name=THROTTLED, label=label, values=tuple(sends["throttled_again"] / units))
+    yield from _paused(timeline, pauses)
+    if sends["throttled"].any():
+        label = "here PassEntry asked to slow down (HTTP 429)"
+        yield Series(name=THROTTLED, label=label, values=tuple(sends["throttled"]), mark=True)
 
 
-def config(
-    colors: list[tuple[str, str]],
-    timeline: Timeline,
-    most: float,
-    formatter: Callable[[float], str],
-    width: int,
-) -> pygal.Config:
-    """The configuration of the charts; each color is a pair for light and for dark."""
-    own = "".join(_coloured(place, light, dark) for place, (light, dark) in enumerate(colors))
-    return pygal.Config(
-        css=[f"inline:{_CSS.replace('FONT', _FONT)}{own}"],
-        style=Style(font_family=_FONT, label_font_size=13, major_label_font_size=13, legend_font_size=13),
-        js=[],
-        no_prefix=True,
-        width=width,
-        height=HEIGHT,
-        margin=4,
-        margin_top=10,
-        # The last label is centred below its bar, so half of it needs room to the right.
-        margin_right=8 + 4 * len(timeline.clock(timeline.until)),
-        spacing=10,
-        legend_at_bottom=True,
-        legend_at_bottom_columns=min(len(colors), width // 180) or None,
-        legend_box_size=11,
-        truncate_legend=-1,
-        truncate_label=-1,
-        include_x_axis=True,
-        show_minor_x_labels=False,
-        # pygal can't place labels in a chart without values.
-        x_labels=[timeline.clock(stretch.at) for stretch in timeline.sends] if most else None,
-        x_labels_major_every=max(1, math.ceil(len(timeline.sends) * _LABEL_WIDTH / width)) if most else None,
-        y_labels=ticks(most) if most else None,
-        value_formatter=formatter,
-    )
+def _paused(timeline: Timeline, pauses: Pauses) -> Iterator[Series]:
+    """For each stretch, the part of the height that equals the paused part of its time, but at most the room above its sends."""
+    most = timeline.most_per_second * timeline.unit.seconds
+    room = most - timeline.of_each.to_numpy() * timeline.unit.seconds / timeline.seconds
+    for kind in map(Kind, pauses.by_kind.index):
+        seconds = np.array([pauses.seconds_within(at, at + timeline.seconds, kind) for at in timeline.begins])
+        lost = np.minimum(room, most * seconds / timeline.seconds)
+        room -= lost
+        if lost.any():
+            yield Series(name=kind.value, label=KIND_LABEL[kind], values=tuple(lost.tolist()))
 
 
-def _coloured(place: int, light: str, dark: str) -> str:
-    """The CSS for the color of one series."""
-    of = f".color-{place}"
-    return (
-        f"{of} .rect, {of} circle, .legend rect{of} {{ fill: {light}; }} {of} .line {{ stroke: {light}; }}\n"
-        f"@media (prefers-color-scheme: dark) {{ {of} .rect, {of} circle, .legend rect{of} {{ fill: {dark}; }}"
-        f" {of} .line {{ stroke: {dark}; }} }}\n"
-    )
+def sends_picture(timeline: Timeline, key: Sequence[Series]) -> Markup:
+    """The series over time, in the timeline's unit, in two widths."""
+    most = timeline.most_per_second * timeline.unit.seconds
+    bars = [series for series in key if not series.mark]
+    marks = next((series for series in key if series.mark), None)
+
+    def chart(width: int) -> Any:
+        look = _over_time(timeline, [PAGE_COLORS[series.name] for series in bars], most, per_second, width)
+        look.show_legend = False
+        if marks is not None:
+            look.margin_top = _MARKS_HEIGHT
+        bar_chart = pygal.StackedBar(look)
+        for series in bars:
+            bar_chart.add(series.label, series.values)
+        if marks is not None:
+            bar_chart.add_xml_filter(lambda root: _marked(root, marks))
+        return bar_chart
+
+    title = f"Messages over time, at most {per_second(round(most, 1))} in any {timeline.unit.name}. The figures are in the table below."
+    return in_both_widths("sends", chart, title)
 
 
-def _drawn(chart: Any, title: str) -> bytes:
-    chart.add_xml_filter(lambda root: plain(root, title))
-    drawn: bytes = chart.render()
-    return drawn
+def latency_picture(latencies: Latencies) -> Markup:
+    """The number of rows by latency band, in two widths."""
+    bands = latencies.bands()
+    labels, counts = [band_in_words(low_ms, high_ms) for low_ms, high_ms, _ in bands], [count for _, _, count in bands]
+
+    def chart(width: int) -> Any:
+        look = config([_MEAN], labels, ticks(max(counts, default=0), whole=True), lambda value: f"{value:,.0f}", width)
+        look.x_labels_major_every = 2 if len(bands) > 4 and width == NARROW else 1
+        look.show_legend = False
+        bar_chart = pygal.Bar(look)
+        bar_chart.add("rows", counts)
+        return bar_chart
+
+    return in_both_widths("answers", chart, "How many rows took how long with their last send. The figures are in the table below.")
 
 
-def plain(root: Any, title: str) -> Any:
-    """The chart without the parts that only scripts use, and without comments about when and by what it was made."""
-    for parent in root.iter():
-        for child in list(parent):
-            tag = child.tag.rpartition("}")[2] if isinstance(child.tag, str) else ""
-            if tag == "title" and parent is root:
-                child.text = title
-            elif tag in {"", "script", "desc", "title"} or "tooltip" in child.get("class", "").split():
-                parent.remove(child)
-    return root
+def band_in_words(low_ms: int, high_ms: int | None) -> str:
+    """`50-100 ms`, `1-2 s`, `over 30 s`."""
+    if high_ms is None:
+        return f"over {low_ms // 1000} s"
+    if high_ms == 1000:
+        return f"{low_ms} ms\N{EN DASH}1 s"
+    return f"{low_ms}\N{EN DASH}{high_ms} ms" if high_ms < 1000 else f"{low_ms // 1000}\N{EN DASH}{high_ms // 1000} s"
 
 
 def per_second(value: float) -> str:
@@ -160,3 +153,24 @@ def per_second(value: float) -> str:
 
 def _seconds(value: float) -> str:
     return f"{value:,.1f} s" if value >= 1 else f"{value * 1000:,.0f} ms"
+
+
+def _over_time(
+    timeline: Timeline, colors: list[tuple[str, str]], most: float, formatter: Callable[[float], str], width: int
+) -> pygal.Config:
+    # pygal can't place labels in a chart without values.
+    labels, steps = (list(map(timeline.clock, timeline.begins)), ticks(most)) if most > 0 else (None, None)
+    return config(colors, labels, steps, formatter, width)
+
+
+def _marked(root: Any, marks: Series) -> Any:
+    """Draw a small triangle above each bar whose stretch has a mark."""
+    plot = next(element for element in root.iter("g") if element.get("class") == "plot")
+    bars = [bar for series in plot.iter("g") if "serie-0" in series.get("class", "").split() for bar in series.iter("rect")]
+    for bar, value in zip(bars, marks.values, strict=True):
+        if value:
+            half = max(_MARK_WIDTH / 4, min(_MARK_WIDTH, float(bar.get("width"))) / 2)
+            middle = float(bar.get("x")) + float(bar.get("width")) / 2
+            points = f"{middle - half:.1f},-12 {middle + half:.1f},-12 {middle:.1f},-4"
+            plot.append(plot.makeelement("polygon", {"points": points, "class": f"is-{marks.name}"}))
+    return root

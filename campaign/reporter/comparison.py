@@ -1,20 +1,22 @@
 """Compares two campaigns, and collects the delivery rates of all campaigns of a ledger: as values and in words."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from itertools import chain
 from typing import Any, Final
 
+import pandas as pd
+
 from campaign.domain.model import BY_OUTCOME, Counts, Status
 from campaign.domain.text.durations import words as duration
 from campaign.domain.text.sanitize import sanitize_for_terminal
 from campaign.insights import iso
 from campaign.ledger.port import CampaignRecord, LedgerReader
-from campaign.reporter.analysis import Figures
-from campaign.reporter.conversions import NONE, Conversion, Conversions, Redemptions, largest
+from campaign.reporter.conversions import Conversions, Redemptions
+from campaign.reporter.figures import Figures, largest
 from campaign.reporter.lines import brief, percent
 from campaign.reporter.pauses import KIND_LABEL, Kind
 from campaign.reporter.reasons import NO_REASON, reason_in_words
@@ -78,20 +80,20 @@ class Comparison:
         yield from self._reasons()
         yield from self._conversions()
         yield Line(what="Times", heading=True)
-        yield self._line("First sent", lambda found: _when(found.attempts.first_at or 0.0))
+        yield self._line("First sent", lambda found: _when(found.first_sent_at or 0.0))
         yield self._line("Finished", lambda found: _when(found.view.record.finished_at))
         yield self._line("Time at work", lambda found: duration(found.working_seconds) if found.working_seconds else NOTHING)
-        yield self._line("Sends", lambda found: _unless_forgotten(found, found.attempts.total))
+        yield self._line("Sends", lambda found: _unless_forgotten(found, found.sends))
         yield self._line("Sends a second", _per_second)
-        yield self._line("Asked to slow down", lambda found: _unless_forgotten(found, found.attempts.throttled))
+        yield self._line("Asked to slow down", lambda found: _unless_forgotten(found, found.throttled))
         for kind in Kind:
-            if any(found.pauses.of(kind) for found in self.both):
+            if any(kind in found.pauses.by_kind.index for found in self.both):
                 yield self._line(f"Pauses: {KIND_LABEL[kind]}", partial(_paused, kind=kind))
         for part in PERCENTILES:
             yield self._line(_percentile(part), partial(_milliseconds, part=part))
         yield from self._settings()
         yield Line(what="Message", heading=True)
-        yield self._line("Text", lambda found: next((sanitize_for_terminal(shared.text) for shared in found.wordings.shared()), NOTHING))
+        yield self._line("Text", lambda found: next((sanitize_for_terminal(text) for text, _ in found.shared_texts()), NOTHING))
 
     def _line(self, what: str, value: Callable[[Figures], str]) -> Line:
         one, other = self.both
@@ -113,16 +115,19 @@ class Comparison:
         yield Line(what="Converted", heading=True)
         yield Line(what="All that it was sent to", values=(converted_of(one.total), converted_of(other.total)))
         for status in BY_OUTCOME:
-            pair = one.by_status.get(status, NONE), other.by_status.get(status, NONE)
-            if any(side.sent_to for side in pair):
-                yield Line(what=status.info.label.capitalize(), values=(converted_of(pair[0]), converted_of(pair[1])))
+            yield from self._converted(status.info.label.capitalize(), (one.by_status, other.by_status), status.value)
         if self.column:
             yield Line(what=f"Converted, by “{sanitize_for_terminal(self.column)}”", heading=True)
-            sides = [side.by_value or {} for side in (one, other)]
-            for value, _ in largest(Conversions.together(self.conversions).by_value or {}):
-                if value is not None:
-                    told = [converted_of(side.get(value, NONE)) for side in sides]
-                    yield Line(what=sanitize_for_terminal(value) or "empty", values=(told[0], told[1]))
+            together = Conversions.together(self.conversions).by_value
+            for line in [] if together is None else largest(together, "sent_to", least=2):
+                if line["value"] is not None:
+                    what = sanitize_for_terminal(line["value"]) or "empty"
+                    yield from self._converted(what, (one.by_value, other.by_value), line["value"])
+
+    def _converted(self, what: str, sides: tuple[pd.DataFrame | None, pd.DataFrame | None], line: str) -> Iterator[Line]:
+        one, other = (NOTHING if side is None or line not in side.index else converted_of(side.loc[line]) for side in sides)
+        if (one, other) != (NOTHING, NOTHING):
+            yield Line(what=what, values=(one, other))
 
     def _settings(self) -> Iterator[Line]:
         yield Line(what="Settings that differ", heading=True)
@@ -138,9 +143,10 @@ def percent_of(counts: Counts) -> str:
     return percent(counts.by_status[Status.DELIVERED], counts.sent_to) if counts.sent_to else NOTHING
 
 
-def converted_of(found: Conversion) -> str:
+def converted_of(line: Mapping[str, int]) -> str:
     """The converted passes, the passes sent to, and the share, as text; `NOTHING` if nothing was sent."""
-    return f"{found.converted:,} of {found.sent_to:,} ({percent(found.converted, found.sent_to)})" if found.sent_to else NOTHING
+    converted, sent_to = line["converted"], line["sent_to"]
+    return f"{converted:,} of {sent_to:,} ({percent(converted, sent_to)})" if sent_to else NOTHING
 
 
 def _rows_of(found: Figures, *, status: Status, reason: str | None = None) -> str:
@@ -161,8 +167,8 @@ def _milliseconds(found: Figures, *, part: int) -> str:
 
 
 def _paused(found: Figures, *, kind: Kind) -> str:
-    times = found.pauses.of(kind)
-    return f"{len(times):,} ({brief(sum(pause.seconds for pause in times))})" if times else "0"
+    by_kind = found.pauses.by_kind.T
+    return f"{by_kind[kind]['times']:,.0f} ({brief(by_kind[kind]['seconds'])})" if kind in by_kind else "0"
 
 
 def _per_second(found: Figures) -> str:
@@ -187,16 +193,16 @@ def _as_json(found: Figures) -> dict[str, Any]:
         "by_status": {status.value: counts.by_status[status] for status in Status},
         "by_reason": {status.value: counts.reasons(status) for status in _WITH_REASONS},
         "started_at": iso(record.started_at),
-        "first_sent_at": iso(found.attempts.first_at or 0.0),
+        "first_sent_at": iso(found.first_sent_at or 0.0),
         "finished_at": iso(record.finished_at),
         "working_seconds": round(found.working_seconds, 1),
-        "sends": found.attempts.total,
+        "sends": found.sends,
         "sends_per_second": round(found.sends_per_second, 3),
-        "throttled": found.attempts.throttled,
-        "paused_seconds": {kind.value: round(sum(pause.seconds for pause in found.pauses.of(kind)), 1) for kind in Kind},
+        "throttled": found.throttled,
+        "paused_seconds": {kind.value: round(found.pauses.seconds_of(kind), 1) for kind in Kind},
         "latency_ms": {str(part): latencies.percentile_ms(part) for part in PERCENTILES} if latencies.count else None,
         "settings": record.spec.settings,
-        "messages": [shared.text for shared in found.wordings.shared()],
+        "messages": [text for text, _ in found.shared_texts()],
     }
 
 

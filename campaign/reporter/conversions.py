@@ -1,16 +1,15 @@
 """Conversions: passes of a campaign that were redeemed after their message was sent, by status and by a column of the list."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import pandas as pd
 
 from campaign.domain.model import SENT_TO
 from campaign.ledger.port import CampaignRecord, LedgerReader
-from campaign.reporter.analysis import MOST_GROUPS, sizes
-from campaign.reporter.frames import outcomes
+from campaign.reporter.frames import rows_frame
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,50 +47,37 @@ class Redemptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Conversion:
-    """The number of passes that a message was sent to, and of those that were redeemed."""
-
-    sent_to: int
-    converted: int
-
-    @property
-    def rate(self) -> float | None:
-        return self.converted / self.sent_to if self.sent_to else None
-
-    def __add__(self, other: Self) -> "Conversion":
-        return Conversion(sent_to=self.sent_to + other.sent_to, converted=self.converted + other.converted)
-
-    def as_json(self) -> dict[str, Any]:
-        return {
-            "sent_to": self.sent_to,
-            "converted": self.converted,
-            "conversion_rate": None if self.rate is None else round(self.rate, 6),
-        }
-
-
-NONE = Conversion(sent_to=0, converted=0)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Conversions:
-    """The conversions of one campaign or several. `by_value` is None if no column was asked for, or the list doesn't have it."""
+    """The passes that a message was sent to (`sent_to`), and those of them that were redeemed (`converted`).
 
-    by_status: Mapping[str, Conversion]
-    by_value: Mapping[str, Conversion] | None
+    `by_status` has a line for each status, `by_value` for each value of a column; None if no column was asked for, or the list lacks it.
+    """
+
+    by_status: pd.DataFrame
+    by_value: pd.DataFrame | None
 
     @property
-    def total(self) -> Conversion:
-        return sum(self.by_status.values(), NONE)
+    def total(self) -> dict[str, int]:
+        found: dict[str, int] = self.by_status.sum().to_dict()
+        return found
 
     @classmethod
     def together(cls, some: Sequence[Self]) -> "Conversions":
+        """The conversions of several campaigns; a pass counts once for each campaign that was sent to it."""
         by_value = [one.by_value for one in some if one.by_value is not None]
-        return Conversions(by_status=_together(one.by_status for one in some), by_value=_together(by_value) if by_value else None)
+        by_status = [NONE.iloc[:0], *(one.by_status for one in some)]
+        return Conversions(by_status=_sum(by_status), by_value=_sum(by_value) if by_value else None)
 
     def as_json(self) -> dict[str, Any]:
-        by_status = {status: one.as_json() for status, one in self.by_status.items()}
-        by_value = None if self.by_value is None else [{"value": value, **one.as_json()} for value, one in self.by_value.items()]
-        return {**self.total.as_json(), "by_status": by_status, "by_value": by_value}
+        by_status = {status: _as_json(one) for status, one in self.by_status.to_dict("index").items()}
+        by_value = (
+            None if self.by_value is None else [{"value": value, **_as_json(one)} for value, one in self.by_value.to_dict("index").items()]
+        )
+        return {**_as_json(self.total), "by_status": by_status, "by_value": by_value}
+
+
+NONE: Final = pd.DataFrame(0, index=sorted(status.value for status in SENT_TO), columns=["sent_to", "converted"])
+NOTHING: Final = Conversions(by_status=NONE.iloc[:0], by_value=None)
 
 
 def conversions(
@@ -111,31 +97,20 @@ def conversions(
         keys: returns the keys by which ids are compared.
         place: the position of the column to group by among the list's columns; None for none.
     """
-    own = {"id": record.spec.columns.index(record.spec.id_column)} | ({} if place is None else {"by": place})
-    rows = outcomes(reader, record, statuses=SENT_TO, own=own)
-    redeemed = redemptions.of(rows.assign(key=keys(rows["id"].astype(str).tolist())))
-    by: dict[str, dict[str, Conversion]] = {}
-    for name in ("status", "by")[: 1 if place is None else 2]:
-        converted = sizes(redeemed, name)
-        by[name] = {value: Conversion(sent_to=count, converted=converted[value]) for value, count in sizes(rows, name).most_common()}
-    by_status = {status.value: by["status"].get(status.value, NONE) for status in sorted(SENT_TO)}
-    return Conversions(by_status=by_status, by_value=by.get("by"))
+    rows = rows_frame(reader, record, statuses=SENT_TO, by=place, ids=True)
+    redeemed = redemptions.of(rows.assign(key=keys(rows.pop("id").tolist())))
+
+    def by(name: str) -> pd.DataFrame:
+        counts = [frame.groupby(name, observed=True, sort=False).size().rename(index=str) for frame in (rows, redeemed)]
+        found = pd.concat(counts, axis="columns", keys=NONE.columns).fillna(0).astype(int)
+        return found.sort_values("sent_to", ascending=False, kind="stable")
+
+    return Conversions(by_status=by("status").reindex(NONE.index, fill_value=0), by_value=None if place is None else by("by"))
 
 
-def largest(by_value: Mapping[str, Conversion]) -> list[tuple[str | None, Conversion]]:
-    """The values with the most passes, and all others together, under None.
-
-    A value of only one pass is among the others, because it may identify a person.
-    """
-    ordered = sorted(by_value.items(), key=lambda item: (-item[1].sent_to, item[0]))
-    shown = [item for item in ordered[:MOST_GROUPS] if item[1].sent_to > 1]
-    others = sum((one for _, one in ordered[len(shown) :]), NONE)
-    return [*shown, *([(None, others)] if len(ordered) > len(shown) else [])]
+def _sum(some: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    return pd.concat(some).groupby(level=0, sort=False).sum()
 
 
-def _together(some: Iterable[Mapping[str, Conversion]]) -> dict[str, Conversion]:
-    found: dict[str, Conversion] = {}
-    for one in some:
-        for value, conversion in one.items():
-            found[value] = found.get(value, NONE) + conversion
-    return found
+def _as_json(one: Mapping[str, int]) -> dict[str, Any]:
+    return {**one, "conversion_rate": round(one["converted"] / one["sent_to"], 6) if one["sent_to"] else None}

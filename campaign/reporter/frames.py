@@ -6,9 +6,9 @@ categories; `delivery_http_status` and `delivery_attempts` are `Int32`, `deliver
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -16,11 +16,13 @@ import pyarrow.compute as pc
 
 from campaign.domain.model import NEEDS_ATTENTION, RESULT_COLUMNS, Status
 from campaign.ledger.port import CampaignRecord, LedgerReader
-from campaign.ledger.records import ResultColumns
+from campaign.ledger.records import AttemptColumns, ResultColumns
 from campaign.reporter.target import Layout
 
 if TYPE_CHECKING:
     import pandas as pd
+
+PartT = TypeVar("PartT", ResultColumns, AttemptColumns)
 
 FRAME_ROWS: Final = 32_768
 FRAME_BYTES: Final = 16 << 20
@@ -41,17 +43,27 @@ TYPES: Final[dict[str, pa.DataType]] = dict.fromkeys(RESULT_COLUMNS, TEXT) | {
     "delivery_campaign": CATEGORIES,
     "delivery_row": pa.int64(),
 }
-_OF_FIGURES: Final = ["row", "status", "reason", "attempts", "sent_at", "latency_seconds", "pass_status", "device_type"]
 _SHORT: Final = 100
-_CODED: Final = ("status", "reason", "notification_status", "notification_message", "pass_status", "device_type")
 _READ: Final[dict[str, pa.DataType]] = {
+    "message": TEXT,
+    "error": TEXT,
     "row": pa.int64(),
     "http_status": pa.int32(),
     "attempts": pa.int32(),
     "sent_at": pa.float64(),
     "settled_at": pa.float64(),
     "latency_seconds": pa.float64(),
-} | dict.fromkeys(_CODED, pa.int32())
+} | dict.fromkeys(("status", "reason", "notification_status", "notification_message", "pass_status", "device_type"), CATEGORIES)
+_OF_ROWS: Final = ("row", "status", "reason", "attempts", "sent_at", "latency_seconds", "pass_status", "device_type")
+_OF_ATTEMPTS: Final[dict[str, pa.DataType]] = {
+    "row": pa.int64(),
+    "runner": pa.int64(),
+    "status": CATEGORIES,
+    "reason": CATEGORIES,
+    "http_status": pa.float32(),
+    "sent_at": pa.float64(),
+    "latency_seconds": pa.float64(),
+}
 
 
 def schema_of(layout: Layout) -> pa.Schema:
@@ -59,29 +71,61 @@ def schema_of(layout: Layout) -> pa.Schema:
     return pa.schema([*((name, TEXT) for name in layout.own), *TYPES.items()])
 
 
-def outcomes(
-    reader: LedgerReader,
-    record: CampaignRecord,
-    *,
-    own: Mapping[str, int],
-    statuses: frozenset[Status] | None = None,
+def rows_frame(
+    reader: LedgerReader, record: CampaignRecord, *, statuses: frozenset[Status] | None = None, by: int | None = None, ids: bool = False
 ) -> "pd.DataFrame":
-    """The input of figures as one DataFrame: row, status, reason, attempts, sent_at, latency_seconds, pass_status and device_type.
+    """The rows of a campaign for figures: row, status, reason, attempts, sent_at, latency_seconds, pass_status and device_type.
 
-    Texts are categories. `own` maps names of further columns to positions of the list's columns; blanks around their values are removed.
+    Texts are categories, times are Unix seconds. A row takes about 50 bytes.
+
+    Args:
+        reader: the campaign's ledger.
+        record: the campaign.
+        statuses: only rows with these; None for all.
+        by: the position of a column of the list, whose values are added as the column `by`.
+        ids: whether the ids are added as the column `id`.
     """
-    layout = Layout.of(record.spec.columns)
-    of_figures = [(name, CATEGORIES if name in _CODED else _READ[name]) for name in _OF_FIGURES]
-    schema = pa.schema([*of_figures, *((str(place), TEXT) for place in own.values())])
-    found = (table.select(schema.names) for table in _gathered(reader.result_columns(record.id, statuses), layout))
-    table = pa.concat_tables([schema.empty_table(), *found]).unify_dictionaries().rename_columns([*_OF_FIGURES, *own])
-    frame: pd.DataFrame = table.to_pandas(strings_to_categorical=True, use_threads=False)
-    return frame.assign(**{name: frame[name].map(str.strip).astype("category") for name in own})
+    own = ({} if by is None else {"by": by}) | ({"id": record.spec.columns.index(record.spec.id_column)} if ids else {})
+    schema = pa.schema([*((name, _READ[name]) for name in _OF_ROWS), *((name, TEXT if name == "id" else CATEGORIES) for name in own)])
+
+    def columns(part: ResultColumns) -> list[Sequence[Any]]:
+        return [*(getattr(part, name) for name in _OF_ROWS), *([*map(str.strip, part.cells[place])] for place in own.values())]
+
+    return _one_frame(_gathered(reader.result_columns(record.id, statuses), schema, columns), schema)
+
+
+def attempts_frame(reader: LedgerReader, record: CampaignRecord) -> "pd.DataFrame":
+    """The attempts of a campaign: row, runner, status, reason, http_status, sent_at and latency_seconds; NaN for no answer."""
+    schema = pa.schema([*_OF_ATTEMPTS.items()])
+
+    def columns(part: AttemptColumns) -> list[Sequence[Any]]:
+        return [getattr(part, name) for name in _OF_ATTEMPTS]
+
+    return _one_frame(_gathered(reader.attempt_columns(record.id), schema, columns), schema)
+
+
+def by_status(found: "pd.DataFrame", by: "str | pd.Series[Any]", status: str = "status") -> "pd.DataFrame":
+    """How many rows have a value (index) and a status (columns, every one)."""
+    counted = found.groupby([by, status], observed=True).size().unstack(fill_value=0)  # noqa: PD010 - a pivot table calls a function for each group
+    return counted.rename(columns=str).reindex(columns=[one.value for one in Status], fill_value=0)
+
+
+def _one_frame(some: Iterable[pa.Table], schema: pa.Schema) -> "pd.DataFrame":
+    table = pa.concat_tables([schema.empty_table(), *some]).unify_dictionaries()
+    found: pd.DataFrame = table.to_pandas(split_blocks=True, self_destruct=True, use_threads=False)
+    return found
 
 
 def tables(parts: Iterable[ResultColumns], *, layout: Layout, campaign: str) -> Iterator[pa.Table]:
     """Yield a ledger's rows as tables whose columns have one chunk. A part is read only when its table is needed."""
-    for table in _gathered(parts, layout):
+    schema = pa.schema([*((f"{place}", TEXT) for place in range(len(layout.own))), *_READ.items()])
+
+    def columns(part: ResultColumns) -> list[Sequence[Any]]:
+        if len(part.cells) != len(layout.own):
+            raise ValueError(f"rows {part.row[0]} to {part.row[-1]} have {len(part.cells)} cells for {len(layout.own)} columns")
+        return [*part.cells, *(getattr(part, name) for name in _READ)]
+
+    for table in _gathered(parts, schema, columns):
         yield pa.table([*_columns(table, layout, campaign)], schema=schema_of(layout))
 
 
@@ -110,31 +154,26 @@ def milliseconds(seconds: Any) -> Any:
     return whole_seconds.astype(np.int64) * 1000 + micros // 1000
 
 
-def _gathered(parts: Iterable[ResultColumns], layout: Layout) -> Iterator[pa.Table]:
-    """Yield the ledger's columns as tables; the list's columns are named by their positions."""
-    names = [name for name in ResultColumns.__slots__ if name != "cells"]
-    schema = pa.schema([(f"{place}", TEXT) for place in range(len(layout.own))] + [(name, _READ.get(name, TEXT)) for name in names])
-    group, codes, rows, size = [], _new_codes(), 0, 0
+def _gathered(parts: Iterable[PartT], schema: pa.Schema, columns: Callable[[PartT], list[Sequence[Any]]]) -> Iterator[pa.Table]:
+    """Yield a ledger's columns as tables of bounded size."""
+    coded = [field.name for field in schema if field.type == CATEGORIES]
+    names, types = schema.names, [pa.int32() if field.type == CATEGORIES else field.type for field in schema]
+    group, codes, rows, size = [], _new_codes(coded), 0, 0
     for part in parts:
-        if len(part.cells) != len(layout.own):
-            raise ValueError(
-                f"rows {part.row[0]} to {part.row[-1]} have {len(part.cells)} cells of their own for {len(layout.own)} columns"
-            )
-        columns = [_array(column, TEXT) for column in part.cells]
-        columns += [_array(getattr(part, name), schema.field(name).type, codes.get(name)) for name in names]
-        group.append(pa.RecordBatch.from_arrays(columns, schema=schema))
+        arrays = [_array(values, type_, codes.get(name)) for name, type_, values in zip(names, types, columns(part), strict=True)]
+        group.append(pa.RecordBatch.from_arrays(arrays, names=names))
         rows += len(part)
         size += group[-1].get_total_buffer_size()
         if rows >= FRAME_ROWS or size >= FRAME_BYTES:
             yield _table(group, codes)
-            group, codes, rows, size = [], _new_codes(), 0, 0
+            group, codes, rows, size = [], _new_codes(coded), 0, 0
     if group:
         yield _table(group, codes)
 
 
-def _new_codes() -> dict[str, defaultdict[str, int]]:
+def _new_codes(names: Iterable[str]) -> dict[str, defaultdict[str, int]]:
     """For each column with few different texts, a code for each text: looking a code up is faster than passing the text to Arrow."""
-    codes: dict[str, defaultdict[str, int]] = {name: defaultdict() for name in _CODED}
+    codes: dict[str, defaultdict[str, int]] = {name: defaultdict() for name in names}
     codes["status"].update((status.value, place) for place, status in enumerate(Status))
     for found in codes.values():
         found.default_factory = found.__len__

@@ -20,8 +20,8 @@ from campaign.domain.lists.sheet import places, where_rows_are_counted
 from campaign.domain.model import BY_OUTCOME, EXPLAINED, Status
 from campaign.domain.text.durations import words as duration
 from campaign.domain.text.sanitize import sanitize_for_terminal
-from campaign.reporter.analysis import OTHERS, READ_BACK, Figures
-from campaign.reporter.drawings import PAGE_COLORS, band_in_words, latency_drawing, sends_drawing
+from campaign.reporter.charts import PAGE_COLORS, band_in_words, latency_picture, sends_picture, sends_series
+from campaign.reporter.figures import OTHERS, READ_BACK, Figures
 from campaign.reporter.lines import brief, percent, rows
 from campaign.reporter.pauses import KIND_LABEL
 from campaign.reporter.reasons import NO_REASON, advice, ended_in_words, reason_in_words
@@ -131,8 +131,8 @@ def _were(status: Status, count: int, *, past: bool = True) -> str:
 
 def _values(found: Figures) -> dict[str, Any]:
     record, counts = found.view.record, found.view.counts
-    tried = sum(sum(by_status.values()) for by_status in found.by_attempts.values())
-    again = {status: sum(by_status.get(status, 0) for number, by_status in found.by_attempts.items() if number > 1) for status in Status}
+    key = tuple(sends_series(found.timeline, found.pauses))
+    tried, again = (by_attempts.sum().to_dict() for by_attempts in (found.by_attempts, found.by_attempts.loc[2:]))
     return {
         "found": found,
         "counts": counts,
@@ -142,41 +142,27 @@ def _values(found: Figures) -> dict[str, Any]:
         "zone": f"{datetime.fromtimestamp(found.now).astimezone():%Z}",
         "parts": [(status, counts.by_status[status]) for status in BY_OUTCOME if counts.by_status[status]],
         "reasons": [_group(found, status) for status in EXPLAINED if counts.by_status[status]],
-        "sends": sends_drawing(found.timeline, found.attempts, found.pauses) if found.timeline.total else None,
+        "key": key,
+        "sends": sends_picture(found.timeline, key) if found.timeline.total else None,
         "table": sends_table(found, at_most=TABLE_ROWS) if found.timeline.total else None,
         "pauses": found.pauses.longest(MOST_PAUSES),
         "kinds": KIND_LABEL,
-        "answers": latency_drawing(
-            found.latencies, found.timeline, title="How many sends took how long. The figures are in the table below."
-        )
-        if found.latencies.count
-        else None,
-        "tried": tried,
+        "answers": latency_picture(found.latencies) if found.latencies.count else None,
+        "tried": sum(tried.values()),
         "again": [(status, again[status]) for status in BY_OUTCOME if again[status]],
         "tried_again": sum(again.values()),
-        "tried_statuses": [status for status in BY_OUTCOME if any(status in by_status for by_status in found.by_attempts.values())],
+        "tried_statuses": [status for status in BY_OUTCOME if tried[status]],
         "settings": _settings(found),
         "where_rows_are_counted": where_rows_are_counted(found.view.record.spec.lines),
-        "wordings": found.wordings.shared(),
+        "wordings": found.shared_texts(),
     }
 
 
 def sends_table(found: Figures, *, at_most: int) -> dict[str, Any]:
     """The table of sends in at most `at_most` stretches: sends by outcome, answers of 429, and seconds paused."""
     coarse = found.timeline.coarser(at_most)
-    by, slowed = found.timeline.together(at_most), found.attempts.throttled_by_stretch
-    return {
-        "statuses": coarse.statuses,
-        "rows": [
-            {
-                "from": coarse.clock(stretch.at),
-                "by_status": stretch.by_status,
-                "throttled": sum(slowed[place * by : (place + 1) * by]),
-                "paused": found.pauses.seconds_within(stretch.at, stretch.at + coarse.seconds),
-            }
-            for place, stretch in enumerate(coarse.sends)
-        ],
-    }
+    lines = [line | {"paused": found.pauses.seconds_within(line["at"], line["at"] + coarse.seconds)} for line in coarse.lines()]
+    return {"statuses": coarse.statuses, "rows": lines}
 
 
 def _group(found: Figures, status: Status) -> dict[str, Any]:

@@ -2,12 +2,17 @@
 
 import math
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from http import HTTPStatus
+from typing import Any, Final
+
+import pandas as pd
 
 from campaign.domain.model import BY_OUTCOME, Status
-from campaign.ledger.port import CampaignRecord, LedgerReader, Sends
+from campaign.ledger.port import CampaignRecord, LedgerReader, RunnerRecord
+from campaign.reporter.frames import attempts_frame, by_status
 
 STRETCHES: Final = 60
 """The most stretches of a timeline."""
@@ -45,24 +50,34 @@ def pace(per_second: float) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeline:
-    """Sends by stretches of `seconds` each; the first begins at `since`, in Unix seconds."""
+    """Sends by stretches of `seconds` each; the first begins at `since`, in Unix seconds.
+
+    `sends` has a line for each stretch. Its columns count the attempts that began in it: by what they came to, one column a status;
+    `throttled`, those answered with 429, and `throttled_again`, those of them after which the row was pending again; `answered`, those
+    with a latency, with the sum (`latency`) and the maximum (`longest`) of their latencies in seconds.
+    """
 
     since: float
     seconds: int
-    sends: tuple[Sends, ...]
+    sends: pd.DataFrame
 
     @property
-    def statuses(self) -> tuple[Status, ...]:
+    def statuses(self) -> list[Status]:
         """The statuses that occur, in the order in which charts stack them."""
-        return tuple(status for status in BY_OUTCOME if any(status in stretch.by_status for stretch in self.sends))
+        return [status for status in BY_OUTCOME if self.sends[status].any()]
+
+    @property
+    def of_each(self) -> "pd.Series[int]":
+        """The number of attempts of each stretch."""
+        return self.sends[[*Status]].sum(axis="columns")
 
     @property
     def total(self) -> int:
-        return sum(sum(stretch.by_status.values()) for stretch in self.sends)
+        return int(self.of_each.sum())
 
     @property
     def most_per_second(self) -> float:
-        return max((sum(stretch.by_status.values()) for stretch in self.sends), default=0) / self.seconds
+        return max(self.of_each, default=0) / self.seconds
 
     @property
     def unit(self) -> Unit:
@@ -70,8 +85,9 @@ class Timeline:
         return unit_of(self.most_per_second)
 
     @property
-    def most_latency_seconds(self) -> float:
-        return max((stretch.max_latency_seconds for stretch in self.sends), default=0.0)
+    def begins(self) -> list[float]:
+        """When each stretch begins."""
+        return [self.since + place * self.seconds for place in range(len(self.sends))]
 
     @property
     def until(self) -> float:
@@ -86,28 +102,43 @@ class Timeline:
             return moment.strftime("%d %b %H:%M")
         return moment.strftime("%H:%M" if self.seconds >= _MINUTE else "%H:%M:%S")
 
-    def together(self, at_most: int) -> int:
-        """How many stretches to merge into one, so that at most `at_most` are left."""
-        return math.ceil(len(self.sends) / at_most)
-
     def coarser(self, at_most: int) -> "Timeline":
         """The same sends in at most `at_most` stretches."""
-        by = self.together(at_most)
-        groups = [self.sends[place : place + by] for place in range(0, len(self.sends), by)]
-        return Timeline(since=self.since, seconds=self.seconds * by, sends=tuple(map(_together, groups)))
+        by = math.ceil(len(self.sends) / at_most)
+        groups = self.sends.reset_index(drop=True).groupby(lambda place: place // by)
+        return Timeline(since=self.since, seconds=self.seconds * by, sends=groups.sum().assign(longest=groups["longest"].max()))
+
+    def lines(self) -> list[dict[str, Any]]:
+        """The columns of `sends` of each stretch, with `at`, the text `from`, and the `mean` latency in seconds, 0 without answers."""
+        sends = self.sends.assign(mean=(self.sends["latency"] / self.sends["answered"]).fillna(0.0))
+        named = zip(self.begins, sends.to_dict("records"), strict=True)
+        return [{"at": at, "from": self.clock(at), **line} for at, line in named]
 
 
-def timeline(reader: LedgerReader, record: CampaignRecord, *, now: float | None = None) -> Timeline:
+def timeline(reader: LedgerReader, record: CampaignRecord) -> Timeline:
+    """A campaign's sends up to now."""
+    return timeline_of(attempts_frame(reader, record), record, reader.runners(record.id), now=time.time())
+
+
+def timeline_of(attempts: pd.DataFrame, record: CampaignRecord, runners: Iterable[RunnerRecord], *, now: float) -> Timeline:
     """A campaign's sends, from its first run to the end of its last run, or to now if one is alive."""
-    now = time.time() if now is None else now
-    runners = [runner for runner in reader.runners(record.id) if runner.activity != "staging"]
     begins = record.started_at or now
-    ends = max((now if runner.alive else runner.ended_at or runner.started_at for runner in runners), default=record.finished_at or now)
+    ended = (now if runner.alive else runner.ended_at or runner.started_at for runner in runners if runner.activity != "staging")
+    ends = max(ended, default=record.finished_at or now)
     length = length_of(ends - begins)
-    since = math.floor(begins / length) * length
+    since = float(math.floor(begins / length) * length)
     stretches = max(math.ceil(_LEAST_SECONDS / length), math.floor(max(ends - since, 0.0) / length) + 1)
-    found = reader.sends_over_time(record.id, since=since, until=since + stretches * length, buckets=stretches)
-    return Timeline(since=since, seconds=length, sends=tuple(found))
+    places = ((attempts["sent_at"] - since) // length).rename("stretch")
+    return Timeline(since=since, seconds=length, sends=by_stretch(attempts, places).reindex(range(stretches), fill_value=0))
+
+
+def by_stretch(attempts: pd.DataFrame, places: "pd.Series[float]") -> pd.DataFrame:
+    """The attempts of each stretch, as in `Timeline.sends`; `places` are the stretches of the attempts."""
+    slowed = attempts["http_status"] == HTTPStatus.TOO_MANY_REQUESTS
+    again = slowed & (attempts["status"] == Status.PENDING)
+    found = pd.DataFrame({"throttled": slowed, "throttled_again": again}).groupby(places).sum()
+    latencies = attempts["latency_seconds"].groupby(places).agg(answered="count", latency="sum", longest="max")
+    return by_status(attempts, places).join([found, latencies.fillna(0.0)])
 
 
 def length_of(seconds: float) -> int:
@@ -116,19 +147,3 @@ def length_of(seconds: float) -> int:
         if seconds / length <= STRETCHES - 2:
             return length
     return math.ceil(seconds / (STRETCHES - 2) / _DAY) * _DAY
-
-
-def _together(some: tuple[Sends, ...]) -> Sends:
-    by_status: dict[Status, int] = {}
-    for stretch in some:
-        for status, count in stretch.by_status.items():
-            by_status[status] = by_status.get(status, 0) + count
-    # The weights are attempts, because the number of answers is not known here; nearly all attempts get one.
-    weights = [sum(stretch.by_status.values()) if stretch.mean_latency_seconds else 0 for stretch in some]
-    weighed = sum(weight * stretch.mean_latency_seconds for weight, stretch in zip(weights, some, strict=True))
-    return Sends(
-        at=some[0].at,
-        by_status=by_status,
-        mean_latency_seconds=weighed / sum(weights) if sum(weights) else 0.0,
-        max_latency_seconds=max(stretch.max_latency_seconds for stretch in some),
-    )

@@ -14,7 +14,7 @@ import pytest
 
 from campaign.domain.lists.sheet import SheetLines, places
 from campaign.domain.model import Status
-from campaign.reporter.analysis import READ_BACK
+from campaign.reporter.figures import READ_BACK
 from campaign.reporter.lines import percent
 from campaign.reporter.page import _why, day_and_time
 from campaign.reporter.pauses import KIND_LABEL, SHORTEST_SECONDS, Kind

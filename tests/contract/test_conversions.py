@@ -12,7 +12,8 @@ from campaign.app.results.stats import Joined, moments, read_redemptions
 from campaign.domain.errors import InputError, UsageError
 from campaign.ledger.port import Ledger, LedgerReader
 from campaign.reporter import frames
-from campaign.reporter.conversions import Conversion, Conversions, Redemptions, largest
+from campaign.reporter.conversions import Conversions, Redemptions
+from campaign.reporter.figures import largest
 from campaign.settings import Settings
 from tests.contract.backends import HandClock
 from tests.contract.test_figures import EVIL, sent_campaign
@@ -60,17 +61,14 @@ async def test_passes_redeemed_within_the_time_after_their_message_are_counted_o
 ) -> None:
     monkeypatch.setattr(frames, "FRAME_ROWS", 1)
     found = await joined(ledger, reader, clock, read(tmp_path, REDEEMED, within="7d"), by="region")
-    assert {status: one for status, one in found.by_status.items() if one.sent_to} == {
-        "delivered": Conversion(sent_to=3, converted=1),
-        "not_delivered": Conversion(sent_to=1, converted=1),
-        "failed": Conversion(sent_to=2, converted=1),
+    assert {status: (sent_to, converted) for status, sent_to, converted in found.by_status.itertuples() if sent_to} == {
+        "delivered": (3, 1),
+        "not_delivered": (1, 1),
+        "failed": (2, 1),
     }
-    assert found.total == Conversion(sent_to=6, converted=3)
-    assert found.by_value == {
-        "south": Conversion(sent_to=2, converted=2),
-        EVIL: Conversion(sent_to=2, converted=0),
-        "north": Conversion(sent_to=2, converted=1),
-    }
+    assert found.total == {"sent_to": 6, "converted": 3}
+    assert found.by_value is not None
+    assert {value: counts for value, *counts in found.by_value.itertuples()} == {"south": [2, 2], EVIL: [2, 0], "north": [2, 1]}
     told = found.as_json()
     assert (told["sent_to"], told["converted"], told["conversion_rate"]) == (6, 3, 0.5)
     assert told["by_status"]["unknown"] == {"sent_to": 0, "converted": 0, "conversion_rate": None}
@@ -79,14 +77,14 @@ async def test_passes_redeemed_within_the_time_after_their_message_are_counted_o
 
 async def test_a_shorter_time_counts_fewer(ledger: Ledger, reader: LedgerReader, clock: HandClock, tmp_path: Path) -> None:
     found = await joined(ledger, reader, clock, read(tmp_path, REDEEMED, within="1d"))
-    assert (found.total, found.by_value) == (Conversion(sent_to=6, converted=2), None)
+    assert (found.total, found.by_value) == ({"sent_to": 6, "converted": 2}, None)
 
 
 async def test_without_times_every_redemption_of_a_pass_that_was_sent_to_counts(
     ledger: Ledger, reader: LedgerReader, clock: HandClock, tmp_path: Path
 ) -> None:
     found = await joined(ledger, reader, clock, read(tmp_path, "id\npass-1\npass-2\npass-7\npass-1\n"))
-    assert found.total == Conversion(sent_to=6, converted=2)
+    assert found.total == {"sent_to": 6, "converted": 2}
 
 
 def test_what_is_known_of_the_file_itself(tmp_path: Path) -> None:
@@ -165,7 +163,8 @@ def test_what_only_a_file_can_answer_needs_one(given: Joined, option: str) -> No
 
 
 def test_what_one_pass_alone_has_is_not_named() -> None:
-    found = largest(
-        {"a": Conversion(sent_to=5, converted=1), "b": Conversion(sent_to=1, converted=1), "c": Conversion(sent_to=1, converted=0)}
-    )
-    assert found == [("a", Conversion(sent_to=5, converted=1)), (None, Conversion(sent_to=2, converted=1))]
+    found = pd.DataFrame({"sent_to": [1, 5, 1], "converted": [1, 1, 0]}, index=["b", "a", "c"])
+    assert largest(found, "sent_to", least=2) == [
+        {"value": "a", "values": 1, "sent_to": 5, "converted": 1},
+        {"value": None, "values": 2, "sent_to": 2, "converted": 1},
+    ]

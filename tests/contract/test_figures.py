@@ -10,7 +10,7 @@ from campaign.domain.model import Outcome, StagedRow, Status
 from campaign.insights import view
 from campaign.ledger.port import CampaignRecord, Ledger, LedgerReader
 from campaign.reporter import frames
-from campaign.reporter.analysis import Figures, figures
+from campaign.reporter.figures import Figures, figures
 from campaign.reporter.page import day_and_time, page_of
 from tests.contract.backends import HandClock, SqliteBackend
 from tests.contract.given import ends, spec, staged
@@ -76,13 +76,17 @@ async def test_every_figure_is_what_the_ledger_holds(ledger: Ledger, reader: Led
         Status.PENDING: 3,
     }
     assert found.examples[Status.FAILED, f"{EVIL} 500"] == (4, 5)
-    assert found.by_attempts == {1: {Status.DELIVERED: 2, Status.NOT_DELIVERED: 1, Status.FAILED: 2}, 2: {Status.DELIVERED: 1}}
-    assert (found.attempts.total, found.attempts.throttled, sum(found.attempts.throttled_by_stretch)) == (7, 1, 1)
+    by_attempts = found.by_attempts.to_dict("index")
+    assert {number: {status: count for status, count in line.items() if count} for number, line in by_attempts.items()} == {
+        1: {"delivered": 2, "not_delivered": 1, "failed": 2},
+        2: {"delivered": 1},
+    }
+    assert (found.sends, found.throttled, found.timeline.sends["throttled"].sum()) == (7, 1, 1)
     assert (found.latencies.count, found.latencies.percentile_ms(50), found.latencies.percentile_ms(100)) == (6, 500, 2000)
-    assert {group.value: group.rows for group in found.by_device.groups} == {"": 7, EVIL: 2}
+    assert {line["value"]: line["rows"] for line in found.by_device} == {"": 7, EVIL: 2}
     assert found.by_column is not None
-    assert {group.value: group.rows for group in found.by_column.groups} == {"north": 3, "south": 3, EVIL: 3}
-    assert [wording.text for wording in found.wordings.shared()] == ["Hi «name», it is summer"]
+    assert {line["value"]: line["rows"] for line in found.by_column} == {"north": 3, "south": 3, EVIL: 3}
+    assert [text for text, _ in found.shared_texts()] == ["Hi «name», it is summer"]
     assert found.timeline.total == 7
 
 
@@ -98,7 +102,7 @@ async def test_hours_of_waiting_are_no_time_at_work(ledger: Ledger, reader: Ledg
         clock.advance(2.0)
     await ledger.deregister_runner(runner, "limit")
     found = figures(reader, view(reader, reader.campaign("promo") or record), now=clock.wall())
-    assert found.attempts.first_at == begun + 3600.0
+    assert found.first_sent_at == begun + 3600.0
     assert (found.working_seconds, found.idle_seconds, found.sends_per_second) == (10.0, 3600.0, 0.5)
     page = page_of(found).decode()
     assert day_and_time(begun + 3600.0) in page

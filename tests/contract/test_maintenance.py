@@ -142,7 +142,7 @@ class TestForgetting:
         clock.advance(DAY_SECONDS + 1)
         await ledger.purge(record.id)
         assert list(reader.rows(record.id)) == []
-        assert list(reader.attempts_by_row(record.id)) == []
+        assert list(reader.attempt_columns(record.id)) == []
         assert reader.counts(record.id).by_status == counts.by_status
         assert reader.counts(record.id).reasons(Status.FAILED) == {"http_404": 1}
         found = reader.campaign("promo")
@@ -160,7 +160,7 @@ class TestForgetting:
         clock.advance(DAY_SECONDS + 1)
         await ledger.purge(record.id)
         assert statuses(reader, other) == ["delivered"]
-        assert [made.pass_key for made in reader.attempts_by_row(other.id)] == ["a"]
+        assert [made.row for made in reader.attempt_columns(other.id)] == [(1,)]
 
     @pytest.mark.parametrize("left", [Status.PENDING, Status.UNKNOWN])
     async def test_what_has_not_ended_stays(self, ledger: Ledger, reader: LedgerReader, clock: HandClock, left: Status) -> None:

@@ -95,7 +95,7 @@ async def test_of_two_ends_of_one_claim_the_first_counts(ledger: PostgresLedger,
     runner = await ledger.register_runner(record.id, quiet_seconds=0)
     (claim,) = await ledger.claim(runner, 1)
     assert await ledger.settle(runner, [ends(claim, Status.DELIVERED), ends(claim, Status.FAILED)]) == [claim]
-    assert [made.status for made in reader.attempts_by_row(record.id)] == ["delivered"]
+    assert [made.status for made in reader.attempt_columns(record.id)] == [("delivered",)]
 
 
 async def test_a_claim_outlives_a_crash_of_a_server_that_is_not_careful(server: Server, database: str) -> None:

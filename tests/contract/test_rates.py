@@ -5,8 +5,8 @@ from dataclasses import replace
 from campaign.domain.model import SENT_TO, Counts, Settlement, Status
 from campaign.insights import view
 from campaign.ledger.port import CampaignRecord, DesiredState, Ledger, LedgerReader
-from campaign.reporter.analysis import figures
 from campaign.reporter.comparison import Comparison, Line, rates
+from campaign.reporter.figures import figures
 from campaign.reporter.reasons import reason_in_words
 from tests.contract.backends import HandClock
 from tests.contract.given import campaign_of, ends, spec, staged

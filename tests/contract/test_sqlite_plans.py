@@ -37,12 +37,11 @@ from campaign.ledger.sqlite.connection import SQL, connect, prepare
         ("rows_numbered", "sqlite_autoindex_rows_1"),
         ("standings", "sqlite_autoindex_rows_1"),
         ("attempts_by_runner", "attempts_by_row"),
-        ("sends_over_time", "attempts_by_row"),
         ("forget_rows", "sqlite_autoindex_rows_1"),
         ("forget_attempts", "attempts_by_row"),
         ("rows", "sqlite_autoindex_rows_1"),
         ("result_columns", "sqlite_autoindex_rows_1"),
-        ("attempts_by_row", "attempts_by_row"),
+        ("attempt_columns", "attempts_by_row"),
         ("runners_at_work", "runners_at_work"),
         ("batches", "batches_at_work"),
         ("adopt_batches", "batches_at_work"),
@@ -67,7 +66,7 @@ def test_a_hot_statement_searches_by_its_index(tmp_path: Path, statement: str, i
     ], plan
 
 
-@pytest.mark.parametrize("statement", ["rows", "attempts_by_row"])
+@pytest.mark.parametrize("statement", ["rows", "attempt_columns"])
 def test_what_is_streamed_is_in_order_without_being_sorted(tmp_path: Path, statement: str) -> None:
     """Else all of it would be put aside before the first of it comes."""
     path = tmp_path / "campaign.db"

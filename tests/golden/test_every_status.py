@@ -15,11 +15,12 @@ from python_calamine import CalamineWorkbook
 from campaign.app.results.stats import Joined, read_redemptions
 from campaign.app.send import report
 from campaign.cli.screen.stats_table import lines_of_rates, lines_side_by_side, lines_with_tabs
+from campaign.domain.model import Status
 from campaign.insights import view
 from campaign.ledger.port import CampaignRecord, LedgerReader
-from campaign.reporter.analysis import Breakdown, Figures, figures
+from campaign.reporter.charts import sends_series
 from campaign.reporter.comparison import Comparison, rates
-from campaign.reporter.drawings import sends_drawing
+from campaign.reporter.figures import Figures, figures
 from campaign.reporter.page import sends_table
 from campaign.settings import Settings
 from tests.contract.backends import HandClock, SqliteBackend
@@ -71,16 +72,22 @@ def as_text(found: dict[str, Any]) -> str:
     return "\n".join(f"{name}: {json.dumps(value, ensure_ascii=False, sort_keys=True)}" for name, value in found.items())
 
 
-def of_breakdown(found: Breakdown | None) -> Any:
-    if found is None:
-        return None
-    rows = [(*found.groups, found.others) if found.others else found.groups][0]
-    return [[group.value, group.rows, group.values, dict(sorted(group.by_status.items()))] for group in rows]
+def by_status(line: dict[str, Any]) -> dict[str, int]:
+    return {status.value: line[status] for status in sorted(Status) if line[status]}
+
+
+def of_lines(lines: list[dict[str, Any]]) -> Any:
+    return [[line["value"] or "", line["rows"], line["values"], by_status(line)] for line in lines]
+
+
+def of_table(table: dict[str, Any]) -> dict[str, Any]:
+    rows = [{name: line[name] for name in ("from", "throttled", "paused")} | {"by_status": by_status(line)} for line in table["rows"]]
+    return {"statuses": table["statuses"], "rows": rows}
 
 
 def of_figures(found: Figures) -> dict[str, Any]:
     """Every number, whatever the classes are called that hold it."""
-    counts, attempts, over_time = found.counts, found.attempts, found.timeline
+    counts, over_time = found.counts, found.timeline
     return {
         "rows": counts.rows,
         "sent_to": counts.sent_to,
@@ -89,26 +96,22 @@ def of_figures(found: Figures) -> dict[str, Any]:
         "in_doubt": counts.in_doubt,
         "examples": {f"{status} {reason}": numbers for (status, reason), numbers in sorted(found.examples.items())},
         "latencies": [found.latencies.count, *(found.latencies.percentile_ms(part) for part in (1, 25, 50, 90, 99, 100))],
-        "bands": [[band.low_ms, band.high_ms, band.count] for band in found.latencies.bands()],
-        "by_attempts": {number: dict(sorted(by_status.items())) for number, by_status in found.by_attempts.items()},
-        "by_pass_status": of_breakdown(found.by_pass_status),
-        "by_device": of_breakdown(found.by_device),
-        "by_column": [found.column, of_breakdown(found.by_column)],
-        "wordings": [found.wordings.looked_at, *([wording.text, wording.rows] for wording in found.wordings.shared())],
-        "attempts": [attempts.total, attempts.first_at, attempts.throttled],
-        "throttled": [attempts.throttled_by_stretch, attempts.throttled_again_by_stretch],
-        "last_seen": dict(sorted(attempts.last_seen.items())),
-        "timeline": [over_time.since, over_time.seconds, over_time.total, over_time.most_per_second, over_time.most_latency_seconds],
-        "sends": [
-            [one.at, dict(sorted(one.by_status.items())), one.mean_latency_seconds, one.max_latency_seconds] for one in over_time.sends
-        ],
-        "spells": [[spell.since, spell.until, spell.ended] for spell in found.spells],
-        "pauses": [[pause.since, pause.until, pause.kind, pause.after] for pause in found.pauses.all],
-        "retried": [[one.reason, one.sends, one.rows, dict(sorted(one.by_status.items()))] for one in found.retried],
+        "bands": found.latencies.bands(),
+        "by_attempts": {number: by_status(line) for number, line in found.by_attempts.to_dict("index").items()},
+        "by_pass_status": of_lines(found.by_pass_status),
+        "by_device": of_lines(found.by_device),
+        "by_column": [found.column, None if found.by_column is None else of_lines(found.by_column)],
+        "wordings": [found.wordings.total(), *map(list, found.shared_texts())],
+        "attempts": [found.sends, found.first_sent_at, found.throttled],
+        "throttled": [over_time.sends["throttled"].tolist(), over_time.sends["throttled_again"].tolist()],
+        "timeline": [over_time.since, over_time.seconds, over_time.total, over_time.most_per_second, over_time.sends["longest"].max()],
+        "sends": [[line["at"], by_status(line), line["mean"], line["longest"]] for line in over_time.lines()],
+        "pauses": found.pauses.each[["since", "until", "kind", "after"]].to_numpy().tolist(),
+        "retried": [[line["reason"], line["sends"], line["rows"], by_status(line)] for line in found.retried],
         "retried_unexplained": found.retried_unexplained,
         "times": [found.working_seconds, found.idle_seconds, found.sends_per_second, found.pauses.seconds],
-        "drawn": [[one.name, one.label, one.mark, one.values] for one in sends_drawing(over_time, attempts, found.pauses).key],
-        "table": sends_table(found, at_most=12),
+        "drawn": [[one.name, one.label, one.mark, one.values] for one in sends_series(over_time, found.pauses)],
+        "table": of_table(sends_table(found, at_most=12)),
     }
 
 

@@ -1,11 +1,15 @@
 """Rows for the reporter's tests."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import Any
+
+import pandas as pd
 
 from campaign.domain.model import Outcome, ResultRow, Status
 from campaign.ledger.records import ROWS_AT_ONCE, ResultColumns
+from campaign.reporter.timeline import Timeline
 
 OWN = ("pass_id", "name")
 
@@ -65,3 +69,22 @@ def by_column(rows: Iterable[ResultRow]) -> Iterator[ResultColumns]:
 
 def names(folder: Path) -> set[str]:
     return {entry.name for entry in folder.iterdir()}
+
+
+def attempts(*some: tuple[float, float, float], runner: int = 1) -> pd.DataFrame:
+    """Attempts by when they were sent, how long they took, and their HTTP status."""
+    return pd.DataFrame(some, columns=["sent_at", "latency_seconds", "http_status"], dtype=float).assign(runner=runner)
+
+
+def timeline_given(
+    *counts: Mapping[Any, int], since: float = 0.0, seconds: int = 10, latency: float = 0.25, throttled: Sequence[int] = ()
+) -> Timeline:
+    """A timeline of so many attempts by status in each stretch, each with the same latency."""
+    sends = pd.DataFrame([{status.value: by_status.get(status, 0) for status in Status} for by_status in counts], columns=[*Status])
+    answered = sends.sum(axis="columns")
+    numbers = {"throttled": list(throttled) or 0, "throttled_again": 0}
+    return Timeline(
+        since=since,
+        seconds=seconds,
+        sends=sends.assign(**numbers, answered=answered, latency=answered * latency, longest=latency * answered.gt(0)),
+    )

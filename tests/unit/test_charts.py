@@ -6,24 +6,21 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from campaign.domain.model import Status
-from campaign.ledger.port import Ledger, LedgerReader, Sends
-from campaign.reporter.charts import latency_chart, per_second, sends_chart, ticks
-from campaign.reporter.timeline import STRETCHES, Timeline, length_of, timeline
+from campaign.ledger.port import Ledger, LedgerReader
+from campaign.reporter.charts import latency_chart, per_second, sends_chart
+from campaign.reporter.frames import attempts_frame
+from campaign.reporter.svg import ticks
+from campaign.reporter.timeline import STRETCHES, Timeline, length_of, timeline_of
 from tests.contract.backends import HandClock, SqliteBackend
 from tests.contract.given import campaign_of, ends, staged
+from tests.unit.reporter_given import timeline_given
 
 SVG = "{http://www.w3.org/2000/svg}"
 BEGIN = 1_800_000_000.0
 
 
 def of(*counts: dict[Status, int], seconds: int = 10, latency: float = 0.25) -> Timeline:
-    sends = tuple(
-        Sends(
-            at=BEGIN + place * seconds, by_status=by_status, mean_latency_seconds=latency if by_status else 0.0, max_latency_seconds=latency
-        )
-        for place, by_status in enumerate(counts)
-    )
-    return Timeline(since=BEGIN, seconds=seconds, sends=sends)
+    return timeline_given(*counts, since=BEGIN, seconds=seconds, latency=latency)
 
 
 def drawn(found: Timeline) -> tuple[bytes, bytes]:
@@ -97,8 +94,9 @@ def test_a_coarser_timeline_has_the_same_sums() -> None:
     fine = of(*({Status.DELIVERED: place, Status.FAILED: 1} for place in range(55)))
     coarse = fine.coarser(12)
     assert len(coarse.sends) <= 12
-    assert (coarse.total, coarse.since, coarse.most_latency_seconds) == (fine.total, fine.since, 0.25)
-    assert sum(stretch.by_status[Status.DELIVERED] for stretch in coarse.sends) == sum(range(55))
+    assert (coarse.total, coarse.since, coarse.sends["longest"].max()) == (fine.total, fine.since, 0.25)
+    assert coarse.sends["delivered"].sum() == sum(range(55))
+    assert {line["mean"] for line in coarse.lines()} == {0.25}
 
 
 async def test_a_campaign_is_shown_from_its_first_run_to_its_last(tmp_path: Path) -> None:
@@ -113,7 +111,7 @@ async def test_a_campaign_is_shown_from_its_first_run_to_its_last(tmp_path: Path
     await ledger.deregister_runner(runner, "finished")
     fresh = reader.campaign("promo")
     assert fresh is not None
-    found = timeline(reader, fresh, now=clock.wall() + 1e6)
+    found = timeline_of(attempts_frame(reader, fresh), fresh, reader.runners(fresh.id), now=clock.wall() + 1e6)
     assert found.since <= BEGIN
     assert BEGIN + 100 < found.until < BEGIN + 130
     for opened in (*backend.opened,):

@@ -1,21 +1,20 @@
 """What the page is made of: groups, times, rests, wordings, percentages."""
 
-from collections import Counter
 from collections.abc import Iterable
 
-import numpy as np
 import pandas as pd
 import pytest
 
 from campaign.domain.model import Status
 from campaign.ledger.port import RunnerRecord
-from campaign.reporter.analysis import MOST_GROUPS, Latencies, breakdown, without_values, wordings
-from campaign.reporter.drawings import band_in_words, scoped
+from campaign.reporter.charts import band_in_words
+from campaign.reporter.figures import MOST_GROUPS, Latencies, by_value, without_values, wordings
 from campaign.reporter.lines import percent
-from campaign.reporter.pauses import Kind, Pause, SentTimes, Spell, pauses, spells
-from tests.unit.reporter_given import by_column, row
+from campaign.reporter.pauses import Kind, pauses, spells
+from campaign.reporter.svg import scoped
+from tests.unit.reporter_given import attempts, by_column, row
 
-NOTHING_SENT = SentTimes(sent_at=np.empty(0), ended_at=np.empty(0), http_status=np.empty(0))
+NOTHING_SENT = attempts()
 
 
 def runner(
@@ -58,34 +57,30 @@ def frame(values: Iterable[str], status: Status = Status.DELIVERED) -> pd.DataFr
 
 def test_the_largest_groups_are_kept_and_the_rest_is_summed() -> None:
     values = [f"value {place:02}" for place in range(MOST_GROUPS + 5) for _ in range(place + 1)]
-    found = breakdown(frame(values), "value")
-    assert [group.rows for group in found.groups] == list(range(MOST_GROUPS + 5, 5, -1))
-    assert found.others is not None
-    assert (found.others.rows, found.others.values) == (1 + 2 + 3 + 4 + 5, 5)
+    *found, others = by_value(frame(values), "value")
+    assert [line["rows"] for line in found] == list(range(MOST_GROUPS + 5, 5, -1))
+    assert (others["value"], others["rows"], others["values"]) == (None, 1 + 2 + 3 + 4 + 5, 5)
 
 
 def test_a_value_of_one_row_alone_is_not_named() -> None:
-    found = breakdown(frame(["north", "north", "Ms Unique", "south", "south"], Status.FAILED), "value", least_rows=2)
-    assert [group.value for group in found.groups] == ["north", "south"]
-    assert found.others is not None
-    assert (found.others.rows, found.others.values) == (1, 1)
+    *found, others = by_value(frame(["north", "north", "Ms Unique", "south", "south"], Status.FAILED), "value", least_rows=2)
+    assert [line["value"] for line in found] == ["north", "south"]
+    assert (others["value"], others["rows"], others["values"]) == (None, 1, 1)
 
 
 def test_percentiles_are_those_of_the_nearest_rank() -> None:
-    assert Latencies(Counter()).percentile_ms(50) == 0
-    assert Latencies(Counter()).bands() == ()
-    latencies = Latencies(Counter([*range(1, 101), 31_000]))
+    nothing = Latencies.of(pd.Series([], dtype=float))
+    assert (nothing.percentile_ms(50), nothing.bands()) == (0, [])
+    latencies = Latencies.of(pd.Series([*range(1, 101), 31_000]) / 1000)
     assert [latencies.percentile_ms(part) for part in (50, 90, 99, 100)] == [51, 91, 100, 31_000]
-    bands = {band_in_words(band): band.count for band in latencies.bands()}
+    bands = {band_in_words(low_ms, high_ms): count for low_ms, high_ms, count in latencies.bands()}
     assert (bands["0–50 ms"], bands["50–100 ms"], bands["100–200 ms"], bands["over 30 s"]) == (49, 50, 1, 1)  # noqa: RUF001 - as it is written
     assert sum(bands.values()) == 101
 
 
 def test_latencies_are_counted_by_whole_milliseconds_and_the_longest_as_ten_minutes() -> None:
     seconds = [0.0005, 0.0015, 0.0025, None, 12.3456, 9999.0]
-    assert Latencies.of(pd.Series(seconds, dtype=float)).by_ms == Counter(
-        round(second * 1000) if second < 600 else 600_000 for second in seconds if second is not None
-    )
+    assert Latencies.of(pd.Series(seconds, dtype=float)).by_ms.to_dict() == {0: 1, 2: 2, 12_346: 1, 600_000: 1}
 
 
 def test_rests_are_between_runs_and_end_with_the_next() -> None:
@@ -97,18 +92,20 @@ def test_rests_are_between_runs_and_end_with_the_next() -> None:
         runner(9, 0.0, 40.0, "staged", activity="staging"),
     ]
     # The third was found dead at 150, and had sent until 120.
-    found = pauses(spells(runs, last_seen={3: 120.0}, now=1000.0), NOTHING_SENT)
-    assert found.all == (
-        Pause(since=110.0, until=112.0, kind=Kind.NOBODY, after="limit"),
-        Pause(since=120.0, until=300.0, kind=Kind.NOBODY, after=""),
-    )
-    assert pauses(spells([runner(1, 10.0, 0.0, alive=True), runner(2, 500.0, 510.0)], last_seen={}, now=1000.0), NOTHING_SENT).all == ()
+    found = pauses(spells(runs, attempts((119.0, 1.0, 200), runner=3), now=1000.0), NOTHING_SENT)
+    assert found.each.to_dict("records") == [
+        {"since": 110.0, "until": 112.0, "kind": Kind.NOBODY, "after": "limit", "seconds": 2.0},
+        {"since": 120.0, "until": 300.0, "kind": Kind.NOBODY, "after": "", "seconds": 180.0},
+    ]
+    at_once = [runner(1, 10.0, 0.0, alive=True), runner(2, 500.0, 510.0)]
+    assert pauses(spells(at_once, NOTHING_SENT, now=1000.0), NOTHING_SENT).each.empty
+    assert pauses(spells([], NOTHING_SENT, now=1000.0), NOTHING_SENT).seconds == 0.0
 
 
 def test_spells_last_as_long_as_somebody_sends() -> None:
     runs = [runner(3, 200.0, 230.0, "finished"), runner(2, 60.0, 80.0, "limit"), runner(1, 50.0, 100.0), runner(4, 100.5, 110.0, "lost")]
-    found = spells(runs, last_seen={4: 105.0}, now=1000.0)
-    assert found == (Spell(since=50.0, until=105.0, ended=""), Spell(since=200.0, until=230.0, ended="finished"))
+    found = spells(runs, attempts((104.0, 1.0, 200), runner=4), now=1000.0)
+    assert found[["since", "until", "ended"]].to_numpy().tolist() == [[50.0, 105.0, ""], [200.0, 230.0, "finished"]]
 
 
 @pytest.mark.parametrize(
@@ -131,8 +128,8 @@ def test_a_text_that_stands_alone_is_not_shown() -> None:
     found = wordings(
         by_column(row(number, cells=("1", text), message=text) for number, text in enumerate(texts, start=1)), ("id", "message")
     )
-    assert [(wording.text, wording.rows) for wording in found.shared()] == [("Sale!", 2)]
-    assert found.looked_at == 3
+    assert found.most_common(1) == [("Sale!", 2)]
+    assert found.total() == 3
 
 
 def test_the_styles_of_a_chart_reach_no_other_and_no_paper_is_dark() -> None:

@@ -29,7 +29,7 @@ def write_report(reader: LedgerReader, record: CampaignRecord, place: Location, 
         UsageError: the place can't be written, or the page can't be divided by `by`.
         DiskFullError: no space left.
     """
-    from campaign.reporter.analysis import figures
+    from campaign.reporter.figures import figures
     from campaign.reporter.page import check_page_writable, write_page
 
     check_page_writable(place)

@@ -18,9 +18,9 @@ from campaign.insights import view
 from campaign.ledger.port import CampaignRecord, LedgerReader
 from campaign.loader.columns import check_pass_id, find_id_column, ids_of, is_plain_id, listed, loosely, shown
 from campaign.loader.table import Table, open_table
-from campaign.reporter.analysis import Figures, figures, place_of_column
 from campaign.reporter.comparison import Comparison, Rates, rates
-from campaign.reporter.conversions import Conversions, Redemptions, conversions
+from campaign.reporter.conversions import NOTHING, Conversions, Redemptions, conversions
+from campaign.reporter.figures import Figures, figures, place_of_column
 from campaign.settings import Settings
 
 TIME_NAMES: Final = ("redeemed_at", "redemption_time", "redemption_date", "converted_at", "used_at", "timestamp", "time", "date")
@@ -197,7 +197,6 @@ class Joined:
 
 
 WITHOUT: Final = Joined()
-NOTHING: Final = Conversions(by_status={}, by_value=None)
 
 
 def delivery_rates(settings: Settings, *, since: str | None = None, until: str | None = None, joined: Joined = WITHOUT) -> Rates:

@@ -1,15 +1,15 @@
 """Formats statistics over several campaigns as lines of text: in columns for people, with tabs for programs."""
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from itertools import zip_longest
-from typing import Final
+from typing import Any, Final
 
 from campaign.domain.model import BY_OUTCOME, Counts, Status
 from campaign.domain.text.sanitize import sanitize_for_terminal
 from campaign.reporter.comparison import Comparison, Line, Rate, Rates, converted_of, percent_of
-from campaign.reporter.conversions import Conversion, largest
+from campaign.reporter.figures import largest
 
 LONGEST_NAME: Final = 40
 BAR: Final = 20
@@ -42,18 +42,20 @@ def _conversions(found: Rates) -> Iterator[str]:
     """The conversions of each campaign, of all campaigns by status, and by the requested column."""
     if (total := found.conversions) is None:
         return
-    told: list[tuple[str, Conversion | None]] = [("CONVERTED", None)]
+    told: list[tuple[str, Mapping[str, Any] | None]] = [("CONVERTED", None)]
     told += [(shortened(one), one.conversions.total) for one in found.campaigns if one.conversions is not None]
     told += [(f"all {len(found.campaigns):,}", total.total), ("BY STATUS", None)]
-    told += [(status.info.label, total.by_status[status]) for status in BY_OUTCOME if status in total.by_status]
+    by_status = total.by_status.to_dict("index")
+    told += [(status.info.label, by_status[status]) for status in BY_OUTCOME if status in by_status]
     if total.by_value is not None:
         told += [(f"BY {sanitize_for_terminal(found.column)}", None)]
-        told += [("others" if value is None else sanitize_for_terminal(value) or "empty", one) for value, one in largest(total.by_value)]
+        lines = largest(total.by_value, "sent_to", least=2)
+        told += [("others" if line["value"] is None else sanitize_for_terminal(line["value"]) or "empty", line) for line in lines]
     width = max(len(what) for what, _ in told)
     for what, one in told:
         if one is None:
             yield from ("", what)
-        elif one.sent_to:
+        elif one["sent_to"]:
             yield f"  {what:<{width}}  {converted_of(one)}"
 
 

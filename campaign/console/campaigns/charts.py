@@ -9,7 +9,8 @@ from campaign.console.campaigns.broadcast import SHARE
 from campaign.console.campaigns.ledger_reads import LedgerReads
 from campaign.console.pages import Pages
 from campaign.ledger.port import CampaignRecord, LedgerReader
-from campaign.reporter.charts import NARROW, WIDTH, latency_chart, sends_chart
+from campaign.reporter.charts import latency_chart, sends_chart
+from campaign.reporter.svg import NARROW, WIDTH
 from campaign.reporter.timeline import Timeline, timeline
 
 FRESH_SECONDS: Final = 4.0

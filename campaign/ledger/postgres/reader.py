@@ -20,8 +20,8 @@ from campaign.ledger.port import CampaignRecord, DesiredState, PendingWork, Resu
 from campaign.ledger.postgres.base import Machine, identity_here, stored_identity
 from campaign.ledger.postgres.connection import LONG_SECONDS, PATIENCE_SECONDS, SQL, Address, LostError, Session, given_up, parse
 from campaign.ledger.postgres.schema import prepare
-from campaign.ledger.records import AttemptRecord, Sends
-from campaign.ledger.values import attempt_record, batches, lot, record, result, result_columns, sends, standing
+from campaign.ledger.records import AttemptColumns
+from campaign.ledger.values import attempt_columns, batches, lot, record, result, result_columns, standing
 
 T = TypeVar("T")
 TRYING_TO_READ_SECONDS: Final = 9.0
@@ -251,16 +251,11 @@ class PostgresReader:
     def last_change(self, campaign: int) -> float:
         return float(self._look.all("last_change", seconds=LONG_SECONDS, campaign=campaign)[0][0])
 
-    def sends_over_time(self, campaign: int, *, since: float, until: float, buckets: int) -> list[Sends]:
-        width = (until - since) / buckets
-        found = self._look.all("sends_over_time", seconds=LONG_SECONDS, campaign=campaign, since=since, until=until, width=width)
-        return sends(found, since=since, width=width, buckets=buckets)
-
     def has_unfinished_purge(self) -> bool:
         return bool(self._look.all("to_clean"))
 
-    def attempts_by_row(self, campaign: int) -> Iterator[AttemptRecord]:
-        return (attempt_record(values) for values in self._look.stream("attempts_by_row", campaign=campaign))
+    def attempt_columns(self, campaign: int) -> Iterator[AttemptColumns]:
+        return attempt_columns(self._look.stream("attempt_columns", campaign=campaign))
 
     def pass_keys(self, campaign: int) -> Iterator[tuple[int, str, Status]]:
         return ((row, key, Status(status)) for row, key, status in self._look.stream("pass_keys", campaign=campaign))

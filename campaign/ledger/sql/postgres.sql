@@ -661,12 +661,6 @@ SELECT row, pass_key FROM campaign.rows WHERE campaign = %(campaign)s AND pass_k
 -- name: attempts_by_runner
 SELECT runner, count(*) FROM campaign.attempts WHERE campaign = %(campaign)s GROUP BY runner;
 
--- name: sends_over_time
--- A row has few attempts, so the index by row keeps those of a campaign together.
-SELECT trunc((sent_at - %(since)s) / %(width)s)::bigint, status, count(*), count(latency_seconds), coalesce(sum(latency_seconds), 0.0),
-       coalesce(max(latency_seconds), 0.0)
-FROM campaign.attempts WHERE campaign = %(campaign)s AND sent_at >= %(since)s AND sent_at < %(until)s GROUP BY 1, status;
-
 -- name: last_change
 -- When, and how many seconds ago. Ignores future times, which a results file may have.
 SELECT t.latest, campaign.ledger_now() - t.latest
@@ -721,7 +715,7 @@ SELECT 1 FROM campaign.forgotten WHERE NOT cleaned LIMIT 1;
 -- name: cleaned
 UPDATE campaign.forgotten SET cleaned = true WHERE campaign = %(campaign)s;
 
--- name: attempts_by_row
+-- name: attempt_columns
 -- In the order of the index by row. Attempts from a results file have fence 0, and keep the order in which they were added.
-SELECT row, pass_key, runner, status, reason, http_status, sent_at, settled_at, latency_seconds, message
+SELECT row, runner, status, reason, http_status, sent_at, latency_seconds
 FROM campaign.attempts WHERE campaign = %(campaign)s ORDER BY row, fence, id;

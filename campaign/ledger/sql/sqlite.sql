@@ -558,12 +558,6 @@ SELECT row, pass_key FROM rows WHERE campaign = :campaign AND pass_key IN (SELEC
 -- name: attempts_by_runner
 SELECT runner, count(*) FROM attempts WHERE campaign = :campaign GROUP BY runner;
 
--- name: sends_over_time
--- A row has few attempts, so the index by row keeps those of a campaign together.
-SELECT CAST((sent_at - :since) / :width AS INTEGER), status, count(*), count(latency_seconds), total(latency_seconds),
-       coalesce(max(latency_seconds), 0.0)
-FROM attempts WHERE campaign = :campaign AND sent_at >= :since AND sent_at < :until GROUP BY 1, status;
-
 -- name: last_change
 -- Ignores future times, which a results file may have.
 SELECT max(c.created_at, c.started_at, c.finished_at,
@@ -621,9 +615,9 @@ SELECT 1 FROM forgotten WHERE cleaned = 0 LIMIT 1;
 -- name: cleaned
 UPDATE forgotten SET cleaned = 1 WHERE campaign = :campaign;
 
--- name: attempts_by_row
+-- name: attempt_columns
 -- In the order of the index by row. Attempts from a results file have fence 0, and keep the order in which they were added.
-SELECT row, pass_key, runner, status, reason, http_status, sent_at, settled_at, latency_seconds, message
+SELECT row, runner, status, reason, http_status, sent_at, latency_seconds
 FROM attempts WHERE campaign = :campaign ORDER BY row, fence, id;
 
 -- name: identity

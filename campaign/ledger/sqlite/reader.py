@@ -17,10 +17,10 @@ from campaign.ledger import ledger_errors
 from campaign.ledger.clock import RECENT_SECONDS, Clock, SystemClock
 from campaign.ledger.port import CampaignRecord, DesiredState, PendingWork, ResultColumns, RunnerRecord
 from campaign.ledger.process_lock import is_owner_dead
-from campaign.ledger.records import AttemptRecord, Sends
+from campaign.ledger.records import AttemptColumns
 from campaign.ledger.sqlite.base import identity_here, lock_dir, stored_identity
 from campaign.ledger.sqlite.connection import SQL, SqliteClock, connect, errors_as_sentences, prepare
-from campaign.ledger.values import as_json, attempt_record, batches, filters, lot, record, result, result_columns, sends, standing
+from campaign.ledger.values import as_json, attempt_columns, batches, filters, lot, record, result, result_columns, standing
 
 
 class SqliteReader:
@@ -183,18 +183,11 @@ class SqliteReader:
     def last_change(self, campaign: int) -> float:
         return float(self._all("last_change", campaign=campaign, wall=self._clock.wall())[0][0])
 
-    def sends_over_time(self, campaign: int, *, since: float, until: float, buckets: int) -> list[Sends]:
-        width = (until - since) / buckets
-        span = {"since": since, "until": until, "width": width}
-        # A separate connection: a scan of all attempts takes a while, and others want to count meanwhile.
-        found = self._streamed("sends_over_time", campaign, **span)
-        return sends(found, since=since, width=width, buckets=buckets)
-
     def has_unfinished_purge(self) -> bool:
         return bool(self._all("to_clean"))
 
-    def attempts_by_row(self, campaign: int) -> Iterator[AttemptRecord]:
-        return (attempt_record(values) for values in self._streamed("attempts_by_row", campaign))
+    def attempt_columns(self, campaign: int) -> Iterator[AttemptColumns]:
+        return attempt_columns(self._streamed("attempt_columns", campaign))
 
     def pass_keys(self, campaign: int) -> Iterator[tuple[int, str, Status]]:
         return ((row, key, Status(status)) for row, key, status in self._streamed("pass_keys", campaign))
