@@ -76,6 +76,19 @@ class TestAmbiguity:
             # One more is of the first run, which saw by it that it is PassEntry that answers.
             assert reads.count(witness) == 2
 
+    async def test_that_texts_were_shown_a_while_ago_proves_nothing_now(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("campaign.sender.readback.verify.SHOWN_SECONDS", 0.0)
+        async with rig(tmp_path) as given:
+            record = await given.campaign("a", "b")
+            await given.send(record, limit=1)
+            given.simulator.configure(faults={Fault.CUT_BEFORE: 1.0})
+            sending = given.start(record)
+            await given.until(lambda: bool(given.log.named("read_back")))
+            given.simulator.configure(faults={Fault.READ_NULL: 1.0, Fault.CUT_AFTER: 1.0})
+            await sending
+            assert given.statuses(record) == {"a": ("delivered", ""), "b": ("unknown", "no_latest_message")}
+            assert given.processed() == {"a": 1, "b": 1}
+
     async def test_what_lags_behind_shows_by_no_older_text_that_a_message_did_not_arrive(self, tmp_path: Path) -> None:
         async with rig(tmp_path) as given:
             given.gateway = Lagging

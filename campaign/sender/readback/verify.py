@@ -1,6 +1,7 @@
 """Reads the passes of unknown rows back, on the budget for reading, while the other rows are being sent."""
 
 import asyncio
+import math
 from collections import Counter
 from dataclasses import replace
 from enum import IntEnum
@@ -22,6 +23,8 @@ MOST_FOREIGN: Final = 20
 """How often somebody else than PassEntry may answer a reading; this takes about 15 minutes."""
 AGAIN_SECONDS: Final = 5.0
 LONGEST_AGAIN_SECONDS: Final = 60.0
+SHOWN_SECONDS: Final = 2.0
+"""How long it counts what the API was seen to show of texts: it may show them no longer."""
 LOOK_SECONDS: Final = 2.0
 """How often to look without a call of `tell_due`: for unverified rows of other campaigns, which nobody announces."""
 
@@ -64,7 +67,8 @@ class Verifier:
         self._reads: Counter[tuple[int, int, int]] = Counter()
         self._refused: Counter[tuple[int, int, int]] = Counter()
         self._foreign: Counter[tuple[int, int, int]] = Counter()
-        self._shown: Shows | None = None
+        self._shown = Shows.UNSEEN
+        self._shown_at = -math.inf
         self._looking = asyncio.Lock()
         self._due = asyncio.Event()
         self._together = max(1, min(MOST_TOGETHER, round(pacer.rate_per_second * READS_TOGETHER_SECONDS)))
@@ -131,14 +135,15 @@ class Verifier:
         """
         async with self._looking:
             after = await self._best(await self._ledger.reference_passes_after(doubt))
-            if after is not Shows.UNSEEN or self._shown is not None:
+            now = asyncio.get_running_loop().time()
+            if after is not Shows.UNSEEN or now < self._shown_at + SHOWN_SECONDS:
                 return self._shown if after is Shows.UNSEEN else after
             shown = await self._best(await self._ledger.reference_passes(doubt.claim.campaign))
             if shown in {None, Shows.UNSEEN}:
                 return shown
-            self._shown = shown
-            if shown is not Shows.TEXTS:
+            if shown not in {Shows.TEXTS, self._shown}:
                 self._observer.event("texts_are_not_shown_as_sent", by="the API, when passes that hold one are read")
+            self._shown, self._shown_at = shown, now
             return shown
 
     async def _best(self, witnesses: list[tuple[str, str]]) -> "Shows | None":
