@@ -183,14 +183,14 @@ def _opened(url: ObjectUrl) -> tuple[Any, str]:
 
 
 @contextmanager
-def _telling(url: ObjectUrl, done: str, told: Callable[[str, str], CampaignError]) -> Iterator[None]:
+def _telling(url: ObjectUrl, done: str, wording: Callable[[str, str], CampaignError]) -> Iterator[None]:
     """Turn any error with an object into a sentence. The libraries under fsspec have no common error."""
     try:
         yield
     except CampaignError:
         raise
     except Exception as error:
-        raise told(*_in_words(error, url, done)) from error
+        raise wording(*_in_words(error, url, done)) from error
 
 
 def _in_words(error: Exception, url: ObjectUrl, done: str) -> tuple[str, str]:

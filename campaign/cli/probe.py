@@ -37,16 +37,16 @@ def probe(
             raise StoppedError("Nothing was sent.", code="interrupted") from None
         if not agreed:
             raise UsageError("Nothing was sent. Add --yes to send without confirmation, or --cancel to send nothing.", code="not_agreed")
-    told: list[Exchange] = []
+    exchanges: list[Exchange] = []
 
     async def work() -> "Probed":
         stop = listen("Stopping: a batch that was not sent is cancelled. Press again to leave it as it is.")
         printed = _Printer()
-        return await probes.probe(plan, settings, stop=stop, tell=told.append if settings.json_output else printed.exchange)
+        return await probes.probe(plan, settings, stop=stop, tell=exchanges.append if settings.json_output else printed.exchange)
 
     probed = run_loop(work())
     if settings.json_output:
-        print_json(probed.as_json() | {"exchanges": [one.as_json() for one in told]})
+        print_json(probed.as_json() | {"exchanges": [one.as_json() for one in exchanges]})
     else:
         sys.stdout.write(_in_words(probed))
     raise typer.Exit(probed.exit_code)

@@ -18,17 +18,17 @@ class Standing(NamedTuple):
     sent_at: float
 
 
-def tells_more(told: Outcome, known: Standing) -> bool:
+def tells_more(from_file: Outcome, known: Standing) -> bool:
     """Whether a results file has an attempt or a final outcome of a row that its ledger, which may still send the row, does not have.
 
     The outcome "duplicate" does not count: it says nothing about the pass, which another row stands for.
     """
     if known.status in ENDED:
         return False
-    is_news = told.status in ENDED and (told.status, told.reason) != (Status.SKIPPED, Skip.DUPLICATE)
-    return is_news or told.attempts > known.attempts
+    is_news = from_file.status in ENDED and (from_file.status, from_file.reason) != (Status.SKIPPED, Skip.DUPLICATE)
+    return is_news or from_file.attempts > known.attempts
 
 
-def same_attempt(told: Outcome, known: Standing) -> bool:
+def same_attempt(from_file: Outcome, known: Standing) -> bool:
     """Whether the last attempt of both is the same one. The pass is not compared, as ids get corrected."""
-    return told.attempts == known.attempts > 0 and abs(told.sent_at - known.sent_at) < _SAME_TIME_SECONDS
+    return from_file.attempts == known.attempts > 0 and abs(from_file.sent_at - known.sent_at) < _SAME_TIME_SECONDS

@@ -199,10 +199,10 @@ class _Actor:
             raise self._lost(error) from error
         try:
             # An argument of a call goes from process to process, and Ray neither lists nor stores it.
-            told: End | Broken = await self._handle.send.remote(order)
+            ended: End | Broken = await self._handle.send.remote(order)
         except errors.RayError as error:
             raise self._lost(error) from error
-        return told
+        return ended
 
     async def stop(self, exit_code: int, *, now: bool) -> None:
         with suppress(self._ray.exceptions.RayError):

@@ -38,17 +38,17 @@ class RestartPolicy:
     _open_rows: int = -1
     _since_seconds: float = 0.0
 
-    def failed(self, told: Broken, *, began_seconds: float, now_seconds: float, open_rows: int) -> float | None:
+    def failed(self, broken: Broken, *, began_seconds: float, now_seconds: float, open_rows: int) -> float | None:
         """Record that the worker that began at `began_seconds` has failed; returns the seconds until its replacement, None for none."""
         lived_well = now_seconds - began_seconds > GOOD_LIFE_SECONDS
         if lived_well or open_rows != self._open_rows:
             # After a good life, the trouble counts from now.
             self.strikes, self._since_seconds = 0, now_seconds if lived_well else began_seconds
         self.strikes += 1
-        self.away, self._open_rows = told.away, open_rows
-        if now_seconds - self._since_seconds >= AWAY_SECONDS if told.away else self.strikes >= STRIKES:
+        self.away, self._open_rows = broken.away, open_rows
+        if now_seconds - self._since_seconds >= AWAY_SECONDS if broken.away else self.strikes >= STRIKES:
             return None
-        return min(FIRST_PAUSE_SECONDS * (1 << self.strikes - 1), AWAY_PAUSE_SECONDS if told.away else LONGEST_RESTART_PAUSE_SECONDS)
+        return min(FIRST_PAUSE_SECONDS * (1 << self.strikes - 1), AWAY_PAUSE_SECONDS if broken.away else LONGEST_RESTART_PAUSE_SECONDS)
 
 
 LOOK_SECONDS: Final = 1.0
@@ -94,7 +94,7 @@ class Supervisor:
         self._open = -1
         self._failed_before: int | None = None
         self._known: set[str] | None = None
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
 
     async def run(self) -> End:
         try:
@@ -131,8 +131,8 @@ class Supervisor:
                 continue
             self._handles[number] = handle
             began = clock()
-            told = await self._sent_by(handle)
-            broken = told if isinstance(told, Broken) else self._ended(told)
+            ended = await self._sent_by(handle)
+            broken = ended if isinstance(ended, Broken) else self._ended(ended)
             if broken is None or self._over:
                 return
             if not (broken.away and policy.away):
@@ -204,9 +204,9 @@ class Supervisor:
         """Why the API can't be reached, by reason, each one once. It comes from the first failed rows, as the workers report nothing."""
         found = {reason for status, reason in counts.by_reason if status is Status.PENDING} & REASONS
         # Reasons that an earlier command left behind don't count for this one.
-        self._known = found if self._known is None else self._known & found | self._told
+        self._known = found if self._known is None else self._known & found | self._reported
         new = found - self._known
-        self._told |= new
+        self._reported |= new
         examples = self._work.reader.examples
         return {reason: error for reason in new for _, error in examples(self._work.record.id, Status.PENDING, reason, 1)}
 

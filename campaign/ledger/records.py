@@ -10,7 +10,7 @@ from campaign.domain.lists.sheet import SheetLines
 ROWS_AT_ONCE: Final = 512
 """Few enough that rows with huge cells take little memory, and enough that the work for each part does not matter.
 
-More are slower: after 700 new objects Python runs its garbage collector, in vain.
+More are slower: after 700 new objects Python runs its garbage collector, which finds nothing.
 """
 
 

@@ -91,14 +91,14 @@ def read_job(path: Path) -> Job:
         key = known_keys().get(name)
         if key is not None:
             problem, taken = _checked(key, value)
-            told = key.name
+            reported = key.name
             if problem is None:
                 values[name] = taken
         else:
-            problem, told = _unknown(name, value)
+            problem, reported = _unknown(name, value)
         # An unknown table is one mistake, however many keys it has.
-        if problem is not None and not any(mistake.key == told for mistake in mistakes):
-            mistakes.append(Mistake.of(problem, line=lines[name], key=told))
+        if problem is not None and not any(mistake.key == reported for mistake in mistakes):
+            mistakes.append(Mistake.of(problem, line=lines[name], key=reported))
     mistakes += _not_possible(values, lines, path.parent)
     mistakes += _not_together(values, lines)
     if mistakes:
@@ -141,7 +141,7 @@ def _no_table(name: str) -> BadValueError:
     if keys.is_token(name):
         return keys.token_refused()
     meant = f"[{keys.NOTIFY}]" if get_close_matches(keys.loosely(name), [keys.NOTIFY], cutoff=0.6) else ""
-    hint = f"did you mean {meant}?" if meant else "the keys of a job stand by themselves, so take this line out, or the name and its dot"
+    hint = f"did you mean {meant}?" if meant else "the keys of a job have no prefix, so take this line out, or the name and its dot"
     return BadValueError(f"there is no such table; {hint}", code="unknown_table", suggestion=meant)
 
 
@@ -202,7 +202,7 @@ def _not_together(values: dict[tuple[str, ...], Any], lines: dict[tuple[str, ...
     if retries:
         name = ("results",)
         if LIST in used_in(values.get(name, "")):
-            problem = "a retry has no list that {list} could stand for"
+            problem = "a retry has no list that {list} could name"
             found.append(Mistake(line=lines[name], key="results", problem=problem, code="unknown_placeholder"))
     needed = keys.CAMPAIGN if retries else keys.LIST
     if needed.path not in lines:

@@ -31,7 +31,7 @@ _REFUSED: Final = {
     "moved_here": "it is said once, and a job is started again and again; take it out, and add --moved-here to the command once",
     "api_url": "where PassEntry is, the machine says: put it into PASSENTRY_API_URL, and take it out of the job",
     "api_key_file": "where the token is, the machine says: put it into PASSENTRY_API_KEY_FILE, and take it out of the job",
-    "ca_file": "whom to trust with the token, the machine says: put it into CAMPAIGN_CA_FILE, and take it out of the job",
+    "ca_file": "the machine decides which certificates to trust: put it into CAMPAIGN_CA_FILE, and take it out of the job",
 }
 _TOKEN: Final = re.compile(r"(^|_)(token|api_?key|key|secret|password|passwd|bearer|authorization)($|_)")
 REFUSAL: Final = (
@@ -146,7 +146,7 @@ def problem_of_unknown(path: tuple[str, ...]) -> BadValueError:
     names = {loosely(name): key for key in known_keys().values() for name in (key.field, key.path[-1]) if name}
     if (meant := names.get(loosely(last))) is not None:
         if len(path) > 1:
-            problem = f"it stands in the table [{path[0]}]; write it above all tables, as {meant.name}"
+            problem = f"it is in the table [{path[0]}]; write it above all tables, as {meant.name}"
             return BadValueError(problem, code="misplaced_key", suggestion=meant.name)
         return _no_key(meant.name)
     near = get_close_matches(loosely(last), names, n=1, cutoff=0.6)

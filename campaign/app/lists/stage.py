@@ -225,7 +225,7 @@ def _other_content(record: CampaignRecord, given: CheckedList, differences: str,
         go_on = f"To go on with that one: {command_line('resume', name, ledger=ledger_name)}."
     return OtherContentError(
         f"There is a campaign named “{name}” already, and {differences}. {go_on} To send this as a new campaign, "
-        "give it another --name; whoever got the first will get this one too. "
+        "give it another --name; everyone who got the first gets this one too. "
         "If you only corrected rows, correct them in its failed-rows file instead: campaign retry FILE.",
         campaign=name,
     )

@@ -18,9 +18,9 @@ def main() -> None:
     # The library's log may contain addresses.
     logging.disable(logging.CRITICAL)
     with ThreadPoolExecutor(THREADS) as pool:
-        told = {pool.submit(_tell, address, task): number for number, address in enumerate(task["addresses"])}
-        for future in as_completed(told):
-            sys.stdout.buffer.write(orjson.dumps({"number": told[future], "why": future.result()}) + b"\n")
+        notices = {pool.submit(_tell, address, task): number for number, address in enumerate(task["addresses"])}
+        for future in as_completed(notices):
+            sys.stdout.buffer.write(orjson.dumps({"number": notices[future], "why": future.result()}) + b"\n")
             sys.stdout.buffer.flush()
     # Exits without waiting for threads that the library may have left.
     os._exit(0)

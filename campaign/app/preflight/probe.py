@@ -69,7 +69,7 @@ class Waits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probed:
-    """`problem` says why it did not come to its end, `left` what is still to be done at PassEntry; empty where there is nothing."""
+    """`problem` says why it did not finish, `left` what is still to be done at PassEntry; empty where there is nothing."""
 
     plan: Plan
     batch_id: str

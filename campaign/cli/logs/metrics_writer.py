@@ -108,7 +108,7 @@ class _Writer:
     def __init__(self, file: Path) -> None:
         self._file = file
         self._newest: queue.Queue[Figures] = queue.Queue(maxsize=1)
-        self._told = ""
+        self._reported = ""
         # With this context its warnings name the run, too. A daemon thread does not keep the process alive if the disk never answers.
         context = contextvars.copy_context()
         self._thread = threading.Thread(target=context.run, args=(self._run,), name="metrics", daemon=True)
@@ -138,6 +138,6 @@ class _Writer:
 
     def _tell(self, why: str) -> None:
         # Reported once, and not every 15 s for a whole night.
-        if why != self._told:
-            self._told = why
+        if why != self._reported:
+            self._reported = why
             tell("metrics_not_written", f"The metrics file {self._file} can't be written; the run continues without it: {why}")

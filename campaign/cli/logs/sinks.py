@@ -138,12 +138,12 @@ def _check_is_log(path: Path) -> None:
 
 def for_mails() -> Callable[[object, str, EventDict], str]:
     """The last structlog processor: serious events as sentences, only the first of each kind, for the mail that cron makes of stderr."""
-    told: set[str] = set()
+    shown: set[str] = set()
 
     def render(_logger: object, _method: str, event: EventDict) -> str:
-        if event["event"] in told:
+        if event["event"] in shown:
             raise structlog.DropEvent
-        told.add(event["event"])
+        shown.add(event["event"])
         return f"campaign: {event.get('detail') or _sentence(event)}"
 
     return render

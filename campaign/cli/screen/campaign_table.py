@@ -41,9 +41,9 @@ def history_in_words(history: History) -> str:
         *((name.replace("_", " ").capitalize(), sanitize_for_terminal(value)) for name, value in sorted(record.spec.settings.items())),
     ]
     width = max(len(name) for name, _ in facts) + 2
-    told = [f"{name + ':':<{width}}{value}" for name, value in facts if value]
+    lines = [f"{name + ':':<{width}}{value}" for name, value in facts if value]
     runs = [f"Runs ({len(history.runs):,}), newest first:", *_runs(history.runs)] if history.runs else ["It has not been run yet."]
-    return "\n\n".join([in_words(history.view, commands=not gone), "\n".join(told), "\n".join(runs)])
+    return "\n\n".join([in_words(history.view, commands=not gone), "\n".join(lines), "\n".join(runs)])
 
 
 def _runs(runs: tuple[Run, ...]) -> Iterator[str]:

@@ -37,8 +37,8 @@ _COMMANDS: Final = re.compile(rb"\xc2([\x80-\x9f])|(\x7f)")
 
 
 def print_json(value: object) -> None:
-    told = orjson.dumps(value, option=orjson.OPT_INDENT_2)
-    sys.stdout.buffer.write(_COMMANDS.sub(lambda found: b"\\u00%02x" % (found[1] or found[2])[0], told) + b"\n")
+    encoded = orjson.dumps(value, option=orjson.OPT_INDENT_2)
+    sys.stdout.buffer.write(_COMMANDS.sub(lambda found: b"\\u00%02x" % (found[1] or found[2])[0], encoded) + b"\n")
     sys.stdout.flush()
 
 

@@ -27,15 +27,15 @@ SHARE: Final = 0.1
 class Snapshot:
     """What people see: `whole` for those who may read everything, `counts` for all others. `over`: nothing will change any more.
 
-    `rest_seconds` is the time until the next look; longer for things that hardly change. `stands` is a word for the state: watchers get an
-    event when it changes.
+    `rest_seconds` is the time until the next look; longer for things that hardly change. `state_key` names the state: watchers get
+    an event when it changes.
     """
 
     whole: str
     counts: str
     over: bool
     rest_seconds: float = SHORTEST_SECONDS
-    stands: str = ""
+    state_key: str = ""
 
 
 Look = Callable[[], Awaitable[Snapshot]]
@@ -190,7 +190,7 @@ def check_is_stream(request: web.Request, page: str) -> None:
 
 
 async def stream(request: web.Request, key: str, look: Look, reads: Reads) -> web.StreamResponse:
-    """Stream the frames of a thing until its end, or that of the browser or the log-in. The query's `stands` is the state on the page.
+    """Stream the frames of a thing until its end, or that of the browser or the log-in. The query's `state_key` is the state on the page.
 
     Raises:
         CampaignError: too many things are watched.
@@ -207,7 +207,7 @@ async def _streamed(request: web.Request, key: str, look: Look, reads: Reads) ->
     await answer.prepare(request)
     clock = asyncio.get_running_loop().time
     checked = clock()
-    stood = request.query.get("stands")
+    shown_state = request.query.get("state_key")
     async with request.app[HUB].watch(key, look) as place:
         while whole is not None:
             try:
@@ -215,8 +215,8 @@ async def _streamed(request: web.Request, key: str, look: Look, reads: Reads) ->
             except TimeoutError:
                 over, event = False, _KEEPALIVE
             else:
-                turned = frame is not None and stood not in {None, frame.stands}
-                stood = stood if frame is None else frame.stands
+                turned = frame is not None and shown_state not in {None, frame.state_key}
+                shown_state = shown_state if frame is None else frame.state_key
                 over, event = (True, b"") if frame is None else (frame.over, _event(frame, whole=whole, turned=turned))
             if not await _sent(request, answer, event) or over:
                 break

@@ -156,7 +156,7 @@ async def send(request: web.Request) -> web.StreamResponse:
     # Checked again, as the file decides which campaign the command sends.
     plan = await _plan(request, asked, file, message)
     # With other passes and another text it is no longer what was approved, so all recipients of the campaign count, not only this file's.
-    check_size(request, asked, plan.sent + _told(asked))
+    check_size(request, asked, plan.sent + _messages_sent(asked))
     options = ("--yes", *((f"--message={message}",) if message else ()))
     spec = CommandSpec(verb="retry", arguments=(str(file),), options=options)
     return await start(request, asked, spec, deed="campaigns.deed.corrected", details=f"{plan.sent:,}")
@@ -209,10 +209,10 @@ def _mark(person: Person) -> str:
     return hashlib.sha256(person.name.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
-def _told(asked: RequestedCampaign) -> int:
+def _messages_sent(asked: RequestedCampaign) -> int:
     """How many recipients have got, may have got, or will get the campaign's message."""
-    nobody = {Status.INVALID, Status.SKIPPED, Status.FAILED}
-    return sum(count for status, count in asked.shown.view.counts.by_status.items() if status not in nobody)
+    without_message = {Status.INVALID, Status.SKIPPED, Status.FAILED}
+    return sum(count for status, count in asked.shown.view.counts.by_status.items() if status not in without_message)
 
 
 def _lines(text: str) -> str:

@@ -122,7 +122,7 @@ async def one_campaign(request: web.Request) -> web.StreamResponse:
     asked = await requested_campaign(request)
     console, context = console_of(request), context_of(request)
     values = await _parts(request, asked.name)
-    told = await context.ledger.run(lambda settings: history(asked.name, settings))
+    past = await context.ledger.run(lambda settings: history(asked.name, settings))
     drawn = await context.charts.soon(asked.shown.view.record, resting=not asked.shown.at_work)
     return console.pages.respond(
         "campaigns/one.html",
@@ -130,7 +130,7 @@ async def one_campaign(request: web.Request) -> web.StreamResponse:
         **values,
         whole=asked.whole,
         owner=asked.owner,
-        history=told,
+        history=past,
         deeds=await entries(console.store, asked.name, limit=DEEDS),
         table=drawn.timeline.coarser(TABLE_ROWS) if drawn is not None and drawn.timeline.total else None,
     )
@@ -151,7 +151,7 @@ async def live(request: web.Request) -> web.StreamResponse:
             whole=pages.part("campaigns/one_part.html", **values, whole=True),
             counts=pages.part("campaigns/one_part.html", **values, whole=False),
             over=not values["live"],
-            stands=values["stands"],
+            state_key=values["state_key"],
             rest_seconds=1.0 if shown.at_work or values["working"] else AT_REST_SECONDS,
         )
 
@@ -172,7 +172,7 @@ async def _parts(request: web.Request, name: str) -> dict[str, Any]:
     return {
         "shown": shown,
         "working": working if not shown.at_work else [],
-        "stands": f"{shown.state} {len(working)}",
+        "state_key": f"{shown.state} {len(working)}",
         "failures": [found for found in outcomes[:1] if found.failed],
         "notes": [found for found in outcomes[:1] if not found.running and not found.failed and found.sentences],
         "live": bool(working) or not shown.ended,

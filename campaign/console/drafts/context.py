@@ -123,10 +123,10 @@ class TaskRunner:
             await process.stdin.drain()
             process.stdin.close()
         async for line in process.stdout:
-            told = json.loads(line)
-            job.done, job.of = told.get("done", job.done), told.get("of", job.of)
-            if "error" in told:
-                job.answer = told
+            message = json.loads(line)
+            job.done, job.of = message.get("done", job.done), message.get("of", job.of)
+            if "error" in message:
+                job.answer = message
 
 
 _BROKE: Final = "The list could not be read within the memory and time limits. Split it into several, or save it as .csv."

@@ -101,13 +101,13 @@ def place_of(given: Location | str) -> Location:
         raise ValueError(f"{scheme}:// is none of the URLs that can be used here, which are {known}; name a file of this machine")
     if not _BUCKET.fullmatch(bucket) and not (STORES[scheme] == "az" and _CONTAINER_OF_ACCOUNT.fullmatch(bucket)):
         raise ValueError(
-            f"what stands between {scheme}:// and the next slash is not a bucket's name alone; write {scheme}://bucket/folder/file.csv. "
-            "Passwords and keys never stand in a URL: they come from the environment, as docs/operations/object-stores.md tells"
+            f"the part between {scheme}:// and the next slash is not a bucket's name alone; write {scheme}://bucket/folder/file.csv. "
+            "Passwords and keys are never part of a URL: they come from the environment, see docs/operations/object-stores.md"
         )
     if _PARAMETERS.search(key) or (STORES[scheme] == "az" and "#" in key):
         raise ValueError(
             f"the {scheme}:// URL has parameters after its path; take them out. "
-            "Signatures and keys never stand in a URL: they come from the environment, as docs/operations/object-stores.md tells"
+            "Signatures and keys are never part of a URL: they come from the environment, see docs/operations/object-stores.md"
         )
     if _CONTROL.search(key) or "::" in key:
         raise ValueError(f"the {scheme}:// URL has characters that can't be used: a control character, or two colons in a row")

@@ -135,16 +135,16 @@ class Session:
                 for row in rows:
                     copy.write_row(row)
         except psycopg.Error as error:
-            raise self.told(error) from error
+            raise self.translated(error) from error
 
     def run(self, sql: str, values: Mapping[str, Any] | None = None) -> psycopg.Cursor[TupleRow]:
         """Run any statement. Without values, `sql` may have several statements in one message."""
         try:
             return self.raw.execute(_literal(sql), values or None)
         except psycopg.Error as error:
-            raise self.told(error) from error
+            raise self.translated(error) from error
 
-    def told(self, error: psycopg.Error) -> Exception:
+    def translated(self, error: psycopg.Error) -> Exception:
         """The error to raise for an exception of psycopg."""
         broken = bool(self.raw.closed or self.raw.broken)
         return lost(error, self.address, broken=broken) or in_words(error, self.address)

@@ -67,7 +67,7 @@ class ReadConnection:
                     cursor.execute(SQL[statement].encode(), values)
                     yield from cursor
             except psycopg.Error as error:
-                raise session.told(error) from error
+                raise session.translated(error) from error
             session.run("COMMIT")
             whole = True
         except LostError as error:

@@ -185,7 +185,7 @@ class SerialConnection:
         try:
             db.raw.execute("COMMIT")
         except psycopg.Error as error:
-            found = db.told(error)
+            found = db.translated(error)
             if isinstance(found, LostError):
                 self._unsure = self._number, results
             raise found from error

@@ -86,7 +86,7 @@ def check_not_mounted_alone(ledger: Path, mounts: Path = MOUNTS) -> None:
     with suppress(OSError):
         if any(line.split(" ", 5)[4] == here for line in mounts.read_text(errors="replace").splitlines() if line.count(" ") > 5):
             raise LedgerPlaceError(
-                f"The ledger {ledger} is mounted here as a single file. What was last written stands beside it, in "
+                f"The ledger {ledger} is mounted here as a single file. What was last written is beside it, in "
                 f"{ledger.name}-wal, and would be lost with this container. Mount the ledger's folder instead.",
                 code="ledger_mounted_alone",
             )

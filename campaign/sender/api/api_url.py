@@ -81,7 +81,7 @@ def id_problem(pass_id: str) -> str:
     if not pass_id:
         return "the pass id is empty"
     if pass_id in {".", ".."}:
-        return f"the pass id “{pass_id}” can't stand in a URL"
+        return f"the pass id “{pass_id}” can't be part of a URL"
     if not _is_text(pass_id):
         return "the pass id holds half a character, which can't be sent; correct the encoding of the list"
     return ""
@@ -155,7 +155,7 @@ def _parts(url: str) -> re.Match[str]:
         )
     if found["path"].endswith(_PASSES.removesuffix("/passes/")):
         raise UsageError(
-            f"“{url}” holds the path of the API itself. Set PASSENTRY_API_URL to what stands before /api/v1.",
+            f"“{url}” holds the path of the API itself. Set PASSENTRY_API_URL to the part before /api/v1.",
             code="bad_url",
             option="PASSENTRY_API_URL",
         )

@@ -163,9 +163,7 @@ def _about_login(error: Exception, proxy: Proxy | None) -> str:
     headers = error.headers if isinstance(error, aiohttp.ClientResponseError) else None
     offered = ", ".join(headers.getall("Proxy-Authenticate", [])) if isinstance(headers, MultiMapping) else ""
     if offered and "basic" not in offered.lower():
-        return (
-            "wants a login of a kind that is not supported here, such as NTLM (HTTP 407). A helper such as cntlm or px can stand between."
-        )
+        return "wants a login of a kind that is not supported here, such as NTLM (HTTP 407). Use a helper such as cntlm or px."
     asked = "does not accept the user and password" if proxy is not None and proxy.has_login else "asks for a user and a password"
     return f"{asked} (HTTP 407). Put them into CAMPAIGN_PROXY or HTTPS_PROXY: http://USER:PASSWORD@HOST:PORT."
 

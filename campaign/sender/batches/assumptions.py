@@ -92,7 +92,7 @@ def findings(seen: Seen) -> list[Finding]:
     return [
         _finding(1, f"The list of recipients has the key “{shape.recipients}”.", _recipients(seen)),
         _finding(2, f"A recipient's pass has the key “{shape.recipient_id}”.", _recipient_id(seen, files)),
-        _finding(3, "A variable's value stands beside the pass, under the variable's name.", _variable(seen)),
+        _finding(3, "A variable's value is beside the pass, under the variable's name.", _variable(seen)),
         _finding(4, f"The address of the errors CSV is the attribute “{shape.errors_url}”.", _url(seen, "errors_url")),
         _finding(4, f"The address of the delivery CSV is the attribute “{shape.deliveries_url}”.", _url(seen, "deliveries_url")),
         _finding(5, f"The CSV files have the pass in a column “{'” or “'.join(shape.id_columns)}”.", files.ids()),

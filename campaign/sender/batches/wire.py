@@ -40,7 +40,7 @@ class Shape:
 
     1. `recipients` is the key of the list of recipients, 2. `recipient_id` that of a recipient's pass UUID or external id; 3. a variable's
     value stands beside it under the variable's own name. 4. `errors_url` and `deliveries_url` are the attributes with the addresses of the
-    CSV files. 5. In these a pass stands under one of `id_columns`, 6. its status under `status_column`, in the words of `delivered`,
+    CSV files. 5. In these a pass is in one of `id_columns`, 6. its status under `status_column`, in the words of `delivered`,
     `notDelivered` and `failed`; 7. what went wrong under `detail_columns`. 8. The list of type `walletMessaging` shows a batch as soon as
     it is created, 9. under the name that it was given. 10. Every answer shows the batch, with a documented status.
     """
