@@ -333,16 +333,14 @@ def reachable(before: Status) -> frozenset[Status]:
 class StagedBatch(Sequence[StagedRow]):
     """Rows of a list, in its order. Nearly all are plain: pending, never sent, with no reason or error.
 
-    The plain rows are kept in columns of equal length, and become a `StagedRow` only on access: for a million rows, making one for each
-    takes longer than storing them. `cells` are JSON arrays, as ledgers store them. `others` are the rows that are not plain.
+    A plain row is a JSON array of its number, pass id, pass key, message, time zone and cells, and becomes a `StagedRow` only on access:
+    for a million rows, making one for each takes longer than storing them. `numbers` and `pass_keys` are those of the plain rows, `others`
+    the rows that are not plain.
     """
 
+    plain: tuple[str, ...]
     numbers: Sequence[int]
-    pass_ids: Sequence[str]
     pass_keys: Sequence[str]
-    messages: Sequence[str]
-    cells: Sequence[str]
-    zones: Sequence[str]
     others: Sequence[StagedRow] = ()
 
     def __len__(self) -> int:
@@ -359,10 +357,9 @@ class StagedBatch(Sequence[StagedRow]):
         return self._rows()[place]
 
     def _rows(self) -> list[StagedRow]:
-        columns = zip(self.numbers, self.pass_ids, self.pass_keys, self.messages, self.cells, self.zones, strict=True)
         plain = (
-            StagedRow(row=number, pass_id=pass_id, pass_key=pass_key, message=message, cells=tuple(json.loads(cells)), zone=zone)
-            for number, pass_id, pass_key, message, cells, zone in columns
+            StagedRow(row=number, pass_id=pass_id, pass_key=pass_key, message=message, zone=zone, cells=tuple(cells))
+            for number, pass_id, pass_key, message, zone, cells in json.loads(f"[{','.join(self.plain)}]")
         )
         return sorted([*plain, *self.others], key=lambda row: row.row)
 

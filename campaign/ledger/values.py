@@ -4,13 +4,13 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
-from itertools import chain, islice, repeat
+from itertools import islice
 from typing import Any, Final
 
 import orjson
 
 from campaign.domain.batches import Batch, BatchState
-from campaign.domain.model import OPEN, UNSENT, Claim, Outcome, ResultRow, Settlement, StagedBatch, StagedRow, Status
+from campaign.domain.model import OPEN, UNSENT, Claim, Outcome, ResultRow, Settlement, StagedRow, Status
 from campaign.domain.standing import Standing
 from campaign.ledger.port import CampaignRecord, CampaignSpec, DesiredState, UnverifiedRow
 from campaign.ledger.records import ROWS_AT_ONCE, AttemptColumns, ResultColumns
@@ -38,13 +38,6 @@ def staged(campaign: int, row: StagedRow) -> tuple[Any, ...]:
         *(outcome.status, outcome.reason, due_at, outcome.notification_status, outcome.notification_message),
         *(outcome.http_status, outcome.error, outcome.attempts, outcome.sent_at, outcome.settled_at, outcome.latency_seconds, row.zone),
     )
-
-
-def staged_plain(campaign: int, batch: StagedBatch) -> list[Any]:
-    """The parameters of `stage_plain` for all plain rows, row after row. The statement sets all other columns."""
-    numbers = batch.numbers
-    columns = (repeat(campaign, len(numbers)), numbers, batch.pass_ids, batch.pass_keys, batch.messages, batch.cells, batch.zones)
-    return list(chain.from_iterable(zip(*columns, strict=True)))
 
 
 def claim_of(campaign: int, values: Sequence[Any]) -> Claim:

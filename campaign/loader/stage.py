@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from itertools import compress
+from itertools import chain, compress
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -31,8 +31,8 @@ _MAY_BE_SENT: Final = frozenset({Status.PENDING, Status.FAILED, Status.UNKNOWN})
 """A row with one of these statuses must have a valid id and message. If it is invalid, it keeps what is known of its attempts."""
 
 _DUPLICATE: Final = Outcome(status=Status.SKIPPED, reason=Skip.DUPLICATE)
-_ESCAPED: Final = np.isin(np.arange(256), [*range(0x20), ord('"'), ord("\\")])
-"""Whether JSON has to escape a byte of a text, by byte."""
+_ESCAPED: Final = ("\\", '"', *map(chr, range(0x20)))
+"""What JSON has to escape in a text. The backslash comes first, as it begins what the others become."""
 
 
 def _never_tried(outcome: Outcome) -> bool:
@@ -69,7 +69,6 @@ class Stager:
         first = 1
         for frame in frames:
             if self.messages is not None and not self.layout.results:
-                _add_content(self._hash, frame)
                 yield self._of_list(self.messages, first, frame)
             else:
                 yield self._of_results(first, frame)
@@ -86,6 +85,8 @@ class Stager:
 
     def _of_list(self, messages: Messages, first: int, frame: "pd.DataFrame") -> StagedBatch:
         """Rows that were never sent: plain rows by column, the others one by one."""
+        cells_of = [pa.array(frame.iloc[:, place]) for place in range(frame.shape[1])]
+        _add_content(self._hash, cells_of)
         columns = Columns(frame)
         ids = columns[self.layout.id_place]
         odd, keys = ids_of(ids)
@@ -121,13 +122,14 @@ class Stager:
                 )
             plain[at] = False
             others.append(row)
+        numbers = range(first, first + len(ids))
+        keys_of = cells_of[self.layout.id_place] if keys is ids else pa.array(keys, TEXT)
+        zones_of = pa.array(zones, TEXT) if zones is not None else pa.nulls(len(ids), TEXT).fill_null("")
+        texts_of = (cells_of[self.layout.id_place], keys_of, pa.array(texts, TEXT), zones_of)
         return StagedBatch(
-            numbers=list(compress(range(first, first + len(ids)), plain)),
-            pass_ids=list(compress(ids, plain)),
+            plain=tuple(_as_json(numbers, texts_of, cells_of).filter(pa.array(plain)).to_pylist()),
+            numbers=list(compress(numbers, plain)),
             pass_keys=list(compress(keys, plain)),
-            messages=list(compress(texts, plain)),
-            cells=list(compress(_as_json(frame), plain)),
-            zones=[""] * plain.count(True) if zones is None else [zone or "" for zone in compress(zones, plain)],
             others=others,
         )
 
@@ -175,31 +177,32 @@ class Stager:
         return error.at(row=row, line=self.lines.of(row))
 
 
-def _add_content(digest: "hashlib._Hash", frame: "pd.DataFrame") -> None:
+def _add_content(digest: "hashlib._Hash", columns: Sequence[pa.Array]) -> None:
     """Add rows to the hash, with one separator between cells and another after each row."""
-    between, after, nothing = _texts("\x1f", "\x1e", "")
-    rows = pc.binary_join_element_wise(pc.binary_join_element_wise(*_arrays(frame), between), nothing, after)
+    rows = _joined(_joined(*columns, "\x1f"), "", "\x1e")
     # The texts of an array are contiguous in its third buffer.
     digest.update(rows.buffers()[2])
 
 
-def _as_json(frame: "pd.DataFrame") -> list[str]:
-    """Each row as a JSON array of its cells."""
-    arrays = _arrays(frame)
-    if any(_ESCAPED[np.frombuffer(array.buffers()[2] or b"", np.uint8)].any() for array in arrays):
-        return [orjson.dumps(cells).decode() for cells in rows_of(frame)]
-    before, between, after, nothing = _texts('["', '","', '"]', "")
-    inside = pc.binary_join_element_wise(*arrays, between)
-    texts: list[str] = pc.binary_join_element_wise(before, inside, after, nothing).to_pylist()
-    return texts
+def _as_json(numbers: range, texts: Sequence[pa.Array], cells: Sequence[pa.Array]) -> pa.Array:
+    """Each row as a JSON array: its number, its texts, and an array of its cells."""
+    before = [',"', *['","'] * (len(texts) - 1), '",["', *['","'] * (len(cells) - 1)]
+    inside = chain.from_iterable(zip(before, map(_escaped, (*texts, *cells)), strict=True))
+    return _joined("[", pc.cast(pa.array(np.arange(numbers.start, numbers.stop)), TEXT), *inside, '"]]', "")
 
 
-def _arrays(frame: "pd.DataFrame") -> list[pa.Array]:
-    return [pa.array(frame.iloc[:, place]) for place in range(frame.shape[1])]
+def _escaped(array: pa.Array) -> pa.Array:
+    """The texts as they are between the quotation marks of JSON."""
+    data = np.frombuffer(array.buffers()[2] or b"", np.uint8)
+    if ((data < ord(" ")) | (data == ord('"')) | (data == ord("\\"))).any():
+        for sign in (sign for sign in _ESCAPED if ord(sign) in data):
+            array = pc.replace_substring(array, sign, orjson.dumps(sign)[1:-1].decode())
+    return array
 
 
-def _texts(*signs: str) -> pa.Array:
-    return pa.array(signs, TEXT)
+def _joined(*parts: pa.Array | str) -> pa.Array:
+    """The parts of each row together; the last part goes between them."""
+    return pc.binary_join_element_wise(*(pa.scalar(part, TEXT) if isinstance(part, str) else part for part in parts))
 
 
 UNREADABLE_STATUS: Final = "unreadable_status"

@@ -28,16 +28,15 @@ class TestStaging:
     async def test_rows_in_columns_are_stored_as_each_by_itself(self, ledger: Ledger, reader: LedgerReader) -> None:
         numbers = [number for number in range(1, 500) if number % 7]
         pass_ids = [f"Pass-{number // 2}" for number in numbers]
+        pass_keys = [pass_id.lower() for pass_id in pass_ids]
         others = [replace(staged(number, status=Status.INVALID), zone="UTC") for number in range(7, 500, 7)]
-        batch = StagedBatch(
-            numbers=numbers,
-            pass_ids=pass_ids,
-            pass_keys=[pass_id.lower() for pass_id in pass_ids],
-            messages=[f"Hi\n{number} “é” 👩\u200d👧" for number in numbers],
-            cells=[json.dumps([pass_id, "", "\t"]) for pass_id in pass_ids],
-            zones=["Europe/Berlin" if number % 3 else "" for number in numbers],
-            others=others,
-        )
+        plain = [
+            json.dumps(
+                [number, pass_id, key, f"Hi\n{number} “é” 👩\u200d👧", "Europe/Berlin" if number % 3 else "", [pass_id, "", '\t"\\']]
+            )
+            for number, pass_id, key in zip(numbers, pass_ids, pass_keys, strict=True)
+        ]
+        batch = StagedBatch(plain=tuple(plain), numbers=numbers, pass_keys=pass_keys, others=others)
         assert [row.row for row in batch] == list(range(1, 500))
         assert len(batch) == 499
         columns = await ledger.create(spec("columns"))

@@ -70,7 +70,7 @@ def template(message: str, columns: Sequence[str]) -> Messages:
 
 
 ID = st.sampled_from(["p1", "0F" * 20, "", " p2 ", "1.23E+15", "ä", ".."])
-NAME = st.sampled_from(["Ada", "", "\u200b", "x" * 400, "{{", "Zoë"])
+NAME = st.sampled_from(["Ada", "", "\u200b", "x" * 400, "{{", "Zoë", '"\\" \n\x7f', "\x00\t\x1f"])
 ZONE = st.sampled_from(["", "Europe/Berlin", " UTC ", "nowhere"])
 
 

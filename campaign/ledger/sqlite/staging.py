@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from itertools import chain
-from typing import Any, Final
+from typing import Final
 
 import apsw
 
@@ -13,11 +12,9 @@ from campaign.ledger.clock import LEASE_SECONDS
 from campaign.ledger.port import CampaignRecord, CampaignSpec
 from campaign.ledger.sqlite.base import Store, exhaust, rows, store_identity
 from campaign.ledger.sqlite.connection import SQL
-from campaign.ledger.values import MAY_HAVE_ARRIVED, attempt_elsewhere, record, spec_values, staged, staged_plain
+from campaign.ledger.values import MAY_HAVE_ARRIVED, attempt_elsewhere, record, spec_values, staged
 
 DISCARDED_AT_ONCE: Final = 20_000
-STAGED_AT_ONCE: Final = 200
-"""Rows in one statement: more make it no faster."""
 CACHE_KIB: Final = 4_000
 """The cache while rows are stored and sorted, so that a long list takes no more memory than a short one."""
 
@@ -42,15 +39,16 @@ class Staging(Store):
             raise
 
     async def stage(self, campaign: int, batch: Sequence[StagedRow]) -> None:
-        plain, others = (staged_plain(campaign, batch), batch.others) if isinstance(batch, StagedBatch) else ([], batch)
+        plain, others = (batch.plain, batch.others) if isinstance(batch, StagedBatch) else ((), batch)
         values = [staged(campaign, row) for row in others]
         sent_before = [attempt_elsewhere(campaign, row) for row in others if row.outcome.status in MAY_HAVE_ARRIVED]
 
         def work(db: apsw.Connection) -> None:
             db.execute(SQL["renew_stager"], {"campaign": campaign, "now": self._clock.now(), "lease": LEASE_SECONDS})
             with _little_cache(db):
-                _insert(db, SQL["stage_plain"], plain)
-                _insert(db, SQL["stage"], list(chain.from_iterable(values)))
+                if plain:
+                    db.execute(SQL["stage_plain"], {"campaign": campaign, "rows": apsw.carray(plain)})
+                exhaust(db.executemany(SQL["stage"], values))
                 exhaust(db.executemany(SQL["record_attempt"], sent_before))
 
         await self._writer.do(work)
@@ -103,15 +101,3 @@ def _little_cache(db: apsw.Connection) -> Iterator[None]:
         yield
     finally:
         db.pragma("cache_size", before)
-
-
-def _insert(db: apsw.Connection, one: str, values: Sequence[Any]) -> None:
-    """Run an INSERT of one row for many rows. `values` has the values of all rows, one after the other."""
-    places = one[one.rindex("(") :]
-    width = places.count("?")
-    together = one + f", {places}" * (STAGED_AT_ONCE - 1)
-    at_once = width * STAGED_AT_ONCE
-    whole = len(values) - len(values) % at_once
-    for first in range(0, whole, at_once):
-        db.execute(together, values[first : first + at_once])
-    exhaust(db.executemany(one, (values[first : first + width] for first in range(whole, len(values), width))))
