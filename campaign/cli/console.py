@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from campaign.app.options import NETWORK
-from campaign.cli.options import with_options
+from campaign.cli.options import NETWORK, with_options
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

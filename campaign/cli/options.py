@@ -1,4 +1,4 @@
-"""The options that are settings, in one table by the setting's name. Each may also come from the environment and from `.env`.
+"""The options that are settings, in the groups that commands have. Each may also come from the environment and from `.env`.
 
 `with_options` gives a command its options, and passes it the resulting `Settings`.
 """
@@ -27,8 +27,7 @@ def _option(kind: type, text: str, metavar: str | None, panel: str, *declaration
     return Annotated[kind | None, typer.Option(*declarations, help=text, metavar=metavar, rich_help_panel=panel, show_default=False)]
 
 
-OPTIONS: Final[dict[str, Any]] = {
-    "name": _option(str, "The campaign's name. Default: the list's file name.", "NAME", _LIST),
+MESSAGE: Final[dict[str, Any]] = {
     "query": _option(Path, "The SQL of a list that is duckdb: or postgresql://..., in a file.", "FILE.sql", _LIST),
     "message": _option(str, "The text to send; {{ column }} inserts a value of the list.", "TEXT", _LIST),
     "template": _option(Path, "A file with the text to send.", "FILE", _LIST),
@@ -37,21 +36,8 @@ OPTIONS: Final[dict[str, Any]] = {
     "header_row": _option(str, "The line of the header, if a title is above it. Default: the first that is not blank.", "NUMBER", _LIST),
     "max_length": _option(str, "Longest message, in characters. Default 350.", "NUMBER", _LIST),
     "lock_screen": _option(str, "Characters that a lock screen shows; check warns of longer messages. Default 140.", "NUMBER", _LIST),
-    "rate": _option(str, "Sends per second. Default 9; the API allows 10.", "NUMBER", _SENDING),
-    "budget": _option(
-        str,
-        "Share one rate with all tokens that use this name, as limits count per organisation. Default: one rate for each token.",
-        "NAME",
-        _SENDING,
-    ),
-    "via": _option(
-        str,
-        "How to send: single (default), one request per row, or batch, by PassEntry's batches (unconfirmed).",
-        "WAY",
-        _SENDING,
-    ),
-    "entity": _option(str, "For batches: the ID of your entity at PassEntry.", "ID", _SENDING),
-    "limit": _option(str, "Stop after this many sends; the rest can be sent later.", "NUMBER", _SENDING),
+}
+SENDING: Final[dict[str, Any]] = {
     "window": _option(str, "Hours of the day in which to send; may span midnight.", "09:00-20:00", _WHEN),
     "time_zone": _option(
         str, "Time zone of the hours, such as Europe/Berlin; a time_zone column of the list takes precedence.", "ZONE", _WHEN
@@ -65,6 +51,15 @@ OPTIONS: Final[dict[str, Any]] = {
     "sample": _option(str, "Send to this many rows, drawn at random; the rest can be sent later.", "NUMBER", _WHOM),
     "seed": _option(str, "Seed of the sample.", "NUMBER", _WHOM),
     "canary": _option(str, "Send this many first, and continue only if few of them fail (--halt, else 20%).", "NUMBER", _SENDING),
+    "via": _option(
+        str,
+        "How to send: single (default), one request per row, or batch, by PassEntry's batches (unconfirmed).",
+        "WAY",
+        _SENDING,
+    ),
+    "entity": _option(str, "For batches: the ID of your entity at PassEntry.", "ID", _SENDING),
+    "rate": _option(str, "Sends per second. Default 9; the API allows 10.", "NUMBER", _SENDING),
+    "limit": _option(str, "Stop after this many sends; the rest can be sent later.", "NUMBER", _SENDING),
     "yes": _option(bool, "Send without confirmation.", None, _SENDING, "--yes", "-y"),
     "moved_here": _option(
         bool,
@@ -92,20 +87,44 @@ OPTIONS: Final[dict[str, Any]] = {
     "timeout": _option(str, "How long to wait for an answer. Default 30s.", "30s", _SENDING),
     "max_attempts": _option(str, "Attempts of a row that was provably not accepted. Default 5.", "NUMBER", _SENDING),
     "concurrency": _option(str, "Concurrent sends. Default: as many as the rate needs.", "NUMBER", _SENDING),
-    "results": _option(str, "Results file: .csv, .parquet, .jsonl or .xlsx. Default: beside the list.", "FILE", _PLACES),
+}
+NETWORK: Final[dict[str, Any]] = {
+    "budget": _option(
+        str,
+        "Share one rate with all tokens that use this name, as limits count per organisation. Default: one rate for each token.",
+        "NAME",
+        _SENDING,
+    ),
+    "proxy": _option(str, "The HTTP proxy to the API. Default: HTTPS_PROXY and NO_PROXY.", "http://HOST:PORT", _NETWORK),
+    "ca_file": _option(Path, "Certificates to trust in addition to the system's, such as your company's own.", "FILE.pem", _NETWORK),
+}
+LOOKING: Final[dict[str, Any]] = {
     "ledger": _option(str, "The database of campaigns: a file, or postgresql://... Default: in your data folder.", "PATH|URL", _PLACES),
     "json_output": _option(bool, "Print one JSON object instead of text.", None, _OUTPUT, "--json"),
     "log_level": _option(str, "debug, info, warning or error.", "LEVEL", _OUTPUT),
-    "log_file": _option(Path, "A file for the log, one JSON line an event, instead of stderr.", "FILE", _OUTPUT),
-    "metrics_file": _option(Path, "A metrics file for Prometheus's node_exporter, kept up to date.", "FILE.prom", _OUTPUT),
-    "notify_on": _option(str, "When to notify: finished, failed, stopped. Default all. Addresses: CAMPAIGN_NOTIFY.", "WHEN,WHEN", _OUTPUT),
+}
+ENGINE: Final[dict[str, Any]] = {
     "engine": _option(str, "What sends: here (default), this process; ray, workers of a Ray cluster.", "ENGINE", _ENGINE),
     "address": _option(str, "The Ray cluster's address, or auto. Default: start one on this machine alone.", "HOST:PORT", _ENGINE),
     "workers": _option(str, "Number of workers. Default 4.", "NUMBER", _ENGINE),
-    "proxy": _option(str, "The HTTP proxy to the API. Default: HTTPS_PROXY and NO_PROXY.", "http://HOST:PORT", _NETWORK),
-    "ca_file": _option(Path, "Certificates to trust in addition to the system's, such as your company's own.", "FILE.pem", _NETWORK),
+}
+WATCHED: Final[dict[str, Any]] = {
+    "log_file": _option(Path, "A file for the log, one JSON line an event, instead of stderr.", "FILE", _OUTPUT),
+    "metrics_file": _option(Path, "A metrics file for Prometheus's node_exporter, kept up to date.", "FILE.prom", _OUTPUT),
+    "notify_on": _option(str, "When to notify: finished, failed, stopped. Default all. Addresses: CAMPAIGN_NOTIFY.", "WHEN,WHEN", _OUTPUT),
+}
+OPTIONS: Final[dict[str, Any]] = {
+    **MESSAGE,
+    **SENDING,
+    **NETWORK,
+    **LOOKING,
+    **ENGINE,
+    **WATCHED,
+    "name": _option(str, "The campaign's name. Default: the list's file name.", "NAME", _LIST),
+    "results": _option(str, "Results file: .csv, .parquet, .jsonl or .xlsx. Default: beside the list.", "FILE", _PLACES),
     "dry_run": _option(bool, "Do everything but sending; the same as check.", None, _SENDING, "--dry-run"),
 }
+"""Every option that is a setting. A command takes a whole group, or options by name."""
 
 
 def with_options(*names: str, **said: str) -> Callable[[Callable[..., None]], Callable[..., None]]:

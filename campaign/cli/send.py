@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 
 import typer
 
-from campaign.app.options import ENGINE, LOOKING, MESSAGE, NETWORK, SENDING, WATCHED
-from campaign.cli.options import with_options
+from campaign.cli.options import ENGINE, LOOKING, MESSAGE, NETWORK, SENDING, WATCHED, with_options
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine

@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from campaign.app.options import LOOKING
-from campaign.cli.options import with_options
+from campaign.cli.options import LOOKING, with_options
 
 if TYPE_CHECKING:
     from campaign.settings import Settings

@@ -4,8 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from campaign.app.options import LOOKING, NETWORK
-from campaign.cli.options import with_options
+from campaign.cli.options import LOOKING, NETWORK, with_options
 from campaign.domain.text.sanitize import sanitize_for_terminal
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ import pytest
 
 from campaign.api import options as opt
 from campaign.api.options import settings_of
-from campaign.app.options import LOOKING, WATCHED
 from campaign.cli import send, status
+from campaign.cli.options import LOOKING, WATCHED
 from campaign.settings import Settings
 
 OF_TERMINALS = {*LOOKING, *WATCHED} - {"ledger"}
