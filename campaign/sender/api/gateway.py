@@ -87,10 +87,7 @@ class HttpGateway:
         self._token = check_token(token)
         self._concurrency = concurrency
         self._reads = asyncio.Semaphore(concurrency)
-        self._read_timeout = ClientTimeout(
-            total=min(timeouts.total_seconds, READ_SECONDS), connect=min(timeouts.connect_seconds, READ_SECONDS)
-        )
-        self._timeout = ClientTimeout(total=timeouts.total_seconds, connect=timeouts.connect_seconds)
+        self._timeouts = timeouts
         self._connectors: list[TCPConnector] = []
         self._wires: tuple[Wire, Wire] | None = None
 
@@ -99,8 +96,16 @@ class HttpGateway:
 
     async def __aenter__(self) -> Self:
         self._connectors = [connector_to(self._origin, self._network, connections=self._concurrency) for _ in range(2)]
+        total, connect = self._timeouts.total_seconds, self._timeouts.connect_seconds
+        limits = (
+            ClientTimeout(total=total, connect=connect),
+            ClientTimeout(total=min(total, READ_SECONDS), connect=min(connect, READ_SECONDS)),
+        )
         headers = headers_of(self._token)
-        sends, reads = (Wire(connector, self._origin, headers, self._network.proxy) for connector in self._connectors)
+        sends, reads = (
+            Wire(connector, self._origin, headers, limit, self._network.proxy)
+            for connector, limit in zip(self._connectors, limits, strict=True)
+        )
         self._wires = sends, reads
         return self
 
@@ -129,7 +134,7 @@ class HttpGateway:
         except orjson.JSONEncodeError:
             return Fault(reason="bad_message", written=False, error="Nothing was sent: the message holds half a character.")
         try:
-            answer = await wire.post(path, body, self._timeout)
+            answer = await wire.post(path, body)
         except Exception as error:  # noqa: BLE001 - whatever aiohttp makes of a hostile answer settles the row and must not end the run
             return self._fault(error, written=body.seal())
         finally:
@@ -159,7 +164,7 @@ class HttpGateway:
             return PassReading(latest=Latest.UNREADABLE, error=f"Nothing was read: {problem}.")
         async with self._reads:
             try:
-                answer = await wire.ask("GET", path, self._read_timeout, headers=NOT_FROM_A_CACHE)
+                answer = await wire.ask("GET", path, headers=NOT_FROM_A_CACHE)
             except Exception as error:  # noqa: BLE001 - as in `send`
                 fault = self._fault(error, written=True)
                 return PassReading(latest=Latest.UNREADABLE, error=fault.error, cause=fault.cause)
@@ -180,7 +185,7 @@ class HttpGateway:
         _, wire = self._opened()
         async with self._reads:
             try:
-                answer = await wire.ask("GET", self._endpoint.page_path(number), self._read_timeout, headers=NOT_FROM_A_CACHE)
+                answer = await wire.ask("GET", self._endpoint.page_path(number), headers=NOT_FROM_A_CACHE)
             except Exception as error:  # noqa: BLE001 - as in `send`
                 return PageReading(cause=self._fault(error, written=True).cause)
         with answer:

@@ -5,9 +5,10 @@ for redirects, repeats and cookies, none of which are used here, and that costs 
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from functools import cached_property
+from typing import Any, Final
 
 import orjson
 from aiohttp import (
@@ -20,12 +21,13 @@ from aiohttp import (
     encode_basic_auth,
     hdrs,
 )
-from aiohttp.client_proto import ResponseHandler
+from aiohttp.client_reqrep import ConnectionKey
 from aiohttp.connector import Connection
 from aiohttp.http import HttpProcessingError
 from multidict import CIMultiDict, MultiMapping
 from yarl import URL
 
+from campaign.sender.api.deadlines import Deadlines
 from campaign.sender.api.network import Proxy
 
 LONGEST_BODY_BYTES: Final = 256 * 1024
@@ -120,15 +122,20 @@ class Wire:
         connector: closed by the caller.
         origin: scheme, host and port.
         headers: of every request; they must hold no text from outside.
+        limits: of every request, in seconds.
         proxy: of the requests. https goes through a tunnel, which is made before a request is written and hides it from the proxy.
     """
 
-    def __init__(self, connector: BaseConnector, origin: URL, headers: Mapping[str, str], proxy: Proxy | None = None) -> None:
+    def __init__(
+        self, connector: BaseConnector, origin: URL, headers: Mapping[str, str], limits: ClientTimeout, proxy: Proxy | None = None
+    ) -> None:
         self._connector = connector
+        self._limits = limits
+        self._deadlines = Deadlines(limits.total)
         host = {"Host": origin.host_port_subcomponent or ""}
         login = {"Proxy-Authorization": encode_basic_auth(proxy.user, proxy.password)} if proxy is not None and proxy.has_login else {}
         # Tells the connector the address; it is never sent itself.
-        self._where_to = ClientRequest(
+        self._where_to = _Destination(
             "GET",
             origin,
             loop=asyncio.get_running_loop(),
@@ -142,7 +149,7 @@ class Wire:
         lines = host | dict(headers) | (login if is_read_by_proxy else {})
         self._headers = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
 
-    async def post(self, path: str, body: SingleUseBody, limits: ClientTimeout) -> Answer:
+    def post(self, path: str, body: SingleUseBody) -> Coroutine[Any, Any, Answer]:
         """Send a JSON body to a path, which must be percent-encoded.
 
         Raises:
@@ -150,24 +157,22 @@ class Wire:
             Exception: any of aiohttp's, or TimeoutError; no status came.
         """
         size = f"Content-Length: {len(body.json)}\r\nContent-Type: application/json\r\n\r\n"
-        return await self._exchange(f"POST {self._target}{path} HTTP/1.1\r\n{self._headers}{size}".encode("ascii"), body, limits)
+        return self._exchange(f"POST {self._target}{path} HTTP/1.1\r\n{self._headers}{size}".encode("ascii"), body)
 
-    async def ask(
-        self, method: str, path: str, limits: ClientTimeout, *, headers: str = "", most_bytes: int = LONGEST_BODY_BYTES
-    ) -> Answer:
+    def ask(self, method: str, path: str, *, headers: str = "", most_bytes: int = LONGEST_BODY_BYTES) -> Coroutine[Any, Any, Answer]:
         """Send a request without a body.
 
         `headers` are additional lines, each with its line end; the answer's body may have up to `most_bytes`. Raises as `post` does.
         """
         head = f"{method} {self._target}{path} HTTP/1.1\r\n{self._headers}{headers}"
         length = "" if method == "GET" else "Content-Length: 0\r\n"
-        return await self._exchange(f"{head}{length}\r\n".encode("ascii"), SingleUseBody(b""), limits, most_bytes=most_bytes)
+        return self._exchange(f"{head}{length}\r\n".encode("ascii"), SingleUseBody(b""), most_bytes)
 
-    async def _exchange(self, head: bytes, body: SingleUseBody, limits: ClientTimeout, *, most_bytes: int = LONGEST_BODY_BYTES) -> Answer:
+    async def _exchange(self, head: bytes, body: SingleUseBody, most_bytes: int = LONGEST_BODY_BYTES) -> Answer:
         answer = Answer()
         try:
-            async with asyncio.timeout(limits.total):
-                await self._on_a_connection(head, body, limits, answer, most_bytes)
+            with self._deadlines.begin():
+                await self._on_a_connection(head, body, answer, most_bytes)
         except Exception as error:
             # A hostile body can fail in many ways; a status that came is kept in any case.
             if not answer.status:
@@ -175,9 +180,9 @@ class Wire:
             answer.broken = error
         return answer
 
-    async def _on_a_connection(self, head: bytes, body: SingleUseBody, limits: ClientTimeout, answer: Answer, most_bytes: int) -> None:
+    async def _on_a_connection(self, head: bytes, body: SingleUseBody, answer: Answer, most_bytes: int) -> None:
         try:
-            connection = await self._connector.connect(self._where_to, [], limits)
+            connection = await self._connector.connect(self._where_to, [], self._limits)
         except Exception as error:
             raise NotConnectedError(error) from error
         try:
@@ -190,7 +195,10 @@ class Wire:
             if protocol.should_close:
                 raise ClientConnectionResetError("The connection held an answer that nobody had asked for.")
             body.write(head, protocol.transport)
-            content = await _begin(protocol, answer)
+            message, content = await protocol.read()
+            while 100 <= message.code <= 199 and message.code != 101:
+                message, content = await protocol.read()
+            answer.status, answer.headers = message.code, message.headers
             await receive(content, answer, most_bytes)
             if content.is_eof():
                 answer.connection = connection
@@ -202,13 +210,12 @@ class Wire:
                 connection.close()
 
 
-async def _begin(protocol: ResponseHandler, answer: Answer) -> StreamReader:
-    """Read the head of the final answer, past interim ones, into `answer`; returns its body."""
-    while True:
-        message, content = await protocol.read()
-        if not 100 <= message.code <= 199 or message.code == 101:
-            answer.status, answer.headers = message.code, message.headers
-            return content
+class _Destination(ClientRequest):
+    """A request that is never changed, so that its connection key is made once."""
+
+    @cached_property
+    def connection_key(self) -> ConnectionKey:
+        return super().connection_key
 
 
 async def receive(content: StreamReader, answer: Answer, most_bytes: int) -> None:

@@ -66,7 +66,7 @@ class HttpBatchGateway:
 
     async def __aenter__(self) -> Self:
         origin = URL(self._endpoint.origin)
-        self._wire = Wire(self._connector(origin), origin, headers_of(self._token), self._network.proxy)
+        self._wire = Wire(self._connector(origin), origin, headers_of(self._token), self._timeout, self._network.proxy)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -78,7 +78,7 @@ class HttpBatchGateway:
         path = f"{self._base}/entities/{quote(entity, safe='')}/messaging/wallet"
         once = SingleUseBody(body, in_flight.may_write if in_flight is not None else None)
         try:
-            answer = await self._opened().post(path, once, self._timeout)
+            answer = await self._opened().post(path, once)
         except Exception as error:  # noqa: BLE001 - whatever aiohttp makes of a hostile answer must not end the run
             return self._fault(error, written=once.seal())
         finally:
@@ -107,9 +107,10 @@ class HttpBatchGateway:
         own = str(origin) == self._endpoint.origin
         connector = self._connector(origin)
         # The token is for the API alone: files often lie with a storage service.
-        wire = Wire(connector, origin, headers_of(self._token if own else ""), self._network.proxy)
+        limits = ClientTimeout(total=DOWNLOAD_SECONDS)
+        wire = Wire(connector, origin, headers_of(self._token if own else ""), limits, self._network.proxy)
         try:
-            answer = await wire.ask("GET", path, ClientTimeout(total=DOWNLOAD_SECONDS), most_bytes=LONGEST_REPORT_BYTES)
+            answer = await wire.ask("GET", path, most_bytes=LONGEST_REPORT_BYTES)
         except Exception as error:  # noqa: BLE001 - as in `create`
             return self._fault(error, written=True).error
         finally:
@@ -124,7 +125,7 @@ class HttpBatchGateway:
 
     async def _ask(self, method: str, path: str) -> BatchAnswer:
         try:
-            answer = await self._opened().ask(method, path, self._timeout, most_bytes=LONGEST_PAGE_BYTES, headers=NOT_FROM_A_CACHE)
+            answer = await self._opened().ask(method, path, most_bytes=LONGEST_PAGE_BYTES, headers=NOT_FROM_A_CACHE)
         except Exception as error:  # noqa: BLE001 - as in `create`
             return self._fault(error, written=True)
         return self._read(method, path, b"", answer)

@@ -229,10 +229,10 @@ class TestOnceBody:
 
     async def post_twice(self, body: SingleUseBody) -> int:
         async with serving(replying(OK, OK)) as server, aiohttp.TCPConnector() as connector:
-            wire = OneWire(connector, URL(server.url), {})
+            wire = OneWire(connector, URL(server.url), {}, aiohttp.ClientTimeout(total=5))
             with suppress(aiohttp.ClientConnectionError):
                 for _ in range(2):
-                    with await wire.post("/", body, aiohttp.ClientTimeout(total=5)):
+                    with await wire.post("/", body):
                         pass
             return server.requests
 
