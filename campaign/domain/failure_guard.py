@@ -141,8 +141,10 @@ class FailureGuard:
     def _over_the_limit(self) -> str:
         if self.halt.count is not None and self._failures >= self.halt.count:
             return f"{self._failures} sends failed, which is the limit set by --halt."
-        share = sum(self._recent) / max(len(self._recent), 1)
-        if self.halt.share is not None and len(self._recent) >= FEWEST_FOR_A_SHARE and share >= self.halt.share:
+        if self.halt.share is None or len(self._recent) < FEWEST_FOR_A_SHARE:
+            return ""
+        share = sum(self._recent) / len(self._recent)
+        if share >= self.halt.share:
             return f"{share:.0%} of the last {len(self._recent)} sends failed; --halt allows {self.halt.share:.0%}."
         return ""
 
@@ -191,7 +193,7 @@ class Refusals(Generic[T]):
     @property
     def must_ask(self) -> bool:
         """Whether to find out the cause now, though there is more to send."""
-        return not self.stop and (self.refuse_everything or len(self._held) >= MOST_HELD)
+        return bool(self._held) and not self.stop and (self.refuse_everything or len(self._held) >= MOST_HELD)
 
     def refuse(self, item: T, *, row: int, answered_at: float, http_status: int, again: bool) -> None:
         """Hold a refusal back. `again` says whether the row was refused before."""

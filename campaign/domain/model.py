@@ -1,4 +1,7 @@
-"""The values that flow through the pipeline: list row → staged row → claim → settlement → outcome."""
+"""The values that flow through the pipeline: list row → staged row → claim → settlement → outcome.
+
+No value is ever changed. Those that each send makes anew are not frozen all the same: it would more than double the time to make one.
+"""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -150,7 +153,7 @@ class CampaignState(StrEnum):
     CANCELLED = "cancelled"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, unsafe_hash=True)
 class Outcome:
     """The outcome of a row: the `delivery_*` columns of the results file, and the API's statement about the pass and its device.
 
@@ -191,7 +194,7 @@ class StagedRow:
     zone: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, unsafe_hash=True)
 class Claim:
     """A row that one runner, and nobody else, may send (or read back) now.
 
@@ -212,7 +215,7 @@ class Claim:
     in_doubt: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, unsafe_hash=True)
 class Settlement:
     """The end of one claim.
 

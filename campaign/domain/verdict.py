@@ -2,6 +2,8 @@
 
 The API has no idempotency key, so only a message that was *provably* not accepted may be retried automatically. One question decides each
 verdict: who can have given the answer, and can the message have been accepted before?
+
+`Reply` and `AttemptOutcome` are not frozen for the reason given in `domain.model`.
 """
 
 import html
@@ -59,7 +61,7 @@ class Signature:
 UNSIGNED: Final = Signature()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, unsafe_hash=True)
 class Reply:
     """An answer came. `readable` says that its body is the documented one, and complete.
 
@@ -179,7 +181,7 @@ REFUSALS: Final = frozenset(f"http_{status}" for status, rule in ANSWERS.items()
 """The reasons of rows that were refused for their content, no matter by whom."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, unsafe_hash=True)
 class AttemptOutcome:
     proof: Evidence
     reason: str = ""

@@ -109,6 +109,7 @@ class SendWindow:
         only: tuple[int, ...] | None,
     ) -> None:
         self._schedule = schedule
+        self._is_always_open = schedule.window is None and schedule.start is None and schedule.end is None
         self.zones = zones
         self._wall = wall
         self._daily_cap = daily_cap
@@ -124,7 +125,7 @@ class SendWindow:
 
     def may_send(self, zone: str) -> bool:
         """Whether a row of this zone may be sent now. Asked again before a send, as the row may have been claimed a while ago."""
-        return self._schedule.is_time(zone, self.now())
+        return self._is_always_open or self._schedule.is_time(zone, self.now())
 
     def is_over(self) -> bool:
         """Whether no row may be sent any more, as the end has come or no window opens before it."""
@@ -139,9 +140,9 @@ class SendWindow:
 LEASE_OVER: Final = "This process could not renew its lease on the ledger in time."
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True)
 class _Attempt:
-    """The end of one attempt. `sent_at` is in Unix seconds, `began` and `answered_at` are in the event loop's time."""
+    """The end of one attempt, never changed. `sent_at` is in Unix seconds, `began` and `answered_at` are in the event loop's time."""
 
     claim: Claim
     result: Reply | Fault
@@ -199,18 +200,16 @@ class AttemptExecutor:
         in_flight = WhileHeld(self._heart.is_held)
         clock = asyncio.get_running_loop().time
         sent_at, began = self._clocks.wall(), clock()
-
-        def ended(result: Reply | Fault) -> _Attempt:
-            return _Attempt(claim=claim, result=result, verdict=classify(result), sent_at=sent_at, began=began, answered_at=clock())
-
         try:
-            attempt = ended(await self._gateway.send(claim.pass_id, claim.message, in_flight=in_flight))
+            result = await self._gateway.send(claim.pass_id, claim.message, in_flight=in_flight)
         except asyncio.CancelledError:
             fault = Fault(reason="interrupted", written=in_flight.written, error="The run was ended before the answer came.")
-            await self._settle(ended(fault), broken_off=True)
+            await self._settle(_Attempt(claim, fault, classify(fault), sent_at, began, clock()), broken_off=True)
             raise
+        attempt = _Attempt(claim, result, classify(result), sent_at, began, clock())
         await self._take(attempt)
-        await self._slow_down(attempt.verdict, attempt.result)
+        if self._pacer is not None:
+            await self._slow_down(self._pacer, attempt.verdict, result)
 
     @property
     def held_refusals(self) -> dict[int, str]:
@@ -280,18 +279,16 @@ class AttemptExecutor:
         if why := self._failure_guard.note(shown, failed=failed, now=self._clocks.ticks()):
             self._ending.come(StopReason.SAFEGUARD, why)
 
-    async def _slow_down(self, verdict: AttemptOutcome, result: Reply | Fault) -> None:
+    async def _slow_down(self, pacer: RateLimiter, verdict: AttemptOutcome, result: Reply | Fault) -> None:
         pause = self._failure_guard.pause_seconds
-        if self._pacer is None:
-            return
         if isinstance(result, Reply):
-            await self._make_room(self._pacer, result)
+            await self._make_room(pacer, result)
         if isinstance(result, Reply) and result.http_status == 429:
             self._observer.event("throttled", retry_after_seconds=result.retry_after_seconds)
-            await self._pacer.throttle(result.retry_after_seconds)
+            await pacer.throttle(result.retry_after_seconds)
         elif pause:
             self._observer.event("backing_off", seconds=pause, reason=verdict.reason)
-            await self._pacer.pause(pause)
+            await pacer.pause(pause)
 
     async def _make_room(self, pacer: RateLimiter, reply: Reply) -> None:
         ours = pacer.rate_per_second

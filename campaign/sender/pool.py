@@ -123,7 +123,7 @@ class Pool:
             dispatcher.cancel()
             await asyncio.wait([dispatcher])
             await self._drain(rows, stop_now)
-            await self._recorder.close()
+            self._recorder.close()
             await recorder
             for helper in helpers:
                 helper.cancel()

@@ -11,7 +11,6 @@ GATHER_SECONDS: Final = 0.03
 ENOUGH: Final = 500
 """So many settlements are written at once; fewer wait GATHER_SECONDS for others."""
 
-MOST_TOGETHER: Final = 2000
 MOST_WAITING: Final = 2000
 
 
@@ -22,16 +21,24 @@ class SettlementBatcher:
         self._ledger = ledger
         self._runner = runner
         self._observer = observer
-        self._waiting: asyncio.Queue[Settlement | None] = asyncio.Queue(MOST_WAITING)
+        self._waiting: list[Settlement] = []
+        self._arrived = asyncio.Event()
+        self._taken = asyncio.Event()
+        self._closed = False
         self._ended = False
 
     async def settle(self, settlement: Settlement) -> None:
-        """Queue one settlement; waits while the queue is full. After `run` has ended it is dropped: its row counts as lost."""
+        """Hand over one settlement; waits while MOST_WAITING others wait. After `run` has ended it is dropped: its row counts as lost."""
+        while len(self._waiting) >= MOST_WAITING and not self._ended:
+            self._taken.clear()
+            await self._taken.wait()
         if not self._ended:
-            await self._waiting.put(settlement)
+            self._waiting.append(settlement)
+            self._arrived.set()
 
-    async def close(self) -> None:
-        await self._waiting.put(None)
+    def close(self) -> None:
+        self._closed = True
+        self._arrived.set()
 
     async def run(self) -> None:
         """Write until closed.
@@ -40,30 +47,19 @@ class SettlementBatcher:
             LedgerError: the ledger can't be written. Callers that wait in `settle` return.
         """
         try:
-            while await self._write_what_waits():
-                pass
+            while self._waiting or not self._closed:
+                await self._arrived.wait()
+                if len(self._waiting) < ENOUGH and not self._closed:
+                    await asyncio.sleep(GATHER_SECONDS)
+                self._arrived.clear()
+                together, self._waiting = self._waiting, []
+                self._taken.set()
+                if together:
+                    await self._write(together)
         finally:
             self._ended = True
-            while not self._waiting.empty():
-                self._waiting.get_nowait()
-
-    async def _write_what_waits(self) -> bool:
-        """Write one group; False if it was the last."""
-        first = await self._waiting.get()
-        if first is None:
-            return False
-        batch = [first]
-        last = False
-        if self._waiting.qsize() < ENOUGH:
-            await asyncio.sleep(GATHER_SECONDS)
-        while len(batch) < MOST_TOGETHER and not self._waiting.empty():
-            more = self._waiting.get_nowait()
-            if more is None:
-                last = True
-                break
-            batch.append(more)
-        await self._write(batch)
-        return not last
+            self._waiting.clear()
+            self._taken.set()
 
     async def _write(self, batch: list[Settlement]) -> None:
         late = await self._ledger.settle(self._runner, batch)
