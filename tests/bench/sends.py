@@ -21,6 +21,8 @@ from tests.bench.given import DUPLICATES_EVERY, Given, staged
 AT_ONCE: Final = 64
 NO_LIMIT: Final = "1000000"
 LONGEST_SECONDS: Final = 600.0
+WRK_SCRIPT: Final = Path(__file__).parent / "peers" / "wrk.lua"
+NO_WRK: Final = "wrk is not here, so it was not measured: apt-get install wrk."
 NO_CURL: Final = "GNU parallel or curl is not here, so they were not measured: apt-get install parallel curl."
 FLOOR_ONE: Final = Floor(
     bound=at_least(0.4),
@@ -53,11 +55,14 @@ def measured(folder: Path, *, short: bool) -> Found:
                 found.setdefault(rate, []).append(runner(server, folder, sends, turn=turn, processes=1, rate=rate))
             found.setdefault("bare", []).append(_bare(server, sends))
             found.setdefault("limiter", []).append(_limiter(server, sends // 4))
+            found.setdefault("raw", []).append(_raw(server, sends))
+            if (by_wrk := _wrk(server, seconds=1 if short else 4)) is not None:
+                found.setdefault("wrk", []).append(by_wrk)
         curl = _curl(server, folder, by_curl)
         medians = {what: statistics.median(rates) for what, rates in found.items()}
         if curl is not None:
             medians["curl"] = curl
-    left_out = [note for note in (server.note, NO_CURL if curl is None else "") if note]
+    left_out = [note for note in (server.note, NO_CURL if curl is None else "", "" if "wrk" in medians else NO_WRK) if note]
     return Found(figures=_figures(server, medians), left_out=left_out)
 
 
@@ -71,7 +76,7 @@ def _figures(server: Server, medians: dict[str, float]) -> list[Figure]:
             unit="sends/s",
             beside=loop,
             beside_value=bare,
-            ratio_goal=at_least(0.9),
+            ratio_goal=at_least(1.0),
             floor=FLOOR_ONE,
         ),
         Figure(
@@ -80,7 +85,7 @@ def _figures(server: Server, medians: dict[str, float]) -> list[Figure]:
             unit="sends/s",
             beside=loop,
             beside_value=bare,
-            ratio_goal=at_least(1.0),
+            ratio_goal=at_least(1.5),
             floor=FLOOR_TWO,
         ),
         Figure(
@@ -90,7 +95,17 @@ def _figures(server: Server, medians: dict[str, float]) -> list[Figure]:
             beside="a plain asyncio script with AsyncLimiter",
             beside_value=medians["limiter"],
         ),
+        Figure(
+            name="whole runner, 1 process",
+            value=one,
+            unit="sends/s",
+            beside="asyncio protocols on uvloop with aiohttp's parser and nothing else",
+            beside_value=medians["raw"],
+        ),
     ]
+    if "wrk" in medians:
+        name = "whole runner, 1 process"
+        figures.append(Figure(name=name, value=one, unit="sends/s", beside="wrk, in C, one thread", beside_value=medians["wrk"]))
     figures += [
         Figure(
             name=f"whole runner, 1 process, a rate of {float(rate):,.0f}/s",
@@ -115,6 +130,19 @@ def _figures(server: Server, medians: dict[str, float]) -> list[Figure]:
 
 def _bare(server: Server, sends: int) -> float:
     return float(told(module("peers.bare_loop", server.url, str(sends)), environment(Path("unused"))))
+
+
+def _raw(server: Server, sends: int) -> float:
+    return float(told(module("peers.raw_protocol", server.url, str(sends)), environment(Path("unused"))))
+
+
+def _wrk(server: Server, *, seconds: int) -> float | None:
+    """None where it is missing."""
+    if shutil.which("wrk") is None:
+        return None
+    words = ("wrk", "--threads", "1", "--connections", str(AT_ONCE), "--duration", f"{seconds}s", "--script", str(WRK_SCRIPT), server.url)
+    said = subprocess.run(words, check=True, timeout=LONGEST_SECONDS, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True).stderr
+    return float(said)
 
 
 def _limiter(server: Server, sends: int) -> float:
