@@ -243,8 +243,10 @@ async def receive(content: StreamReader, answer: Answer, most_bytes: int) -> Non
 
 def _ends_by_itself(headers: Mapping[str, str]) -> bool:
     """Whether a body has an end of its own; any other ends with its connection."""
-    codings = headers.getall(hdrs.TRANSFER_ENCODING, []) if isinstance(headers, MultiMapping) else []
-    return codings[-1].rpartition(",")[2].strip().lower() == "chunked" if codings else hdrs.CONTENT_LENGTH in headers
+    if hdrs.TRANSFER_ENCODING not in headers:
+        return hdrs.CONTENT_LENGTH in headers
+    codings = headers.getall(hdrs.TRANSFER_ENCODING) if isinstance(headers, MultiMapping) else [headers[hdrs.TRANSFER_ENCODING]]
+    return codings[-1].rpartition(",")[2].strip().lower() == "chunked"
 
 
 def _is_json(body: bytes) -> bool:
