@@ -10,73 +10,57 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any, Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from campaign.domain.errors import InputError
-from campaign.loader.frames import LINE, TEXT
-from campaign.loader.source import Source
-from campaign.loader.table import Head, Limits, List
+from campaign.loader import limits
+from campaign.loader.file_format import Format
+from campaign.loader.frames import schema_of
+from campaign.loader.table import Head, List, reader_of
 
-TOO_MUCH: Final = (
-    "The file can't be read: it needs more memory or time than a list may take, or is damaged. Delete what is around the list in it, and "
-    "save it again; or save it as CSV UTF-8."
-)
 _REFUSED: Final = 3
 _WAIT_SECONDS: Final = 10.0
 _TOKENS: Final = ("PASSENTRY_API_KEY", "PASSENTRY_API_KEY_FILE")
 _META: Final = b"campaign"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """What the child process reads."""
-
-    format: str
-    path: str
-    name: str
-    limits: Limits
-    header_row: int | None = None
-
-
-Batches = tuple[Head, Iterator[pa.RecordBatch]]
-"""What a format's module returns in the child process: the head and the rows."""
-
-
-def read_apart(format_: str, source: Source, limits: Limits, header_row: int | None = None) -> List:
+def read_apart(found: Format, path: Path, name: str, header_row: int | None = None) -> List:
     """Return a list that a child process reads. Raises InputError, also while the rows are read."""
-    rows = _stream(Order(format=format_, path=str(source.path), name=source.name, limits=limits, header_row=header_row))
+    rows = _stream(name, [found, str(path), name, str(header_row or ""), str(limits.CHILD_BYTES), str(limits.CHILD_SECONDS)])
     return next(rows), rows
 
 
-def _stream(order: Order) -> Iterator[Any]:
+def _stream(name: str, words: list[str]) -> Iterator[Any]:
     """Yield the head of a file, then its batches."""
     whole = False
     # The stream breaks off when the process dies; `_process` then raises the reason.
-    with _process(order) as process, suppress(pa.ArrowInvalid, OSError):
+    with _process(name, words) as process, suppress(pa.ArrowInvalid, OSError):
         reader = pa.ipc.open_stream(process.stdout)
-        yield Head(**_tuples(json.loads(reader.schema.metadata[_META])))
-        yield from (batch for batch in reader if len(batch))
+        head: dict[str, Any] = json.loads(reader.schema.metadata[_META])
+        yield Head(**head | {name: tuple(value) for name, value in head.items() if isinstance(value, list)})
+        yield from reader
         whole = True
     if not whole:
-        raise InputError(TOO_MUCH, code="too_much_to_unpack", file=order.name)
+        raise _too_much(name)
 
 
 @contextmanager
-def _process(order: Order) -> Iterator["subprocess.Popen[bytes]"]:
+def _process(name: str, words: list[str]) -> Iterator["subprocess.Popen[bytes]"]:
     """The running child process; it has ended when the block ends. Raises InputError if it refused the file or died."""
     # The child reads untrusted files and needs no token.
     env = {name: value for name, value in os.environ.items() if name not in _TOKENS}
-    words = [sys.executable, "-P", "-m", "campaign.loader.child", json.dumps(asdict(order))]
     # A separate process group: Ctrl-C reaches only this process, which then ends the child.
     group: dict[str, Any] = {"process_group": 0} if os.name == "posix" else {}
     with tempfile.TemporaryFile() as errors:
-        process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, env=env, **group)  # noqa: S603 - our own words
+        command = [sys.executable, "-P", "-m", "campaign.loader.child", *words]
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, env=env, **group)  # noqa: S603 - our own words
         with process:
             try:
                 yield process
@@ -88,19 +72,23 @@ def _process(order: Order) -> Iterator["subprocess.Popen[bytes]"]:
                 process.kill()
                 raise
         if code:
-            raise _refusal(code, errors, order)
+            raise _refusal(code, errors, name)
 
 
-def _refusal(code: int, errors: IO[bytes], order: Order) -> InputError:
+def _refusal(code: int, errors: IO[bytes], name: str) -> InputError:
     # Libraries may have written to stderr before, so only the last line counts.
     with suppress(ValueError, IndexError):
         if code == _REFUSED and errors.seek(0) == 0:
             return InputError(**json.loads(errors.read().splitlines()[-1]))
-    return InputError(TOO_MUCH, code="too_much_to_unpack", file=order.name)
+    return _too_much(name)
 
 
-def _tuples(found: dict[str, Any]) -> dict[str, Any]:
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in found.items()}
+def _too_much(name: str) -> InputError:
+    problem = (
+        "The file can't be read: it needs more memory or time than a list may take, or is damaged. Delete what is around the list in it, "
+        "and save it again; or save it as CSV UTF-8."
+    )
+    return InputError(problem, code="too_much_to_unpack", file=name)
 
 
 def restrict(most_bytes: int, seconds: int) -> None:
@@ -126,17 +114,16 @@ class _WithoutPandas:
             raise ModuleNotFoundError(name)
 
 
-def main() -> None:
-    """Read the file that the only argument describes, an `Order` as JSON."""
+def main(words: Sequence[str]) -> None:
+    """Read a file and write its rows to stdout; the words are those of `read_apart`."""
+    found, path, name, header_row, most_bytes, seconds = words
     sys.meta_path.insert(0, _WithoutPandas())
-    given = json.loads(sys.argv[1])
-    order = Order(**_tuples(given) | {"limits": Limits(**given["limits"])})
-    restrict(order.limits.child_bytes, order.limits.child_seconds)
+    restrict(int(most_bytes), int(seconds))
     try:
-        head, rows = opened(order)
-        schema = pa.schema([*((name, TEXT) for name in head.columns), (LINE, pa.int64())], {_META: json.dumps(asdict(head))})
+        head, rows = reader_of(Format(found))(Path(path), name, int(header_row) if header_row else None)
+        schema = schema_of(head.columns, {_META: json.dumps(asdict(head)).encode()})
         with pa.ipc.new_stream(sys.stdout.buffer, schema) as stream:
-            for batch in rows:
+            for batch in limited(rows, name):
                 stream.write_batch(batch)
         sys.stdout.flush()
     except InputError as error:
@@ -149,16 +136,16 @@ def main() -> None:
     os._exit(0)
 
 
-def opened(order: Order) -> Batches:
-    """Return the head and the rows of a file, read in this process."""
-    if order.format == "parquet":
-        from campaign.loader.parquet import batches as parquet_batches  # noqa: PLC0415 - the other's libraries are not needed
-
-        return parquet_batches(order)
-    from campaign.loader.excel import batches as excel_batches  # noqa: PLC0415 - (same)
-
-    return excel_batches(order)
+def limited(rows: Iterator[pa.RecordBatch], name: str) -> Iterator[pa.RecordBatch]:
+    """Yield the same rows. Raises InputError if their text is too much, whatever the file declares."""
+    left = limits.UNPACKED_BYTES
+    for batch in rows:
+        left -= sum(pc.sum(pc.binary_length(texts)).as_py() or 0 for texts in batch.columns[:-1])
+        if left < 0:
+            problem = f"The list unpacks to more than {limits.UNPACKED_BYTES:,} bytes of text. Split it, or leave out columns."
+            raise InputError(problem, code="too_much_to_unpack", file=name)
+        yield batch
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -8,11 +8,12 @@ reads the remaining rows, or reports the fault with its row, line and column.
 import codecs
 import csv
 import io
-from collections.abc import Iterator, Sequence
-from contextlib import closing
+import re
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -20,34 +21,45 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
 from campaign.domain.errors import InputError
-from campaign.loader.csv_strict import CsvFile, StrictPass, is_blank, label_of
+from campaign.domain.text.formula_escape import strip_unseen
+from campaign.loader import limits
 from campaign.loader.encoding import UTF_8, find_encoding
-from campaign.loader.frames import CELL_CHARACTERS, TEXT, Header, guess_header, without_empty_rows
-from campaign.loader.source import Source
-from campaign.loader.table import Head, Limits, List
+from campaign.loader.frames import TEXT, Header, guess_header, too_long
+from campaign.loader.table import Head, List
 
 BLOCK_BYTES: Final = 1 << 20
-
-_SAMPLE_BYTES: Final = 1 << 16
-_SAMPLE_ROWS: Final = 200
 SEPARATORS: Final = ("\t", "|", ";", ",")
 """The rarest inside values comes first and wins a tie: `price,eur;code` has two columns with a comma and with a semicolon."""
 
+_NAMES: Final = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar"}
+_SAMPLE_BYTES: Final = 1 << 16
+_SAMPLE_ROWS: Final = 200
 _NO_SEPARATOR: Final = "\x1f"
 """pyarrow needs a separator even for one column. A file that contains this one is not regular."""
 
 _QUOTE, _LINE_FEED, _RETURN = b'"\n\r'
-_BLANK_LINES: Final = (b"\n\n", b"\n\r", b"\r\r")
+_NO_TEXT: Final = re.compile("\0|[\udc00-\udcff]{1,4}")
+_MARKED: Final = "campaign-marked"
 
 
-def read_csv(source: Source, limits: Limits, header_row: int | None = None) -> List:
+def _mark(error: UnicodeError) -> tuple[str, int]:
+    """Replace bytes that can't be decoded by characters that no text has."""
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return "".join(chr(0xDC00 + byte) for byte in error.object[error.start : error.end]), error.end
+
+
+codecs.register_error(_MARKED, _mark)
+
+
+def read_csv(path: Path, name: str, header_row: int | None = None) -> List:
     """Return the list in a CSV file. Its header is the first line that is not blank, or the first such line from `header_row` on.
 
     Raises:
         InputError: the file has no header. While the rows are read: a row has more or fewer values than the header, or can't be read.
     """
-    encoding = find_encoding(source.path)
-    sample = _first_lines(source.path, encoding.codec)
+    encoding = find_encoding(path)
+    sample = _first_lines(path, encoding.codec)
     said = _said_separator(sample[0]) if sample else ""
     # Excel doesn't show its own `sep=` line, so the line has no number in a sheet.
     sample = sample[1:] if said else sample
@@ -55,30 +67,37 @@ def read_csv(source: Source, limits: Limits, header_row: int | None = None) -> L
     skipped = _lines_of_rows(sample, above)
     separator = said or _find_separator(sample[skipped:])
     guess = None if header_row else _guess(sample)
-    file = CsvFile(
-        source=source, limits=limits, codec=encoding.codec, separator=separator, skipped=skipped + (1 if said else 0), above=above
-    )
+    file = _File(path=path, name=name, codec=encoding.codec, separator=separator, skipped=skipped + bool(said), above=above)
+    strict = _StrictReader(file)
     try:
-        with closing(StrictPass(file)) as first:
-            header, line = first.header()
-            ends = first.line
+        line, cells = next(strict.rows())
+        header = Header.check(cells, file=name)
     except InputError as error:
         error.header_row = guess
         raise
-    how = f"separated by {label_of(separator)}s" if separator else "with one column"
+    how = f"separated by {file.label}s" if separator else "with one column"
     doubt = " (a guess: if letters look wrong, save the list as CSV UTF-8)" if encoding.guessed else ""
-    head = Head(
-        columns=header.columns,
-        description=f"CSV in {encoding.label}{doubt}, {how}",
-        encoding=encoding.label,
-        guessed=encoding.guessed,
-        separator=separator,
-        header_guess=guess,
-    )
-    return head, without_empty_rows(_batches(file, header, header_ends=ends, header_line=line))
+    head = Head(columns=header.columns, description=f"CSV in {encoding.label}{doubt}, {how}", guessed=encoding.guessed, header_guess=guess)
+    return head, _batches(file, header, header_ends=strict.ends, header_line=line)
 
 
-def _batches(file: CsvFile, header: Header, *, header_ends: int, header_line: int) -> Iterator[pa.RecordBatch]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _File:
+    """How a file is read. `skipped` counts the file's lines before the header, `above` the sheet's rows before it."""
+
+    path: Path
+    name: str
+    codec: str
+    separator: str
+    skipped: int
+    above: int
+
+    @property
+    def label(self) -> str:
+        return _NAMES.get(self.separator, f"“{self.separator}”")
+
+
+def _batches(file: _File, header: Header, *, header_ends: int, header_line: int) -> Iterator[pa.RecordBatch]:
     """Yield the rows, each as long as the header. Raises InputError at the first that is not."""
     done = 0
     try:
@@ -87,10 +106,10 @@ def _batches(file: CsvFile, header: Header, *, header_ends: int, header_line: in
             yield header.batch(batch.columns, lines, rows_before=done)
             done += len(batch)
     except (_IrregularError, pa.ArrowInvalid):
-        yield from header.batches(islice(StrictPass(file).rows(), done, None), rows_before=done)
+        yield from header.batches(islice(_StrictReader(file).rows(), done + 1, None), rows_before=done)
 
 
-def _regular(file: CsvFile, width: int, header_ends: int) -> Iterator[pa.RecordBatch]:
+def _regular(file: _File, width: int, header_ends: int) -> Iterator[pa.RecordBatch]:
     """Yield the rows that pyarrow reads, as far as the file is regular.
 
     Raises:
@@ -98,7 +117,7 @@ def _regular(file: CsvFile, width: int, header_ends: int) -> Iterator[pa.RecordB
     """
     separator = file.separator or _NO_SEPARATOR
     names = list(map(str, range(width)))
-    with file.source.path.open("rb", buffering=0) as opened:
+    with file.path.open("rb", buffering=0) as opened:
         reader = pa_csv.open_csv(
             pa.PythonFile(_RegularBlocks(opened, file.codec, separator), "r"),
             read_options=pa_csv.ReadOptions(use_threads=False, block_size=2 * BLOCK_BYTES, column_names=names, skip_rows=header_ends),
@@ -107,14 +126,11 @@ def _regular(file: CsvFile, width: int, header_ends: int) -> Iterator[pa.RecordB
         )
         for batch in reader:
             # In a file of one column a blank line can't be told from an empty value.
-            if any(map(_is_too_long, batch.columns)) or (not file.separator and pc.any(pc.equal(batch[0], "")).as_py()):
+            unclear = not file.separator and pc.any(pc.equal(batch[0], "")).as_py()
+            if unclear or any(too_long(array) is not None for array in batch.columns):
                 raise _IrregularError
             if len(batch):
                 yield batch
-
-
-def _is_too_long(array: pa.Array) -> bool:
-    return (pc.max(pc.binary_length(array)).as_py() or 0) > CELL_CHARACTERS and pc.max(pc.utf8_length(array)).as_py() > CELL_CHARACTERS
 
 
 class _IrregularError(Exception):
@@ -139,7 +155,7 @@ class _RegularBlocks(io.RawIOBase):
         self._decoder = codecs.getincrementaldecoder(codec)()
         self._is_utf_8 = codec == UTF_8
         self._beside_quotes = (ord(separator), _LINE_FEED, _RETURN, _QUOTE)
-        self._irregular = (*_BLANK_LINES, b"\0", *([separator.encode()] if separator == _NO_SEPARATOR else []))
+        self._irregular = (b"\n\n", b"\n\r", b"\r\r", b"\0", *([separator.encode()] if separator == _NO_SEPARATOR else []))
         self._rest = b""
         self._before = _LINE_FEED
         self._quotes = 0
@@ -165,8 +181,6 @@ class _RegularBlocks(io.RawIOBase):
         return body
 
     def _in_utf_8(self, block: bytes) -> bytes:
-        if self._is_utf_8 and block.isascii() and not self._decoder.getstate()[0]:
-            return block
         try:
             text = self._decoder.decode(block, final=not block)
         except UnicodeDecodeError:
@@ -187,6 +201,137 @@ class _RegularBlocks(io.RawIOBase):
         return body
 
 
+class _BadLineError(Exception):
+    """The line after the last good one is wrong. `before` is its text up to the fault, if the fault is in one place."""
+
+    def __init__(self, code: str, problem: str, before: str | None = None) -> None:
+        super().__init__(problem)
+        self.code = code
+        self.before = before
+
+
+class _StrictReader:
+    """Reads a file once with the csv module in strict mode, and reports every fault with its row, line and column."""
+
+    def __init__(self, file: _File) -> None:
+        self._file = file
+        self._names: Sequence[str] = ()
+        self._row = 0
+        """The row that is being read; 0 is the header."""
+
+        self._sheet_line = file.above + 1
+        self._row_characters = 0
+        self._open = self._lines()
+        self._reader = self._parsed(islice(self._open, file.skipped, None))
+        self.ends = file.skipped
+        """The line of the file on which the last row ended."""
+
+    def rows(self) -> Iterator[tuple[int, list[str]]]:
+        """Yield the header, then each row, with their lines in the sheet. Raises InputError at a row that is not as long as the header."""
+        try:
+            for cells in self._reader:
+                self._row_characters = 0
+                if len(cells) == len(self._names) if self._names else not _is_blank(cells):
+                    self._names = self._names or cells
+                    self.ends = self._last_line
+                    yield self._sheet_line, cells
+                    self._row += 1
+                elif self._names and not _is_blank(cells):
+                    raise self._uneven(len(cells))
+                self.ends = self._last_line
+                self._sheet_line += 1
+        except _BadLineError as error:
+            # If the row spans several lines, the column of the bad one is not known.
+            column = None if error.before is None or self._last_line != self.ends else self._column_at_end([error.before])
+            raise self._error(error.code, str(error), line=self._last_line + 1, column=column) from None
+        except csv.Error as error:
+            raise self._malformed(str(error)) from None
+        finally:
+            self._open.close()
+        if not self._names:
+            why = f"There is nothing from line {self._file.above + 1} on." if self._file.above else "There are only blank lines."
+            raise InputError(f"The file has no header. {why} Save the list again.", code="no_header", file=self._file.name)
+
+    @property
+    def _last_line(self) -> int:
+        return int(self._reader.line_num) + self._file.skipped
+
+    def _parsed(self, lines: Iterable[str], *, strict: bool = True) -> Any:
+        # The csv module needs a separator even for one column. A list can't contain a NUL.
+        return csv.reader(lines, delimiter=self._file.separator or "\0", strict=strict)
+
+    def _lines(self) -> Generator[str, None, None]:
+        most = limits.LINE_CHARACTERS
+        with self._file.path.open(encoding=self._file.codec, errors=_MARKED, newline="") as file:
+            first = True
+            while line := file.readline(most + 1):
+                if first:
+                    line, first = line.removeprefix("\ufeff"), False
+                if found := _NO_TEXT.search(line):
+                    raise _BadLineError("nul" if found[0] == "\0" else "not_decodable", self._no_text(found[0]), line[: found.start()])
+                if len(line) > most:
+                    raise _BadLineError("long_line", f"The line has more than {most:,} characters. Is this a list with one row a line?")
+                self._row_characters += len(line)
+                if self._row_characters > limits.ROW_CHARACTERS:
+                    raise _BadLineError(
+                        "quote_not_closed", "One row goes on over thousands of lines: a quotation mark that begins in it is never closed."
+                    )
+                yield line
+
+    def _no_text(self, found: str) -> str:
+        if found == "\0":
+            return "The file has a NUL byte here: it is damaged, or not a text file. Save the list again as CSV UTF-8."
+        codes = " ".join(f"{ord(sign) - 0xDC00:02X}" for sign in found)
+        return f"The bytes {codes} here are no letters in {self._file.codec.upper()}. Save the list again as CSV UTF-8."
+
+    def _uneven(self, found: int) -> InputError:
+        width = len(self._names)
+        has = f"This row has {found} value{'s' * (found != 1)} where the header has {width} column{'s' * (width != 1)}."
+        if found > width:
+            hint = f" Put a value that has a {self._file.label} in it between quotation marks." if self._file.separator else ""
+            return self._error("too_many_values", f"{has}{hint}", line=self.ends + 1)
+        problem = f"{has} Add what is missing, if only the {self._file.label}s."
+        return self._error("too_few_values", problem, line=self.ends + 1, column=self._name(found))
+
+    def _malformed(self, error: str) -> InputError:
+        begin, column = self.ends + 1, None
+        if "unexpected end of data" in error:
+            code = "quote_not_closed"
+            problem = 'A quotation mark that opens here is never closed. Close it, or write "" for one that is part of the value.'
+            column = self._column_at_end(islice(self._lines(), self.ends, None))
+        elif "expected after" in error:
+            code = "text_after_quote"
+            where = f"which ends on line {self._last_line} in a text editor, " if self._last_line > begin else ""
+            problem = f'In this row, {where}text follows a closing quotation mark. Write "" for one that is part of the value.'
+        elif "field larger than" in error:
+            code = "long_value"
+            problem = f"A value has more than {limits.CELL_CHARACTERS:,} characters. A quotation mark in it may never be closed."
+        else:
+            code = "unreadable_row"
+            problem = f"The row can't be read ({error}). Save the list again as CSV UTF-8."
+        return self._error(code, problem, line=begin, column=column)
+
+    def _column_at_end(self, lines: Iterable[str]) -> str | None:
+        """The column in which a row that begins with these lines is at their end; None if that is not known."""
+        self._row_characters = 0
+        try:
+            cells: list[str] = next((cells for cells in self._parsed(lines, strict=False) if not _is_blank(cells)), [])
+        except (_BadLineError, csv.Error):
+            return None
+        return self._name(max(len(cells), 1) - 1)
+
+    def _name(self, place: int) -> str | None:
+        return strip_unseen(self._names[place]) or None if place < len(self._names) else None
+
+    def _error(self, code: str, problem: str, *, line: int, column: str | None = None) -> InputError:
+        in_sheet = self._sheet_line if self._row else None
+        # If values hold line breaks, a text editor counts lines differently from a spreadsheet.
+        where = f" (In a text editor: line {line}.)" if line != in_sheet else ""
+        return InputError(
+            f"{problem}{where}", code=code, file=self._file.name, row=self._row or None, line=in_sheet, column=column, text_line=line
+        )
+
+
 def _first_lines(path: Path, codec: str) -> list[str]:
     """Whole lines from the start of a file, from which its format is guessed. Bytes that can't be decoded are replaced."""
     with path.open(encoding=codec, errors="replace", newline="") as file:
@@ -197,9 +342,8 @@ def _first_lines(path: Path, codec: str) -> list[str]:
 
 def _said_separator(first_line: str) -> str:
     """The separator that the file's first line declares, as in Excel's `sep=;`; empty if it declares none."""
-    said = first_line.rstrip("\r\n")
-    stated = len(said) == len("sep=;") and said[:4].lower() == "sep=" and not said[4].isalnum() and said[4] not in "\"' "
-    return said[4] if stated else ""
+    said = re.fullmatch(r"""sep=([^\w"' \r\n]|_)[\r\n]*""", first_line, re.IGNORECASE)
+    return said[1] if said else ""
 
 
 def _find_separator(lines: Sequence[str]) -> str:
@@ -222,8 +366,13 @@ def _guess(lines: Sequence[str]) -> int | None:
 
 def _rows(lines: Sequence[str], separator: str) -> dict[int, list[str]]:
     """The first rows by their lines in a sheet, without blank ones."""
-    rows = csv.reader(lines, delimiter=separator or "\0")
-    return {line: cells for line, cells in enumerate(islice(rows, _SAMPLE_ROWS), 1) if not is_blank(cells)}
+    rows = enumerate(islice(csv.reader(lines, delimiter=separator or "\0"), _SAMPLE_ROWS), 1)
+    return {line: cells for line, cells in rows if not _is_blank(cells)}
+
+
+def _is_blank(cells: Sequence[str]) -> bool:
+    """Whether the csv module read these cells from an empty line, or from one of blanks only."""
+    return not cells or (len(cells) == 1 and not cells[0].strip())
 
 
 def _lines_of_rows(lines: Sequence[str], rows: int) -> int:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from charset_normalizer import CharsetMatch, from_bytes
+from charset_normalizer import from_bytes
 
 UTF_8: Final = "utf-8"
 _WINDOWS_1252: Final = "cp1252"
@@ -33,47 +33,44 @@ _CANDIDATES: Final = {
 
 _LABELS: Final = {UTF_8: "UTF-8", "utf-16-le": "UTF-16", "utf-16-be": "UTF-16", "utf-32-le": "UTF-32", "utf-32-be": "UTF-32", **_CANDIDATES}
 _BLOCK_BYTES: Final = 1 << 20
-_HEAD_BYTES: Final = 4_096
 _SAMPLE_BYTES: Final = 1 << 16
 _SAME_COHERENCE: Final = 0.05
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Encoding:
-    """`codec` is the name for Python, `label` for people. `guessed`: the file doesn't declare it, and others may fit too."""
+    """`codec` is the name for Python. `guessed`: the file doesn't declare it, and others may fit too."""
 
     codec: str
-    label: str
     guessed: bool = False
+
+    @property
+    def label(self) -> str:
+        """The name for people."""
+        return _LABELS[self.codec]
 
 
 def find_encoding(path: Path) -> Encoding:
     """The encoding of a text file. The reader reports bytes that can't be decoded, because it knows their row."""
     with path.open("rb") as file:
-        head = file.read(_HEAD_BYTES)
-    for mark, codec in _MARKS:
-        if head.startswith(mark):
-            return Encoding(codec=codec, label=_LABELS[codec])
-    if (codec := _unmarked_utf_16(head)) and decodes(path, codec):
-        return Encoding(codec=codec, label=_LABELS[codec], guessed=True)
+        head = file.read(4_096)
+    if codec := next((codec for mark, codec in _MARKS if head.startswith(mark)), None):
+        return Encoding(codec)
+    # No text has a NUL: in UTF-16 nearly every other byte of Western letters is one, and none of the others.
+    even, odd = head[::2].count(0), head[1::2].count(0)
+    unmarked = "utf-16-le" if odd > len(head) // 4 and not even else "utf-16-be" if even > len(head) // 4 and not odd else ""
+    if unmarked and decodes(path, unmarked):
+        return Encoding(unmarked, guessed=True)
     if decodes(path, UTF_8):
-        return Encoding(codec=UTF_8, label=_LABELS[UTF_8])
+        return Encoding(UTF_8)
     sample = _sample(path)
-    if _is_damaged_utf_8(sample):
-        return Encoding(codec=UTF_8, label=_LABELS[UTF_8])
+    text = sample.decode(UTF_8, "replace")
+    broken = text.count("\N{REPLACEMENT CHARACTER}")
+    if sum(not character.isascii() for character in text) > 2 * broken:
+        # Most letters are valid UTF-8. Read in another encoding, a list with one broken byte would have only wrong letters.
+        return Encoding(UTF_8)
     likely = _likely(sample)
-    codec = next((codec for codec in likely if decodes(path, codec)), likely[0])
-    return Encoding(codec=codec, label=_LABELS[codec], guessed=True)
-
-
-def _unmarked_utf_16(head: bytes) -> str:
-    """The UTF-16 codec if mostly every other byte is 0, as for Western letters in UTF-16; empty otherwise."""
-    pairs = len(head) // 2
-    first, second = head[: 2 * pairs : 2].count(0), head[1 : 2 * pairs : 2].count(0)
-    # No text has a NUL. If other bytes are 0, the reader reports them.
-    if pairs and second > pairs // 2 and not first:
-        return "utf-16-le"
-    return "utf-16-be" if pairs and first > pairs // 2 and not second else ""
+    return Encoding(next((codec for codec in likely if decodes(path, codec)), likely[0]), guessed=True)
 
 
 def decodes(path: Path, codec: str) -> bool:
@@ -81,8 +78,7 @@ def decodes(path: Path, codec: str) -> bool:
     decoder = codecs.getincrementaldecoder(codec)()
     try:
         for block in _blocks(path):
-            if not (block.isascii() and codec == UTF_8 and not decoder.getstate()[0]):
-                decoder.decode(block)
+            decoder.decode(block)
         decoder.decode(b"", final=True)
     except UnicodeDecodeError:
         return False
@@ -97,39 +93,28 @@ def _blocks(path: Path) -> Iterator[bytes]:
 
 def _sample(path: Path) -> bytes:
     """The first lines that are not plain ASCII, because only these tell encodings apart."""
-    lines: list[bytes] = []
-    size = 0
+    sample = b""
     for block in _blocks(path):
-        if block.isascii():
-            continue
-        for line in block.split(b"\n"):
-            if not line.isascii():
-                lines.append(line[:_SAMPLE_BYTES])
-                size += len(line)
-                if size >= _SAMPLE_BYTES:
-                    return b"\n".join(lines)
-    return b"\n".join(lines)
-
-
-def _is_damaged_utf_8(sample: bytes) -> bool:
-    """Whether most letters are valid UTF-8. Read in another encoding, a list with one broken byte would have only wrong letters."""
-    text = sample.decode(UTF_8, "replace")
-    broken = text.count("\N{REPLACEMENT CHARACTER}")
-    good = sum(not character.isascii() for character in text) - broken
-    return good > broken
+        if not block.isascii():
+            sample += b"\n".join(line[:_SAMPLE_BYTES] for line in block.split(b"\n") if not line.isascii()) + b"\n"
+        if len(sample) > _SAMPLE_BYTES:
+            break
+    return sample[: sample.find(b"\n", _SAMPLE_BYTES)]
 
 
 def _likely(sample: bytes) -> list[str]:
     """The candidates, the likeliest first. Windows-1252 precedes one that fits hardly better, because most lists use it."""
     matches = [match for match in from_bytes(sample, cp_isolation=list(_CANDIDATES)) if match.encoding in _CANDIDATES]
-    found = [match.encoding for match in matches]
     best = matches[0] if matches else None
-    if best is None or not (best.coherence or best.multi_byte_usage) or any(_is_windows_1252(match, best) for match in matches):
-        found.insert(0, _WINDOWS_1252)
-    return list(dict.fromkeys([*found, *_CANDIDATES]))
-
-
-def _is_windows_1252(match: CharsetMatch, best: CharsetMatch) -> bool:
-    """Whether a match decodes to the same text as Windows-1252, and is as good as the best match."""
-    as_good = match.chaos <= best.chaos and match.coherence >= best.coherence - _SAME_COHERENCE
-    return as_good and _WINDOWS_1252 in match.could_be_from_charset
+    # Without a letter of any language, nothing speaks for another one.
+    is_other = (
+        best is not None
+        and (best.coherence > 0 or best.multi_byte_usage > 0)
+        and not any(
+            _WINDOWS_1252 in match.could_be_from_charset
+            and match.chaos <= best.chaos
+            and match.coherence >= best.coherence - _SAME_COHERENCE
+            for match in matches
+        )
+    )
+    return list(dict.fromkeys([*([] if is_other else [_WINDOWS_1252]), *(match.encoding for match in matches), *_CANDIDATES]))

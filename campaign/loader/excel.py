@@ -1,24 +1,22 @@
-"""Reads workbooks (.xlsx, .xlsm, .xlsb, .xls, .ods) in a child process: the first visible sheet that is not empty, as text."""
+"""Reads workbooks (.xlsx, .xlsm, .xlsb, .xls, .ods): the first visible sheet that is not empty, as text."""
 
 import re
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import chain, islice
+from pathlib import Path
 from typing import IO, Final
 
-import pyarrow as pa
-from python_calamine import CalamineError, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
+from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 
 from campaign.domain.errors import InputError
-from campaign.loader.child import Batches, Order, read_apart
-from campaign.loader.frames import CELL_CHARACTERS, Header, guess_header, without_empty_rows
-from campaign.loader.source import Source
-from campaign.loader.table import Head, Limits, List
-from campaign.loader.text_cells import cell_text
+from campaign.loader import limits
+from campaign.loader.cells import workbook_text
+from campaign.loader.frames import Header, guess_header
+from campaign.loader.table import Head, List
 
 Row = tuple[int, list[str]]
 """A row of a sheet: its number, from 1, and its cells."""
@@ -32,90 +30,64 @@ _ERROR_CELL: Final = re.compile(rb"""(<(?:\w+:)?c\s[^<>]*?\bt\s*=\s*["'])e(?=["'
 _DAMAGED: Final = (CalamineError, zipfile.BadZipFile, zlib.error, OSError, ValueError, EOFError, RuntimeError)
 
 
-def read_excel(source: Source, limits: Limits, header_row: int | None = None) -> List:
+def read_excel(path: Path, name: str, header_row: int | None = None) -> List:
     """Return the list in a workbook. Its header is the sheet's first row that is not empty, or the first from `header_row` on.
 
     Raises:
-        InputError: the workbook is damaged, or exceeds the limits. While the rows are read: a value is too long for a cell.
+        InputError: the workbook is damaged, protected or too large. While the rows are read: a value is too long for a cell.
     """
-    return read_apart("xlsx", source, limits, header_row)
-
-
-def batches(order: Order) -> Batches:
-    """Return a workbook's head and rows; called in the child process."""
-    found = _sheet(order)
-    sheet = next(found)
-    first = list(islice(sheet.rows, _FIRST_ROWS))
-    guess = None if order.header_row else guess_header({line: cells for line, cells in first if any(cells)})
-    rows = chain(first, sheet.rows)
-    names = next((cells for line, cells in rows if line >= (order.header_row or 1) and any(cells)), None)
+    with _opened(path, name) as workbook:
+        sheets = [sheet for sheet in workbook.sheets_metadata if sheet.typ is SheetTypeEnum.WorkSheet]
+        visible = [sheet.name for sheet in sheets if sheet.visible is SheetVisibleEnum.Visible]
+        for title in visible:
+            sheet = workbook.get_sheet_by_name(title)
+            rows = _rows(sheet)
+            if begun := next((row for row in rows if any(row[1])), None):
+                break
+        else:
+            hidden = " that is visible" if len(visible) < len(sheets) else ""
+            raise InputError(f"The workbook has no sheet{hidden} with anything in it. Save the list again.", code="no_sheet", file=name)
+    first = [begun, *islice(rows, _FIRST_ROWS)]
+    guess = None if header_row else guess_header({line: cells for line, cells in first if any(cells)})
+    rows = chain(first, rows)
+    names = next((cells for line, cells in rows if line >= (header_row or 1) and any(cells)), None)
     if names is None:
-        raise InputError(
-            f"The sheet “{sheet.name}” has nothing from row {order.header_row} on. Change --header-row.", code="no_header", file=order.name
-        )
+        raise InputError(f"The sheet “{title}” has nothing from row {header_row} on. Change --header-row.", code="no_header", file=name)
     try:
-        header = Header.check(names, file=order.name, limits=order.limits)
+        header = Header.check(names, file=name)
     except InputError as error:
         error.header_row = guess
         raise
-    unread = f"; {', '.join(f'“{name}”' for name in sheet.others)} not read" if sheet.others else ""
-    kind = "LibreOffice spreadsheet" if order.name.lower().endswith(".ods") else "Excel workbook"
-    head = Head(columns=header.columns, description=f"{kind}, sheet “{sheet.name}”{unread}", sheet=sheet.name, header_guess=guess)
-
-    def below() -> Iterator[pa.RecordBatch]:
-        yield from without_empty_rows(header.batches(_checked(rows, header)))
-        found.close()  # closes the workbook
-
-    return head, below()
+    others = visible[visible.index(title) + 1 :]
+    unread = f"; {', '.join(f'“{other}”' for other in others)} not read" if others else ""
+    kind = "LibreOffice spreadsheet" if name.lower().endswith(".ods") else "Excel workbook"
+    head = Head(columns=header.columns, description=f"{kind}, sheet “{title}”{unread}", header_guess=guess)
+    return head, header.batches(_checked(rows, header))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Sheet:
-    """The sheet that is read. `others` are the names of the visible sheets after it."""
-
-    name: str
-    others: tuple[str, ...]
-    rows: Iterator[Row]
-
-
-def _sheet(order: Order) -> Generator[_Sheet, None, None]:
-    """Yield the first visible sheet that is not empty. The workbook stays open until the generator is closed."""
-    with _calamine(order) as workbook:
-        sheets = [sheet for sheet in workbook.sheets_metadata if sheet.typ is SheetTypeEnum.WorkSheet]
-        visible = [sheet.name for sheet in sheets if sheet.visible is SheetVisibleEnum.Visible]
-        for place, name in enumerate(visible):
-            rows = _rows(workbook, name)
-            begun = next((row for row in rows if any(row[1])), None)
-            if begun is not None:
-                yield _Sheet(name=name, others=tuple(visible[place + 1 :]), rows=chain([begun], rows))
-                return
-        hidden = " that is visible" if len(visible) < len(sheets) else ""
-        raise InputError(f"The workbook has no sheet{hidden} with anything in it. Save the list again.", code="no_sheet", file=order.name)
-
-
-def _rows(workbook: CalamineWorkbook, name: str) -> Iterator[Row]:
-    for number, values in enumerate(workbook.get_sheet_by_name(name).iter_rows(), 1):
-        yield number, [value if type(value) is str else cell_text(value) for value in values]
+def _rows(sheet: CalamineSheet) -> Iterator[Row]:
+    for number, values in enumerate(sheet.iter_rows(), 1):
+        yield number, [value if type(value) is str else workbook_text(value) for value in values]
 
 
 def _checked(rows: Iterator[Row], header: Header) -> Iterator[Row]:
     for done, (line, cells) in enumerate(rows):
-        if len(longest := max(cells, key=len)) > CELL_CHARACTERS:
-            problem = f"The value has more than {CELL_CHARACTERS:,} characters. Shorten it."
+        if len(longest := max(cells, key=len)) > limits.CELL_CHARACTERS:
+            problem = f"The value has more than {limits.CELL_CHARACTERS:,} characters. Shorten it."
             column = header.names[cells.index(longest)] or None
             raise InputError(problem, code="long_value", file=header.file, row=done + 1, line=line, column=column)
         yield line, cells
 
 
 @contextmanager
-def _calamine(order: Order) -> Iterator[CalamineWorkbook]:
+def _opened(path: Path, name: str) -> Iterator[CalamineWorkbook]:
     """Open the workbook. Raises InputError if it is damaged, protected or too large."""
-    with open(order.path, "rb") as file, tempfile.TemporaryFile() as copy:  # noqa: PTH123 - a text in an order
+    with path.open("rb") as file, tempfile.TemporaryFile() as copy:
         is_zip = file.read(len(_ZIP)) == _ZIP
         file.seek(0)
         try:
             if is_zip:
-                _copy_parts(file, copy, order)
+                _copy_parts(file, copy, name)
             with CalamineWorkbook.from_filelike(copy if is_zip else file) as workbook:
                 yield workbook
         except _DAMAGED as error:
@@ -124,34 +96,35 @@ def _calamine(order: Order) -> Iterator[CalamineWorkbook]:
             problem = (
                 f"The workbook is {what} ({str(error) or type(error).__name__}). Open it in Excel and save it again without a password."
             )
-            raise InputError(problem, code="damaged_file", file=order.name) from None
+            raise InputError(problem, code="damaged_file", file=name) from None
 
 
-def _copy_parts(file: IO[bytes], copy: IO[bytes], order: Order) -> None:
+def _copy_parts(file: IO[bytes], copy: IO[bytes], name: str) -> None:
     """Copy an archive so that its declared sizes are true and its error cells (#N/A), which calamine leaves out, are texts.
 
     The size of a part in the archive's directory may be untrue, or missing if the size follows the part.
 
     Raises:
-        InputError: the archive unpacks to more than `workbook_bytes`.
+        InputError: the archive unpacks to more than `limits.WORKBOOK_BYTES`.
         BadZipFile and others: it is damaged.
     """
-    most = order.limits.workbook_bytes
-    too_much = f"The workbook unpacks to more than {most:,} bytes. Save the list as CSV UTF-8 instead."
+    left = limits.WORKBOOK_BYTES
+    too_much = InputError(
+        f"The workbook unpacks to more than {left:,} bytes. Save the list as CSV UTF-8 instead.", code="too_much_to_unpack", file=name
+    )
     with zipfile.ZipFile(file) as old, zipfile.ZipFile(copy, "w", zipfile.ZIP_STORED) as new:
         parts = old.infolist()
-        if sum(part.file_size for part in parts) > most:
-            raise InputError(too_much, code="too_much_to_unpack", file=order.name)
-        left = most
+        if sum(part.file_size for part in parts) > left:
+            raise too_much
         for part in {part.filename: part for part in parts}.values():
-            part.file_size = 2 * most  # so that the part is read to its end, or beyond the limit
+            part.file_size = 2 * limits.WORKBOOK_BYTES  # so that the part is read to its end, or beyond the limit
             if part.flag_bits & _SIZES_FOLLOW and not part.CRC:
                 del part.CRC
             with old.open(part) as packed, new.open(part.filename, "w", force_zip64=True) as unpacked:
                 for block in _blocks(packed):
                     left -= len(block)
                     if left < 0:
-                        raise InputError(too_much, code="too_much_to_unpack", file=order.name)
+                        raise too_much
                     unpacked.write(_ERROR_CELL.sub(rb"\1str", block) if _SHEET.fullmatch(part.filename) else block)
     copy.seek(0)
 

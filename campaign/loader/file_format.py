@@ -5,45 +5,10 @@ import json
 import re
 import zipfile
 from enum import StrEnum
-from pathlib import Path
 from typing import Final
 
 from campaign.domain.errors import InputError
 from campaign.loader.source import PACKED_SUFFIXES, Source, inner_suffix
-
-DOCUMENT: Final = "a JSON document"
-LINES: Final = "a file of JSON lines"
-
-_HEAD_BYTES: Final = 1 << 20
-_BEGINS: Final = re.compile(r'\s*(?:\{\s*["}]|\[\s*(?:[{\["\]]|(?:true|false|null|-?\d[\d.eE+-]*)\s*(?:,|\]\s*$)))')
-"""Matches the start of JSON, but not a CSV header in brackets such as `[id],[name]`."""
-
-
-def json_kind(path: Path) -> str:
-    """Return `DOCUMENT`, `LINES`, or an empty text if the file is not JSON."""
-    with path.open("rb") as file:
-        head = file.read(512)
-        if not _BEGINS.match(_decoded(head)):
-            return ""
-        lines = [line for line in _decoded(head + file.read(_HEAD_BYTES)).splitlines() if line.strip()]
-    first = _object(lines[0])
-    if first is None:
-        return DOCUMENT
-    flat = not any(isinstance(value, dict | list) for value in first.values())
-    return LINES if flat or (lines[1:2] and lines[1].lstrip().startswith("{")) else DOCUMENT
-
-
-def _object(line: str) -> dict[str, object] | None:
-    try:
-        found = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    return found if isinstance(found, dict) else None
-
-
-def _decoded(head: bytes) -> str:
-    utf_16 = head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    return head.decode("utf-16" if utf_16 else "utf-8-sig", "replace")
 
 
 class Format(StrEnum):
@@ -60,6 +25,22 @@ class Format(StrEnum):
         return self in {Format.CSV, Format.EXCEL}
 
 
+DOCUMENT: Final = "a JSON document"
+LINES: Final = "a file of JSON lines"
+
+_PARQUET: Final = "a Parquet file"
+_EXCEL: Final = "an Excel workbook"
+_OLD_EXCEL: Final = "an Excel file of the old kind (.xls), or one that is protected by a password"
+_OPEN_DOCUMENT: Final = "a LibreOffice spreadsheet"
+_PACKED: Final = "a packed file"
+_READ_AS: Final = {
+    "": (Format.CSV, ".csv"),
+    _PARQUET: (Format.PARQUET, ".parquet"),
+    _EXCEL: (Format.EXCEL, ".xlsx"),
+    _OLD_EXCEL: (Format.EXCEL, ".xls"),
+    _OPEN_DOCUMENT: (Format.EXCEL, ".ods"),
+    LINES: (Format.JSONL, ".jsonl"),
+}
 _BY_SUFFIX: Final = {
     **dict.fromkeys((".csv", ".tsv", ".tab", ".txt"), Format.CSV),
     **dict.fromkeys((".parquet", ".pq"), Format.PARQUET),
@@ -80,53 +61,32 @@ _ADVICE: Final = {
     **dict.fromkeys((".db", ".sqlite", ".sqlite3"), f"This is a database, not a list. {_SAVE_AS}"),
     ".toml": "This is a job file, not a list. Give it to “campaign run” as it is.",
 }
-_JSON_LINES: Final = (
-    f"Make JSON lines of it, one object a line: jq -c '.[]' LIST.json > LIST.jsonl. Or: {_SAVE_AS[0].lower()}{_SAVE_AS[1:]}"
-)
-_PACKED: Final = "a packed file"
-_PARQUET: Final = "a Parquet file"
-_EXCEL: Final = "an Excel workbook"
-_OPEN_DOCUMENT: Final = "a LibreOffice spreadsheet"
-_OLD_EXCEL: Final = "an Excel file of the old kind (.xls), or one that is protected by a password"
-_READ_AS: Final = {
-    "": Format.CSV,
-    _PARQUET: Format.PARQUET,
-    **dict.fromkeys((_EXCEL, _OPEN_DOCUMENT, _OLD_EXCEL), Format.EXCEL),
-    LINES: Format.JSONL,
-}
-_MAGIC: Final = (
-    (b"PAR1", _PARQUET),
-    (b"PARE", "an encrypted Parquet file"),
-    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", _OLD_EXCEL),
-    (b"%PDF-", "a PDF document"),
-    (b"\x1f\x8b", _PACKED),
-    (b"BZh", _PACKED),
-    (b"\xfd7zXZ\x00", _PACKED),
-    (b"\x28\xb5\x2f\xfd", _PACKED),
-    (b"7z\xbc\xaf\x27\x1c", _PACKED),
-    (b"Rar!\x1a\x07", _PACKED),
-    (b"\x89PNG\r\n\x1a\n", "a picture"),
-    (b"\xff\xd8\xff", "a picture"),
-    (b"GIF8", "a picture"),
-    (b"SQLite format 3\x00", "a database"),
-    (b"ARROW1", "an Arrow file"),
-    (b"Obj\x01", "an Avro file"),
-    (b"{\\rtf", "a text document (RTF)"),
-    (b"\x7fELF", "a program"),
-    (b"\x00\x00\x00\x01Bud1", "a folder's settings (.DS_Store)"),
-)
-_MARKUP: Final = ((b"<!doctype html", "a web page"), (b"<html", "a web page"), (b"<?xml", "an XML document"))
 _ZIP: Final = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
+_MAGIC: Final = {
+    b"PAR1": _PARQUET,
+    b"PARE": "an encrypted Parquet file",
+    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": _OLD_EXCEL,
+    b"%PDF-": "a PDF document",
+    **dict.fromkeys((b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd", b"7z\xbc\xaf\x27\x1c", b"Rar!\x1a\x07"), _PACKED),
+    **dict.fromkeys((b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8"), "a picture"),
+    b"SQLite format 3\x00": "a database",
+    b"ARROW1": "an Arrow file",
+    b"Obj\x01": "an Avro file",
+    b"{\\rtf": "a text document (RTF)",
+    b"\x7fELF": "a program",
+    b"\x00\x00\x00\x01Bud1": "a folder's settings (.DS_Store)",
+}
+_MARKUP: Final = {b"<!doctype html": "a web page", b"<html": "a web page", b"<?xml": "an XML document"}
+_PARTS: Final = {
+    **dict.fromkeys(("xl/workbook.xml", "xl/workbook.bin", "workbook.xml"), _EXCEL),
+    **dict.fromkeys(("Index/Document.iwa", "Index.zip"), "an Apple Numbers document"),
+    "word/document.xml": "a Word document",
+    "content.xml": "a LibreOffice document",
+}
 _ODS_TYPE: Final = b"application/vnd.oasis.opendocument.spreadsheet"
-_PARTS: Final = (
-    ("xl/workbook.xml", _EXCEL),
-    ("xl/workbook.bin", _EXCEL),
-    ("workbook.xml", _EXCEL),
-    ("Index/Document.iwa", "an Apple Numbers document"),
-    ("Index.zip", "an Apple Numbers document"),
-    ("word/document.xml", "a Word document"),
-    ("content.xml", "a LibreOffice document"),
-)
+_HEAD_BYTES: Final = 1 << 20
+_JSON_BEGINS: Final = re.compile(r'\s*(?:\{\s*["}]|\[\s*(?:[{\["\]]|(?:true|false|null|-?\d[\d.eE+-]*)\s*(?:,|\]\s*$)))')
+"""Matches the start of JSON, but not a CSV header in brackets such as `[id],[name]`."""
 
 
 def detect(source: Source) -> Format:
@@ -134,14 +94,14 @@ def detect(source: Source) -> Format:
     if advice := _ADVICE.get(source.suffix):
         raise InputError(advice, code="wrong_kind_of_file", file=source.name)
     named = Format.CSV if source.is_stdin else _BY_SUFFIX.get(source.suffix)
-    content = content_of(source)
-    found = _READ_AS.get(content)
+    content = _content_of(source)
+    found, suffix = _READ_AS.get(content, (None, ""))
     if named is Format.JSONL and (found is Format.CSV or content == DOCUMENT):
         # The reader of JSON lines reports which line is wrong.
         return Format.JSONL
     if found is not None and named in {None, found}:
         return found
-    raise InputError(_mismatch(source, content, found), code="wrong_kind_of_file", file=source.name, content=content)
+    raise InputError(_mismatch(source, content, suffix), code="wrong_kind_of_file", file=source.name, content=content)
 
 
 def suffix_of(name: str, head: bytes) -> str:
@@ -150,22 +110,38 @@ def suffix_of(name: str, head: bytes) -> str:
     known = _BY_SUFFIX.get(own)
     if known is Format.EXCEL or own in _ADVICE:
         return own
-    if known is not None:
-        return f".{known.value}"
-    found = next((kind for magic, kind in _MAGIC if head.startswith(magic)), "")
-    kind = Format.EXCEL if head.startswith(_ZIP) else _READ_AS.get(found, Format.CSV)
-    return f".{kind.value}"
+    found = Format.EXCEL if head.startswith(_ZIP) else _READ_AS.get(_by_magic(head), (Format.CSV,))[0]
+    return f".{(known or found).value}"
 
 
-def content_of(source: Source) -> str:
+def _by_magic(head: bytes) -> str:
+    return next((kind for magic, kind in _MAGIC.items() if head.startswith(magic)), "")
+
+
+def _content_of(source: Source) -> str:
     """The kind of a file by its first bytes, such as “a PDF document”; empty for text."""
     with source.path.open("rb") as file:
-        head = file.read(512)
+        head = file.read(_HEAD_BYTES)
     if head.startswith(_ZIP):
         return _archive(source)
-    start = head.removeprefix(b"\xef\xbb\xbf").lstrip()[:16].lower()
-    kinds = [kind for magic, kind in _MAGIC if head.startswith(magic)] + [kind for magic, kind in _MARKUP if start.startswith(magic)]
-    return kinds[0] if kinds else json_kind(source.path)
+    start = head.removeprefix(codecs.BOM_UTF8)[:512].lstrip().lower()
+    return _by_magic(head) or next((kind for sign, kind in _MARKUP.items() if start.startswith(sign)), "") or _json_kind(head)
+
+
+def _json_kind(head: bytes) -> str:
+    utf_16 = head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    text = head.decode("utf-16" if utf_16 else "utf-8-sig", "replace")
+    if not _JSON_BEGINS.match(text):
+        return ""
+    lines = [line for line in text.splitlines() if line.strip()]
+    try:
+        first = json.loads(lines[0])
+    except (ValueError, RecursionError):
+        return DOCUMENT
+    if not isinstance(first, dict):
+        return DOCUMENT
+    flat = not any(isinstance(value, dict | list) for value in first.values())
+    return LINES if flat or (lines[1:2] and lines[1].lstrip().startswith("{")) else DOCUMENT
 
 
 def _archive(source: Source) -> str:
@@ -177,24 +153,18 @@ def _archive(source: Source) -> str:
                 return _OPEN_DOCUMENT
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RuntimeError):
         return _EXCEL if _BY_SUFFIX.get(source.suffix) is Format.EXCEL else "a damaged zip archive"
-    return next((kind for part, kind in _PARTS if part in names), "a zip archive")
+    return next((kind for part, kind in _PARTS.items() if part in names), "a zip archive")
 
 
-def _mismatch(source: Source, content: str, found: Format | None) -> str:
+def _mismatch(source: Source, content: str, suffix: str) -> str:
+    json_lines = f"Make JSON lines of it, one object a line: jq -c '.[]' LIST.json > LIST.jsonl. Or: s{_SAVE_AS[1:]}"
     if source.is_stdin:
         what = f"What came in is {content}; on stdin a list must be CSV."
-        ending = " that ends in .jsonl" if found is Format.JSONL else ""
-        return f"{what} {_JSON_LINES}" if content == DOCUMENT else f"{what} Save it to a file{ending} and name that."
+        ending = " that ends in .jsonl" if content == LINES else ""
+        return f"{what} {json_lines}" if content == DOCUMENT else f"{what} Save it to a file{ending} and name that."
     if content == DOCUMENT:
-        return f"The file is {content}, not a list. {_JSON_LINES}"
+        return f"The file is {content}, not a list. {json_lines}"
     what = f"The file is named {source.suffix} but is {content or 'text or damaged'}." if source.suffix else f"The file is {content}."
-    match found:
-        case Format.CSV:
-            return f"{what} If it is a CSV list, rename it to end in .csv; else save it again."
-        case Format.PARQUET | Format.EXCEL | Format.JSONL:
-            return f"{what} Rename it to end in {_ENDING.get(content, f'.{found.value}')}."
-        case None:
-            return f"{what} {_SAVE_AS}"
-
-
-_ENDING: Final = {_OLD_EXCEL: ".xls", _OPEN_DOCUMENT: ".ods"}
+    if not content:
+        return f"{what} If it is a CSV list, rename it to end in .csv; else save it again."
+    return f"{what} Rename it to end in {suffix}." if suffix else f"{what} {_SAVE_AS}"

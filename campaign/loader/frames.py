@@ -1,32 +1,43 @@
-"""What the readers of all formats share: the checked header, and the rows as Arrow batches of text or as pandas DataFrames."""
+"""What the readers of all formats share: the checked header, and the rows as Arrow batches of text and as pandas DataFrames."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Any, Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from campaign.domain.errors import InputError
+from campaign.domain.lists.sheet import MOST_GAPS, NO_LINES, SheetLines
 from campaign.domain.text.formula_escape import strip_unseen
+from campaign.loader import limits
 from campaign.loader.columns import ID_NAMES, loosely
-from campaign.loader.table import Limits
+from campaign.loader.source import no_room
 
 if TYPE_CHECKING:
     import pandas as pd
-
-CELL_CHARACTERS: Final = 131_072
-"""The longest value of a cell, in characters: the limit of Python's csv module."""
 
 ROWS_AT_ONCE: Final = 20_000
 TEXT_AT_ONCE: Final = 8 << 20
 """A batch ends after about this many characters, so that long rows don't add up to gigabytes."""
 
+HELD_BYTES: Final = 8 << 20
+"""The rows of a list stay in memory up to this size, packed; more are kept in a temporary file."""
+
 TEXT: Final = pa.large_string()
 LINE: Final = "line"
 """The last column of a batch, and the index of a frame: each row's line in the file, as a spreadsheet counts."""
 
+_PACKED: Final = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
 _ROWS_SEARCHED: Final = 25
+
+
+def schema_of(columns: Iterable[str], metadata: Mapping[bytes, bytes] | None = None) -> pa.Schema:
+    """The schema of a list's batches."""
+    return pa.schema([*((name, TEXT) for name in columns), (LINE, pa.int64())], metadata)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,10 +49,10 @@ class Header:
     kept: tuple[int, ...]
 
     @classmethod
-    def check(cls, names: Sequence[str], *, file: str, limits: Limits) -> "Header":
+    def check(cls, names: Sequence[str], *, file: str) -> "Header":
         """Clean the names. Raises InputError if there are no names, too many, or the same one twice."""
-        if len(names) > limits.columns:
-            problem = f"The list has {len(names):,} columns; at most {limits.columns:,} are read. Remove those that aren't needed."
+        if len(names) > limits.COLUMNS:
+            problem = f"The list has {len(names):,} columns; at most {limits.COLUMNS:,} are read. Remove those that aren't needed."
             raise InputError(problem, code="too_many_columns", file=file)
         clean = tuple(strip_unseen(name) for name in names)
         kept = tuple(position for position, name in enumerate(clean) if name)
@@ -49,9 +60,8 @@ class Header:
             raise InputError(
                 "The first row has no column names. Put a header above the data, such as pass_id.", code="no_header", file=file
             )
-        first: dict[str, int] = {}
         for position in kept:
-            before = first.setdefault(clean[position], position)
+            before = clean.index(clean[position])
             if before != position:
                 problem = f"Columns {before + 1} and {position + 1} have the same name. Rename or remove one of them."
                 raise InputError(problem, code="repeated_column", file=file, column=clean[position])
@@ -67,7 +77,7 @@ class Header:
             if not name and (at := _first_seen(arrays[position])) is not None:
                 problem = f"Column {position + 1} has no name, but this row has a value in it. Name the column or empty it."
                 raise InputError(problem, code="unnamed_column", file=self.file, row=rows_before + at + 1, line=lines[at].as_py())
-        return pa.RecordBatch.from_arrays([*(arrays[position] for position in self.kept), lines], [*self.columns, LINE])
+        return pa.RecordBatch.from_arrays([*(arrays[position] for position in self.kept), lines], schema=schema_of(self.columns))
 
     def batches(self, rows: Iterable[tuple[int, Sequence[str]]], *, rows_before: int = 0) -> Iterator[pa.RecordBatch]:
         """Yield rows, each with its line, in batches; a batch of very long rows has few."""
@@ -98,6 +108,85 @@ def _first_seen(array: pa.Array) -> int | None:
     return next((at for at in filled if strip_unseen(array[at].as_py())), None)
 
 
+def too_long(array: pa.Array) -> int | None:
+    """The position of the first text that is longer than a cell can be; None if there is none."""
+    if (pc.max(pc.binary_length(array)).as_py() or 0) <= limits.CELL_CHARACTERS:
+        return None
+    at = int(pc.index(pc.greater(pc.utf8_length(array), limits.CELL_CHARACTERS), pa.scalar(value=True)).as_py())
+    return at if at >= 0 else None
+
+
+class Rows:
+    """The checked rows of a list, in memory or, if there are many, in an unnamed temporary file; `count` says how many.
+
+    A row whose every cell is empty is none: it was emptied, or left blank between two parts of a list.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._file: IO[bytes] = tempfile.SpooledTemporaryFile(HELD_BYTES, prefix="campaign-")  # noqa: SIM115 - closed by `close`
+
+    def fill(self, batches: Iterable[pa.RecordBatch], each: "Callable[[pd.DataFrame], None]", file: str) -> SheetLines:
+        """Store the rows, call `each` with each frame of them, and return their lines in the sheet.
+
+        Raises:
+            InputError: there are no rows, or too many.
+            DiskFullError: there is no room for temporary files.
+        """
+        writer: Any = None
+        first_line = last_line = 0
+        gaps: list[int] | None = []
+        for batch in filter(len, map(_without_empty_rows, batches)):
+            with _room():
+                writer = writer or pa.ipc.new_file(self._file, batch.schema, options=_PACKED)
+                writer.write_batch(batch)
+            lines = batch.columns[-1].to_numpy()
+            blank = np.diff(lines, prepend=last_line or lines[0] - 1) - 1
+            if gaps is not None:
+                rows = np.arange(self.count + 1, self.count + 1 + len(lines))
+                gaps = gaps + np.repeat(rows, blank).tolist() if len(gaps) + blank.sum() <= MOST_GAPS else None
+            first_line, last_line = first_line or int(lines[0]), int(lines[-1])
+            self.count += len(batch)
+            if self.count > limits.ROWS:
+                problem = f"The list has more than {limits.ROWS:,} rows. Split it into several."
+                raise InputError(problem, code="too_many_rows", file=file)
+            each(frame_of(batch))
+        if writer is None:
+            raise InputError(
+                "The list has a header but no rows. Add the passes below it, or save the list again.", code="no_rows", file=file
+            )
+        with _room():
+            writer.close()
+        return NO_LINES if gaps is None else SheetLines(first=first_line, gaps=tuple(gaps))
+
+    def frames(self) -> "Iterator[pd.DataFrame]":
+        """Yield the rows in order."""
+        reader = pa.ipc.open_file(self._file, options=pa.ipc.IpcReadOptions(use_threads=False))
+        return (frame_of(reader.get_batch(place)) for place in range(reader.num_record_batches))
+
+    def close(self) -> None:
+        # What is not written yet is not needed.
+        with suppress(OSError):
+            self._file.close()
+
+
+@contextmanager
+def _room() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise no_room(error) from error
+
+
+def _without_empty_rows(batch: pa.RecordBatch) -> pa.RecordBatch:
+    empty = pa.scalar(value=True)
+    for text in batch.columns[:-1]:
+        empty = pc.and_(empty, pc.equal(text, ""))
+        if not pc.any(empty).as_py():
+            return batch
+    return batch.filter(pc.invert(empty))
+
+
 def frame_of(batch: pa.RecordBatch) -> "pd.DataFrame":
     """A batch as a DataFrame, whose index is the line of each row."""
     import pandas as pd  # noqa: PLC0415 - the process that unpacks files does without
@@ -107,20 +196,6 @@ def frame_of(batch: pa.RecordBatch) -> "pd.DataFrame":
     first, last = int(lines[0]), int(lines[-1])
     frame.index = pd.RangeIndex(first, last + 1, name=LINE) if last - first == len(lines) - 1 else pd.Index(lines, name=LINE)
     return frame
-
-
-def without_empty_rows(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Yield the batches without their empty rows: a row that was emptied, or left blank between two parts of a list, is no pass."""
-    for batch in batches:
-        empty = pa.scalar(value=True)
-        for text in batch.columns[:-1]:
-            empty = pc.and_(empty, pc.equal(text, ""))
-            if not pc.any(empty).as_py():
-                yield batch
-                break
-        else:
-            if len(filled := batch.filter(pc.invert(empty))):
-                yield filled
 
 
 def rows_of(frame: "pd.DataFrame") -> list[tuple[str, ...]]:

@@ -1,21 +1,22 @@
 """Reads JSON lines, mostly results files: one object a line, each with the keys of the first."""
 
 import json
+import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import partial
-from typing import Any, Final
+from pathlib import Path
+from typing import Any, Final, NoReturn
 
 from campaign.domain.errors import InputError
-from campaign.loader.frames import CELL_CHARACTERS, Header, without_empty_rows
-from campaign.loader.source import Source
-from campaign.loader.table import Head, Limits, List
+from campaign.loader import limits
+from campaign.loader.frames import Header
+from campaign.loader.table import Head, List
 
+_HALF: Final = re.compile("[\ud800-\udfff]")
 _SAVE_AGAIN: Final = "Save the file again."
 _ONE_A_LINE: Final = "JSON lines are one object a line; a JSON document is saved so by: jq -c '.[]' LIST.json"
 
 
-def read_jsonl(source: Source, limits: Limits, header_row: int | None = None) -> List:
+def read_jsonl(path: Path, name: str, header_row: int | None = None) -> List:
     """Return the list in a file of JSON lines.
 
     Raises:
@@ -24,80 +25,75 @@ def read_jsonl(source: Source, limits: Limits, header_row: int | None = None) ->
     """
     if header_row is not None:
         raise InputError(
-            "JSON lines have their columns' names in every line: leave --header-row out.", code="header_row_not_possible", file=source.name
+            "JSON lines have their columns' names in every line: leave --header-row out.", code="header_row_not_possible", file=name
         )
-    file = _JsonlFile(source=source, limits=limits)
-    first = next(file.objects(), None)
+    first = next(_objects(path, name), None)
     if first is None:
-        raise InputError(f"The file has no rows. {_SAVE_AGAIN}", code="no_rows", file=source.name)
-    names = tuple(first[2])
-    header = Header.check(names, file=source.name, limits=limits)
-    return Head(columns=header.columns, description="JSON lines"), without_empty_rows(header.batches(file.rows(names)))
+        raise InputError(f"The file has no rows. {_SAVE_AGAIN}", code="no_rows", file=name)
+    keys = tuple(first[1])
+    header = Header.check(keys, file=name)
+    rows = ((place.line, place.cells(found, keys)) for place, found in _objects(path, name))
+    return Head(columns=header.columns, description="JSON lines"), header.batches(rows)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _JsonlFile:
-    source: Source
-    limits: Limits
+def _objects(path: Path, name: str) -> "Iterator[tuple[_Place, dict[str, Any]]]":
+    """Yield each object with its place. Raises InputError for a line that is no object."""
+    place = _Place(name)
+    try:
+        with path.open(encoding="utf-8-sig", newline="\n") as file:
+            while text := file.readline(limits.LINE_CHARACTERS + 1):
+                place.line += 1
+                if not text.isspace():
+                    place.row += 1
+                    yield place, place.parsed(text)
+    except UnicodeDecodeError:
+        place.row, place.line = place.row + 1, place.line + 1
+        place.refuse("not_decodable", f"The file is not UTF-8, as JSON lines are. {_SAVE_AGAIN}")
 
-    def rows(self, names: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
-        return ((line, self._cells(values, names, row, line)) for row, line, values in self.objects())
 
-    def objects(self) -> Iterator[tuple[int, int, dict[str, Any]]]:
-        """Yield each row's number, line and object. Raises InputError for a line that is no object."""
-        row = line = 0
-        try:
-            with self.source.path.open(encoding="utf-8-sig", newline="\n") as file:
-                while text := file.readline(self.limits.line_characters + 1):
-                    line += 1
-                    if text.isspace():
-                        continue
-                    row += 1
-                    if len(text) > self.limits.line_characters:
-                        raise self._error("long_line", "This line is too long for a row of a list. Check the file.", row, line)
-                    yield row, line, self._object(text, row, line)
-        except UnicodeDecodeError:
-            raise self._error("not_decodable", f"The file is not UTF-8, as JSON lines are. {_SAVE_AGAIN}", row + 1, line + 1) from None
+class _Place:
+    """The row and the line that is being read. Each method raises InputError with them."""
 
-    def _object(self, text: str, row: int, line: int) -> dict[str, Any]:
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self.row = self.line = 0
+
+    def parsed(self, text: str) -> dict[str, Any]:
+        if len(text) > limits.LINE_CHARACTERS:
+            self.refuse("long_line", "This line is too long for a row of a list. Check the file.")
         try:
             # Numbers stay as they are written, so that ids keep all their digits.
-            found = json.loads(text, parse_int=str, parse_float=str, object_pairs_hook=partial(self._once, row, line))
+            found = json.loads(text, parse_int=str, parse_float=str, object_pairs_hook=self._once)
+            if isinstance(found, dict) and any(isinstance(value, dict | list) for value in found.values()):
+                found |= {key: _as_json(value) for key, value in json.loads(text).items() if isinstance(value, dict | list)}
         except (ValueError, RecursionError):
-            advice = f"{_ONE_A_LINE}." if row == 1 else _SAVE_AGAIN
-            raise self._error("not_json", f"This line is not JSON, or was cut off. {advice}", row, line) from None
+            self.refuse("not_json", f"This line is not JSON, or was cut off. {f'{_ONE_A_LINE}.' if self.row == 1 else _SAVE_AGAIN}")
         if not isinstance(found, dict):
-            raise self._error("not_an_object", f"This line is not an object, such as {{“pass_id”: “...”}}. {_ONE_A_LINE}.", row, line)
-        if any(isinstance(value, dict | list) for value in found.values()):
-            found |= {key: _as_json(value) for key, value in json.loads(text).items() if isinstance(value, dict | list)}
+            self.refuse("not_an_object", f"This line is not an object, such as {{“pass_id”: “...”}}. {_ONE_A_LINE}.")
         return found
 
-    def _once(self, row: int, line: int, pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    def _once(self, pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
         if len(found) != len(pairs):
-            raise self._error("repeated_column", "A key stands twice in this line. Remove one of them.", row, line)
+            self.refuse("repeated_column", "A key stands twice in this line. Remove one of them.")
         return found
 
-    def _cells(self, values: dict[str, Any], names: Sequence[str], row: int, line: int) -> list[str]:
-        if len(values) != len(names) or any(name not in values for name in names):
-            other = next(name for name in (*names, *values) if (name in names) != (name in values))
-            raise self._error("other_columns", "Not every line has this key. Give every line the same keys.", row, line, other)
-        return [self._text(values[name], row, line, name) for name in names]
+    def cells(self, found: dict[str, Any], keys: Sequence[str]) -> list[str]:
+        if len(found) != len(keys) or any(key not in found for key in keys):
+            other = next(key for key in (*keys, *found) if (key in keys) != (key in found))
+            self.refuse("other_columns", "Not every line has this key. Give every line the same keys.", other)
+        return [self._text(found[key], key) for key in keys]
 
-    def _text(self, value: object, row: int, line: int, name: str) -> str:
+    def _text(self, value: object, key: str) -> str:
         text = str(value).lower() if isinstance(value, bool) else str(value or "")
-        if len(text) > CELL_CHARACTERS:
-            raise self._error("long_value", f"The value has more than {CELL_CHARACTERS:,} characters.", row, line, name)
-        try:
-            text.encode()
-        except UnicodeEncodeError:
-            raise self._error(
-                "not_text", f"The value has half a character in it (a lone surrogate). {_SAVE_AGAIN}", row, line, name
-            ) from None
+        if len(text) > limits.CELL_CHARACTERS:
+            self.refuse("long_value", f"The value has more than {limits.CELL_CHARACTERS:,} characters.", key)
+        if _HALF.search(text):
+            self.refuse("not_text", f"The value has half a character in it (a lone surrogate). {_SAVE_AGAIN}", key)
         return text
 
-    def _error(self, code: str, problem: str, row: int, line: int, column: str | None = None) -> InputError:
-        return InputError(problem, code=code, file=self.source.name, row=row, line=line, column=column)
+    def refuse(self, code: str, problem: str, column: str | None = None) -> NoReturn:
+        raise InputError(problem, code=code, file=self._name, row=self.row, line=self.line, column=column) from None
 
 
 def _as_json(value: object) -> str:

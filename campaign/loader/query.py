@@ -8,18 +8,18 @@ import json
 import re
 import tempfile
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from pathlib import Path
 from typing import Any, Final, NoReturn
 
 import pyarrow as pa
 
 from campaign.domain.errors import InputError, StoppedError, UsageError
 from campaign.domain.lists.query import Query
-from campaign.loader.given import cell_text, write
-from campaign.loader.source import LOOK_SECONDS, STOP_CODE, Source, Spool
-from campaign.loader.table import DEFAULT, Limits
+from campaign.loader import limits
+from campaign.loader.given import objects, write, written
+from campaign.loader.source import LOOK_SECONDS, STOP_CODE, Source
 
 _ROWS_AT_ONCE: Final = 10_000
 _CONNECT_SECONDS: Final = 10
@@ -37,7 +37,7 @@ _DECLARE: Final = "DECLARE campaign_list NO SCROLL CURSOR FOR "
 _AGAIN: Final = "Correct the query; nothing was sent."
 
 
-def read_query(query: Query, limits: Limits = DEFAULT) -> Source:
+def read_query(query: Query) -> Source:
     """Return the rows of a query as a source, whose file is removed when the source is closed.
 
     Raises:
@@ -47,11 +47,10 @@ def read_query(query: Query, limits: Limits = DEFAULT) -> Source:
         StoppedError: the process got a signal to stop.
     """
     fill = _fill_from_postgres if query.database else _fill_from_duckdb
-    source = Source.spooled(lambda spool: fill(query, spool, limits), name=query.name, suffix=".parquet", file_bytes=limits.file_bytes)
-    return replace(source, written_here=True)
+    return written(lambda path: fill(query, path), query.name)
 
 
-def _fill_from_duckdb(query: Query, spool: Spool, limits: Limits) -> None:
+def _fill_from_duckdb(query: Query, path: Path) -> None:
     try:
         import duckdb  # noqa: PLC0415 - an extra
     except ImportError as error:
@@ -86,7 +85,7 @@ def _fill_from_duckdb(query: Query, spool: Spool, limits: Limits) -> None:
             except (duckdb.Error, pa.ArrowException, OSError) as error:
                 _refuse_of_duckdb(error, query)
 
-        write(spool.path, reader.schema, _limited(batches(), query, limits), query.name)
+        write(path, reader.schema, _limited(batches(), query), query.name)
 
 
 def _refuse_of_duckdb(error: Exception, query: Query, before: str = "") -> NoReturn:
@@ -103,7 +102,7 @@ def _refuse_of_duckdb(error: Exception, query: Query, before: str = "") -> NoRet
     raise _refused(query, found["exception_message"].partition("\n\n")[0], at) from None
 
 
-def _fill_from_postgres(query: Query, spool: Spool, limits: Limits) -> None:
+def _fill_from_postgres(query: Query, path: Path) -> None:
     try:
         import psycopg  # noqa: PLC0415 - an extra
         from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415 - (same)
@@ -135,31 +134,26 @@ def _fill_from_postgres(query: Query, spool: Spool, limits: Limits) -> None:
             def batches() -> Iterator[pa.RecordBatch]:
                 done = 0
                 while rows := cursor.fetchall():
-                    arrays = [_texts(cells, done, name, query) for name, cells in zip(names, zip(*rows, strict=True), strict=True)]
+                    columns = zip(names, zip(*rows, strict=True), strict=True)
+                    arrays = [objects(cells, name, query.name, rows_before=done) for name, cells in columns]
                     yield pa.record_batch(arrays, schema=schema)
                     done += len(rows)
                     cursor.execute(f"FETCH {_ROWS_AT_ONCE} FROM campaign_list".encode())
 
-            write(spool.path, schema, _limited(batches(), query, limits), query.name)
+            write(path, schema, _limited(batches(), query), query.name)
         except psycopg.Error as error:
             at = int(error.diag.statement_position or 0) - 1 - len(_DECLARE)
             hint = f" {error.diag.message_hint}" if error.diag.message_hint else ""
             raise _refused(query, f"{error.diag.message_primary or error}{hint}", at if at >= 0 else None) from None
 
 
-def _texts(cells: Sequence[object], done: int, column: str, query: Query) -> pa.Array:
-    if not {type(cell) for cell in cells} <= {str, type(None)}:
-        cells = [cell_text(cell, row, column, query.name) for row, cell in enumerate(cells, done + 1)]
-    return pa.array(cells, pa.large_string())
-
-
-def _limited(batches: Iterable[pa.RecordBatch], query: Query, limits: Limits) -> Iterator[pa.RecordBatch]:
-    """Yield the same batches. Raises InputError beyond `limits.rows`, so that a join without a condition doesn't fill the disk."""
+def _limited(batches: Iterable[pa.RecordBatch], query: Query) -> Iterator[pa.RecordBatch]:
+    """Yield the same batches. Raises InputError beyond `limits.ROWS`, so that a join without a condition doesn't fill the disk."""
     rows = 0
     for batch in batches:
         rows += len(batch)
-        if rows > limits.rows:
-            raise InputError(f"The query has more than {limits.rows:,} rows. Narrow it down.", code="too_many_rows", file=query.name)
+        if rows > limits.ROWS:
+            raise InputError(f"The query has more than {limits.ROWS:,} rows. Narrow it down.", code="too_many_rows", file=query.name)
         yield batch
 
 

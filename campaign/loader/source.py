@@ -1,7 +1,5 @@
 """The bytes of a list: a file, or a private temporary copy of stdin, a pipe, an object in a store or a packed file's content."""
 
-import bz2
-import gzip
 import hashlib
 import os
 import select
@@ -10,7 +8,6 @@ import sys
 import tempfile
 import time
 import weakref
-import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from contextvars import ContextVar
@@ -19,40 +16,26 @@ from difflib import get_close_matches
 from functools import partial
 from itertools import islice
 from pathlib import Path, PurePath
-from typing import BinaryIO, Final, Self
+from typing import Any, Final, Protocol, Self
 
 from campaign import object_store
 from campaign.domain.errors import DiskFullError, InputError, StoppedError
 from campaign.domain.lists.locations import Location, ObjectUrl, parse_location
-
-STDIN: Final = "-"
-_STDIN_NAME: Final = "stdin"
-_BLOCK_BYTES: Final = 1 << 20
-_NAMES_COMPARED: Final = 2_000
-_MAGIC_BYTES: Final = 4
-
+from campaign.loader import limits
 
 STOP_CODE: Final[ContextVar[Callable[[], int]]] = ContextVar("STOP_CODE", default=lambda: 0)
 """Returns the exit code for the signal to stop that the process got; 0 if it got none. The signal handler's owner sets it."""
 
 WRITER_SECONDS: Final = 60.0
 LOOK_SECONDS: Final = 0.2
+PACKED_SUFFIXES: Final = (".gz", ".bz2", ".zst")
 
-
-def _unzst(file: BinaryIO) -> BinaryIO:
-    import pyarrow as pa  # noqa: PLC0415 - it takes a while to import, and few lists need it
-
-    stream: BinaryIO = pa.CompressedInputStream(file, "zstd")
-    return stream
-
-
-_UNPACKERS: Final[dict[str, tuple[bytes, Callable[[BinaryIO], BinaryIO]]]] = {
-    ".gz": (b"\x1f\x8b", lambda file: gzip.GzipFile(fileobj=file)),  # type: ignore[dict-item,return-value]  # it reads like a BinaryIO
-    ".bz2": (b"BZh", bz2.BZ2File),  # type: ignore[dict-item]  # (same)
-    ".zst": (b"\x28\xb5\x2f\xfd", _unzst),
-}
-"""The first bytes of a packed file and how to unpack it, by its extension. Each holds one block at a time in memory."""
-PACKED_SUFFIXES: Final = tuple(_UNPACKERS)
+_STDIN: Final = "-"
+_STDIN_NAME: Final = "stdin"
+_BLOCK_BYTES: Final = 1 << 20
+_NAMES_COMPARED: Final = 2_000
+_PACKED: Final = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\x28\xb5\x2f\xfd": "zstd"}
+"""The first bytes of a packed file, and pyarrow's name for how it is packed."""
 
 
 def no_room(error: OSError) -> DiskFullError:
@@ -63,19 +46,33 @@ def no_room(error: OSError) -> DiskFullError:
     )
 
 
+class _Readable(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+
 class Spool:
     """A temporary file that only its owner can read. It is removed when it is closed, garbage-collected, or at exit."""
-
-    __slots__ = ("__weakref__", "_remove", "path")
 
     def __init__(self) -> None:
         handle, name = tempfile.mkstemp(prefix="campaign-", suffix=".list")  # mode 0600
         os.close(handle)
         self.path = Path(name)
-        self._remove = weakref.finalize(self, self.path.unlink, missing_ok=True)
+        self.close = weakref.finalize(self, self.path.unlink, missing_ok=True)
 
-    def close(self) -> None:
-        self._remove()
+
+def _filled(fill: Callable[[Spool], None], name: str) -> Spool:
+    """The temporary file that `fill` writes. Raises InputError if there is no room for it."""
+    spool = Spool()
+    try:
+        fill(spool)
+    except BaseException as error:
+        spool.close()
+        if not isinstance(error, OSError):
+            raise
+        raise InputError(
+            f"The list can't be copied to {spool.path.parent} ({error.strerror}). Make room there.", code="no_room", file=name
+        ) from None
+    return spool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,33 +100,32 @@ class Source:
     written_here: bool = False
 
     @classmethod
-    def find(cls, given: Location | str, *, file_bytes: int) -> Self:
+    def find(cls, given: Location | str) -> Self:
         """The list at a path or a URL, or on stdin (`-`).
 
         Raises:
             UsageError: the URL can't be used.
-            InputError: there is no such file, it may not be read, it is empty or damaged, or it has more than `file_bytes` bytes.
+            InputError: there is no such file, it may not be read, it is empty, damaged or too large.
             StoppedError: the process got a signal to stop while it read a pipe.
         """
-        if str(given) == STDIN:
-            stream = _stdin()
-            return cls.spooled(lambda spool: _copy(stream, spool, file_bytes), name=_STDIN_NAME, suffix="", file_bytes=file_bytes)
+        if str(given) == _STDIN:
+            return cls.spooled(partial(_copy, _stdin()), name=_STDIN_NAME)
         path = parse_location(given)
         name = str(given)
         if isinstance(path, ObjectUrl):
-            fetch = partial(object_store.fetch, path, most_bytes=file_bytes)
-            return cls.spooled(lambda spool: fetch(spool.path), name=str(path), suffix=path.suffix, file_bytes=file_bytes)
+            return cls.spooled(lambda spool: object_store.fetch(path, spool.path, most_bytes=limits.FILE_BYTES), name=str(path))
         try:
             mode = path.stat().st_mode
             if stat.S_ISDIR(mode):
                 raise InputError("This is a folder. Name the list file in it.", code="is_a_folder", file=name)
             if stat.S_ISFIFO(mode):
-                with open(path, "rb", buffering=0, opener=_open_at_once) as pipe:
+                # Opened without waiting for its writer.
+                with open(path, "rb", buffering=0, opener=lambda path, flags: os.open(path, flags | os.O_NONBLOCK)) as pipe:
                     stream = _Pipe(pipe.fileno(), name, has_writer=path.is_relative_to("/dev"))
-                    return cls.spooled(lambda spool: _copy(stream, spool, file_bytes), name=name, suffix=path.suffix, file_bytes=file_bytes)
+                    return cls.spooled(partial(_copy, stream), name=name)
             if not stat.S_ISREG(mode):
                 raise InputError("This is a device, not a file. Name a list file, or - for stdin.", code="not_a_file", file=name)
-            return cls._read(path, name=name, suffix=path.suffix, file_bytes=file_bytes)
+            return cls._read(path, name=name)
         except FileNotFoundError:
             raise _missing(path, name) from None
         except PermissionError:
@@ -141,25 +137,48 @@ class Source:
                 f"The file can't be read ({error}). Check the path and the disk.", code="file_not_readable", file=name
             ) from None
 
+    @classmethod
+    def spooled(cls, fill: Callable[[Spool], None], *, name: str) -> Self:
+        """The source that `fill` writes into a temporary file, which is removed on close."""
+        spool = _filled(fill, name)
+        try:
+            return cls._read(spool.path, name=name, spool=spool)
+        except BaseException:
+            spool.close()
+            raise
+
+    @classmethod
+    def _read(cls, path: Path, *, name: str, spool: Spool | None = None) -> Self:
+        stamp = _sized_stamp(path, name)
+        with path.open("rb") as file:
+            head = file.read(max(map(len, _PACKED)))
+            file.seek(0)
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+            suffix = inner_suffix(name).lower()
+            found = cls(name=name, path=path, given=path, suffix=suffix, sha256=sha256, stamp=stamp, spool=spool)
+            if (codec := next((codec for magic, codec in _PACKED.items() if head.startswith(magic)), None)) is None:
+                return found
+            file.seek(0)
+            inside = _filled(partial(_copy, _Unpacked(file, codec, name)), name)
+        try:
+            unpacked = replace(found, path=inside.path, stamp=_sized_stamp(inside.path, name), spool=inside)
+            found.check_unchanged()
+        except BaseException:
+            inside.close()
+            raise
+        found.close()
+        return unpacked
+
     @property
     def is_stdin(self) -> bool:
         return self.spool is not None and self.name == _STDIN_NAME
 
-    @property
-    def size_bytes(self) -> int:
-        return self.stamp[2]
-
     def check_unchanged(self) -> None:
         """Raises InputError if the file has changed since it was found."""
-        try:
-            same = _stamp(self.path) == self.stamp
-        except OSError:
-            same = False
-        if not same:
-            raise self.changed()
-
-    def changed(self) -> InputError:
-        return InputError(
+        with suppress(OSError):
+            if _stamp(self.path) == self.stamp:
+                return
+        raise InputError(
             "The file was changed while it was being read. Run again when nobody writes to it.", code="changed_file", file=self.name
         )
 
@@ -167,74 +186,30 @@ class Source:
         if self.spool is not None:
             self.spool.close()
 
-    @classmethod
-    def spooled(cls, fill: Callable[[Spool], None], *, name: str, suffix: str, file_bytes: int, packed: Self | None = None) -> Self:
-        """The source that `fill` writes into a temporary file, which is removed on close; `packed` is the source it is unpacked from."""
-        spool = Spool()
-        try:
-            fill(spool)
-            return cls._read(spool.path, name=name, suffix=suffix, file_bytes=file_bytes, spool=spool, packed=packed)
-        except OSError as error:
-            spool.close()
-            raise InputError(
-                f"The list can't be copied to {spool.path.parent} ({error.strerror}). Make room there.", code="no_room", file=name
-            ) from None
-        except BaseException:
-            spool.close()
-            raise
-
-    @classmethod
-    def _read(cls, path: Path, *, name: str, suffix: str, file_bytes: int, spool: Spool | None = None, packed: Self | None = None) -> Self:
-        stamp = _stamp(path)
-        if stamp[2] == 0:
-            raise InputError("The file is empty. Save the list again.", code="empty_file", file=name)
-        if stamp[2] > file_bytes:
-            raise InputError(f"The file has more than {file_bytes:,} bytes. Split the list into several.", code="file_too_large", file=name)
-        suffix = inner_suffix(name).lower() if suffix.lower() in _UNPACKERS else suffix.lower()
-        if packed is not None:
-            return replace(packed, path=path, suffix=suffix, stamp=stamp, spool=spool)
-        with path.open("rb") as file:
-            head = file.read(_MAGIC_BYTES)
-            file.seek(0)
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-            found = cls(name=name, path=path, given=path, suffix=suffix, sha256=sha256, stamp=stamp, spool=spool)
-            unpack = next((unpack for magic, unpack in _UNPACKERS.values() if head.startswith(magic)), None)
-            if unpack is None:
-                return found
-            file.seek(0)
-            stream = _Unpacked(unpack(file), name)
-            inside = cls.spooled(
-                lambda target: _copy(stream, target, file_bytes), name=name, suffix=suffix, file_bytes=file_bytes, packed=found
-            )
-        try:
-            found.check_unchanged()
-        except InputError:
-            inside.close()
-            raise
-        found.close()
-        return inside
-
 
 def inner_suffix(name: str) -> str:
     """A file's extension, without that of a packed file: `.csv` of `list.csv.gz`."""
     path = PurePath(name)
-    return PurePath(path.stem).suffix if path.suffix.lower() in _UNPACKERS else path.suffix
+    return PurePath(path.stem).suffix if path.suffix.lower() in PACKED_SUFFIXES else path.suffix
 
 
 class _Unpacked:
-    """Reads the content of a packed file. Raises InputError if it is damaged."""
+    """Reads the content of a packed file, one block at a time. Raises InputError if it is damaged."""
 
-    def __init__(self, stream: BinaryIO, name: str) -> None:
-        self._stream = stream
+    def __init__(self, file: Any, codec: str, name: str) -> None:
+        import pyarrow as pa  # noqa: PLC0415 - it takes a while to import, and few lists are packed
+
+        self._stream = pa.CompressedInputStream(file, codec)
         self._name = name
 
     def read(self, size: int) -> bytes:
         try:
-            return self._stream.read(size)
-        except (OSError, EOFError, ValueError, zlib.error):
+            block: bytes = self._stream.read(size)
+        except (OSError, ValueError):
             raise InputError(
                 "The packed file is damaged or cut off. Copy or pack it again.", code="damaged_file", file=self._name
             ) from None
+        return block
 
 
 class _Pipe:
@@ -269,21 +244,16 @@ class _Pipe:
                 time.sleep(LOOK_SECONDS if ready else 0)
 
 
-def _open_at_once(path: str, flags: int) -> int:
-    """Open a pipe without waiting for its writer."""
-    return os.open(path, flags | os.O_NONBLOCK)
-
-
-def _stdin() -> BinaryIO | _Pipe:
+def _stdin() -> _Readable:
     try:
         return sys.stdin.buffer if sys.platform == "win32" else _Pipe(sys.stdin.buffer.fileno(), _STDIN_NAME, has_writer=True)
     except OSError:  # a program replaced stdin by an object that is no file
         return sys.stdin.buffer
 
 
-def _copy(stream: BinaryIO | _Unpacked | _Pipe, spool: Spool, most_bytes: int) -> None:
-    """Copy a stream, but at most one byte more than `most_bytes`, which shows that it is too long."""
-    left = most_bytes
+def _copy(stream: _Readable, spool: Spool) -> None:
+    """Copy a stream, but at most one byte more than a list may have, which shows that it is too long."""
+    left = limits.FILE_BYTES
     with spool.path.open("wb") as file:
         while left >= 0 and (block := stream.read(min(_BLOCK_BYTES, left + 1))):
             file.write(block)
@@ -293,6 +263,17 @@ def _copy(stream: BinaryIO | _Unpacked | _Pipe, spool: Spool, most_bytes: int) -
 def _stamp(path: Path) -> tuple[int, int, int, int]:
     found = path.stat()
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _sized_stamp(path: Path, name: str) -> tuple[int, int, int, int]:
+    """The stamp of a file. Raises InputError if it is empty or too large."""
+    stamp = _stamp(path)
+    if stamp[2] == 0:
+        raise InputError("The file is empty. Save the list again.", code="empty_file", file=name)
+    if stamp[2] > limits.FILE_BYTES:
+        problem = f"The file has more than {limits.FILE_BYTES:,} bytes. Split the list into several."
+        raise InputError(problem, code="file_too_large", file=name)
+    return stamp
 
 
 def _missing(path: Path, name: str) -> InputError:

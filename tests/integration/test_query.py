@@ -9,9 +9,10 @@ import pytest
 
 from campaign.domain.errors import BadValueError, InputError, StoppedError, UsageError
 from campaign.domain.lists.query import Query, list_title, parse_query
+from campaign.loader import limits
 from campaign.loader.query import read_query
 from campaign.loader.source import STOP_CODE
-from campaign.loader.table import Limits, open_table
+from campaign.loader.table import open_table
 from tests.contract import postgres_server
 from tests.contract.postgres_server import ASKED_FOR_A_PASSWORD, Server
 
@@ -119,9 +120,12 @@ class TestText:
         error = refused(parse_query(f"{database}&query={sql}"))
         assert (error.code, error.row, error.column) == ("unsupported_value", 10_003, "photo")
 
-    def test_more_rows_than_a_list_may_have_are_not_written_first(self, ask: Callable[[str], Query]) -> None:
+    def test_more_rows_than_a_list_may_have_are_not_written_first(
+        self, ask: Callable[[str], Query], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(limits, "ROWS", 10)
         with pytest.raises(InputError) as caught:
-            read_query(ask("SELECT n AS pass_id FROM generate_series(1, 100000) AS numbers(n)"), Limits(rows=10))
+            read_query(ask("SELECT n AS pass_id FROM generate_series(1, 100000) AS numbers(n)"))
         assert caught.value.code == "too_many_rows"
 
     def test_no_rows_are_no_list(self, ask: Callable[[str], Query]) -> None:

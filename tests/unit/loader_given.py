@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -10,19 +10,20 @@ from typing import Any
 import pytest
 
 from campaign.domain.errors import InputError
-from campaign.loader import child
-from campaign.loader import table as table_module
+from campaign.loader import child, frames
+from campaign.loader import limits as limits_module
+from campaign.loader.file_format import Format
 from campaign.loader.frames import rows_of
-from campaign.loader.table import DEFAULT, Limits, open_table
+from campaign.loader.table import open_table, reader_of
 
 Row = tuple[str, ...]
 
 
-def read(path: Path, *, header_row: int | None = None, limits: Limits = DEFAULT) -> tuple[tuple[str, ...], list[Row]]:
-    """The columns and all rows, read once more than for the check."""
+def read(path: Path, *, header_row: int | None = None) -> tuple[tuple[str, ...], list[Row]]:
+    """The columns and all rows, kept in a temporary file as those of a long list are."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(table_module, "HELD_BYTES", -1)
-        opened = open_table(path, header_row=header_row, limits=limits)
+        patch.setattr(frames, "HELD_BYTES", 1)
+        opened = open_table(path, header_row=header_row)
     with opened as table:
         rows = [row for frame in table.frames() for row in rows_of(frame)]
         assert len(rows) == table.rows
@@ -37,10 +38,13 @@ def lines(path: Path, *, header_row: int | None = None) -> list[int]:
         return [line for frame in table.frames() for line in frame.index]
 
 
-def refused(path: Path | str, *, header_row: int | None = None, limits: Limits = DEFAULT) -> InputError:
+def refused(path: Path | str, *, header_row: int | None = None, limits: Mapping[str, int] | None = None) -> InputError:
     """The error that opening ends with, which names the file and says what to do in whole sentences."""
-    with pytest.raises(InputError) as caught:
-        open_table(path, header_row=header_row, limits=limits)
+    with pytest.MonkeyPatch.context() as patch:
+        for limit, value in (limits or {}).items():
+            patch.setattr(limits_module, limit, value)
+        with pytest.raises(InputError) as caught:
+            open_table(path, header_row=header_row)
     assert str(path) == str(caught.value.file)
     assert str(caught.value).startswith(f"{path}")
     assert caught.value.problem[0].isupper()
@@ -52,10 +56,10 @@ def refused(path: Path | str, *, header_row: int | None = None, limits: Limits =
 def reading_here() -> Iterator[None]:
     """What is unpacked in a process of its own is unpacked in this one: starting one takes longer than most lists."""
 
-    def stream(order: child.Order) -> Iterator[Any]:
-        head, rows = child.opened(order)
+    def stream(name: str, words: list[str]) -> Iterator[Any]:
+        head, rows = reader_of(Format(words[0]))(Path(words[1]), name, int(words[3]) if words[3] else None)
         yield head
-        yield from (batch for batch in rows if len(batch))
+        yield from child.limited(rows, name)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(child, "_stream", stream)

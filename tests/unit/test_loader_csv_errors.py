@@ -7,7 +7,7 @@ import pytest
 
 from campaign.domain.errors import InputError
 from campaign.loader import csv as csv_lists
-from campaign.loader.table import Limits, open_table
+from campaign.loader.table import open_table
 from tests.unit.loader_given import lines, read, refused
 
 LONG = "x" * 131_073
@@ -120,12 +120,12 @@ def test_a_row_that_goes_on_for_ever_is_noticed_before_it_fills_the_memory(tmp_p
 @pytest.mark.parametrize(
     ("limits", "code"),
     [
-        (Limits(rows=2), "too_many_rows"),
-        (Limits(columns=1), "too_many_columns"),
-        (Limits(file_bytes=10), "file_too_large"),
+        ({"ROWS": 2}, "too_many_rows"),
+        ({"COLUMNS": 1}, "too_many_columns"),
+        ({"FILE_BYTES": 10}, "file_too_large"),
     ],
 )
-def test_a_list_may_not_be_larger_than_the_limits(tmp_path: Path, limits: Limits, code: str) -> None:
+def test_a_list_may_not_be_larger_than_the_limits(tmp_path: Path, limits: dict[str, int], code: str) -> None:
     path = tmp_path / "list.csv"
     path.write_text("id,name\n1,a\n2,b\n3,c\n")
     assert refused(path, limits=limits).code == code

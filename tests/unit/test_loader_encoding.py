@@ -49,8 +49,7 @@ def test_the_encoding_is_found(tmp_path: Path, line: str, codec: str, label: str
     path.write_bytes(("id;place;text\r\n" + f"{line}\r\n" * times).encode(codec))
     assert read(path) == (("id", "place", "text"), [tuple(line.split(";"))] * times)
     with open_table(path) as table:
-        assert table.head.encoding == label
-        assert label in table.head.description
+        assert table.head.description.startswith(f"CSV in {label}")
         assert ("a guess" in table.head.description) == (not label.startswith("UTF"))
 
 
@@ -72,7 +71,7 @@ def test_a_byte_that_windows_1252_lacks_rules_it_out_however_late_it_comes(tmp_p
     path = tmp_path / "list.csv"
     path.write_bytes(b"id;name\n" + "1;Jürgen Weiß aus Düsseldorf\n".encode("cp1252") * 5_000 + b"2;\x90\n")
     with open_table(path) as table:
-        assert table.head.encoding != "Windows-1252"
+        assert "Windows-1252" not in table.head.description
         assert decodes(path, find_encoding(path).codec)
 
 

@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from campaign.domain.errors import InputError, StoppedError
-from campaign.loader import source
+from campaign.loader import limits, source
 from campaign.loader.file_format import DOCUMENT, LINES, Format
 from campaign.loader.frames import rows_of
-from campaign.loader.table import Limits, open_table
+from campaign.loader.table import open_table
 from tests.unit.loader_given import read, refused
 
 LIST = b"id,name\n1,Anna\n2,Bo\n"
@@ -66,8 +66,9 @@ def test_stdin_is_a_csv_file_that_only_its_owner_can_read_and_that_is_removed(mo
 )
 def test_nothing_is_left_of_a_stdin_that_is_no_list(monkeypatch: pytest.MonkeyPatch, spools: Path, data: bytes, code: str) -> None:
     give_stdin(monkeypatch, data)
+    monkeypatch.setattr(limits, "FILE_BYTES", 1_000)
     with pytest.raises(InputError) as caught:
-        open_table("-", limits=Limits(file_bytes=1_000))
+        open_table("-")
     assert caught.value.code == code
     assert list(spools.iterdir()) == []
 

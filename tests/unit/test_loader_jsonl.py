@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaign.loader.table import Limits
 from tests.unit.loader_given import read, refused
 
 
@@ -66,4 +65,4 @@ def test_another_encoding_and_too_many_rows_are_told(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_bytes('{"id": "é"}'.encode("cp1252"))
     assert refused(path).code == "not_decodable"
-    assert refused(lines(path, '{"id": "a"}', '{"id": "b"}'), limits=Limits(rows=1)).code == "too_many_rows"
+    assert refused(lines(path, '{"id": "a"}', '{"id": "b"}'), limits={"ROWS": 1}).code == "too_many_rows"

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from campaign.domain.model import Invalid
 from campaign.loader.columns import check_pass_id
 from campaign.loader.file_format import Format
-from campaign.loader.frames import CELL_CHARACTERS
-from campaign.loader.table import Limits, open_table
+from campaign.loader.limits import CELL_CHARACTERS
+from campaign.loader.table import open_table
 from tests.unit.loader_given import measure, read, reading_here, refused
 
 NOON = dt.datetime(2026, 7, 2, 12, 30, 5)  # noqa: DTZ001 - a time without a zone is meant
@@ -170,14 +170,14 @@ def test_text_that_is_no_utf_8_is_refused_with_its_row(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("limits", "code"),
     [
-        (Limits(rows=99), "too_many_rows"),
-        (Limits(columns=1), "too_many_columns"),
-        (Limits(row_groups=9), "too_many_row_groups"),
-        (Limits(unpacked_bytes=1_000), "too_much_to_unpack"),
-        (Limits(file_bytes=100), "file_too_large"),
+        ({"ROWS": 99}, "too_many_rows"),
+        ({"COLUMNS": 1}, "too_many_columns"),
+        ({"ROW_GROUPS": 9}, "too_many_row_groups"),
+        ({"UNPACKED_BYTES": 1_000}, "too_much_to_unpack"),
+        ({"FILE_BYTES": 100}, "file_too_large"),
     ],
 )
-def test_a_list_may_not_be_larger_than_the_limits(tmp_path: Path, limits: Limits, code: str) -> None:
+def test_a_list_may_not_be_larger_than_the_limits(tmp_path: Path, limits: dict[str, int], code: str) -> None:
     path = write(tmp_path / "list.parquet", {"id": [f"{number:03}" for number in range(100)], "x": ["y"] * 100}, row_group_size=10)
     assert refused(path, limits=limits).code == code
 

@@ -12,6 +12,7 @@ from campaign.app.results.results_path import owner_of
 from campaign.atomic import AtomicFile
 from campaign.domain.errors import InputError, UsageError
 from campaign.domain.lists.locations import ObjectUrl, place_of
+from campaign.loader import limits
 from campaign.loader.source import Source
 from tests.acceptance.store import BUCKET, Relay, Store, serving
 from tests.errors import raises
@@ -48,9 +49,10 @@ def url_of(key: str) -> ObjectUrl:
 
 
 class TestFetching:
-    def test_a_list_is_copied_for_its_owner_alone_and_removed(self, store: Store) -> None:
+    def test_a_list_is_copied_for_its_owner_alone_and_removed(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(limits, "FILE_BYTES", 11)
         url = store.put("Größe 1.CSV", "pass_id\np1\n")
-        source = Source.find(url, file_bytes=11)
+        source = Source.find(url)
         assert (source.name, source.suffix, source.is_stdin) == (url, ".csv", False)
         assert source.path.read_text(encoding="utf-8") == "pass_id\np1\n"
         assert stat.S_IMODE(source.path.stat().st_mode) == 0o600
@@ -58,10 +60,11 @@ class TestFetching:
         assert not source.path.exists()
 
     @pytest.mark.parametrize("content", ["pass_id\np1\n\n", ""])
-    def test_one_that_is_refused_leaves_nothing(self, store: Store, tmp_path: Path, content: str) -> None:
+    def test_one_that_is_refused_leaves_nothing(self, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str) -> None:
+        monkeypatch.setattr(limits, "FILE_BYTES", 11)
         url = store.put("promo.csv", content)
         with pytest.raises(InputError) as caught:
-            Source.find(url, file_bytes=11)
+            Source.find(url)
         assert caught.value.file == url
         assert list(tmp_path.iterdir()) == []
 

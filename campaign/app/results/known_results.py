@@ -22,7 +22,7 @@ from campaign.domain.text.formula_escape import escape_formula, unescape_formula
 from campaign.ledger.port import CampaignRecord, LedgerReader
 from campaign.loader.columns import ids_of, loosely
 from campaign.loader.source import Source
-from campaign.loader.table import DEFAULT, open_table
+from campaign.loader.table import open_table
 from campaign.reporter.target import Format, failed_path, same_file
 from campaign.settings import Settings
 
@@ -99,7 +99,7 @@ def places_of_campaign(
 def fingerprint(place: Location) -> str:
     """The hash that identifies the content of a results file; empty if it can't be read."""
     with suppress(InputError):
-        source = Source.find(place, file_bytes=DEFAULT.file_bytes)
+        source = Source.find(place)
         source.close()
         return source.sha256
     return ""
@@ -136,7 +136,7 @@ def check_not_newer(place: Location, reader: LedgerReader, record: CampaignRecor
     if owner_of(place) == record.spec.name and _may_send(reader, record):
         comparison = _Comparison(place, reader, record)
         try:
-            source = Source.find(place, file_bytes=DEFAULT.file_bytes)
+            source = Source.find(place)
             if source.sha256 in record.spec.settings.get(SENT_AGAIN, "").split():
                 source.close()
             else:
