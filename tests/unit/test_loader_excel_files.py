@@ -30,6 +30,7 @@ def _here() -> Iterator[None]:
         ({"ROWS": 2}, "too_many_rows"),
         ({"COLUMNS": 1}, "too_many_columns"),
         ({"WORKBOOK_BYTES": 1_000}, "too_much_to_unpack"),
+        ({"UNPACKED_BYTES": 5}, "too_much_to_unpack"),
     ],
 )
 def test_a_list_may_not_be_larger_than_the_limits(tmp_path: Path, limits: dict[str, int], code: str) -> None:
