@@ -260,10 +260,14 @@ class Latest(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PassReading:
-    """The end of one GET of a pass. `text` is the `latestMessage` if `latest` is TEXT. `cause` is as in `Fault` if no answer came."""
+    """The end of one GET of a pass. `text` is the `latestMessage` if `latest` is TEXT. `cause` is as in `Fault` if no answer came.
+
+    `ids` are those of the pass that the answer is of, perhaps empty.
+    """
 
     latest: Latest
     text: str = ""
+    ids: tuple[str, ...] = field(default=(), compare=False, repr=False)
     http_status: int | None = None
     pass_status: str = ""
     device_type: str = ""
@@ -277,6 +281,14 @@ class PassReading:
         """As `Reply.completes`."""
         refused = self.http_status is not None and self.http_status >= 300
         return (refused or self.latest is not Latest.UNREADABLE) and self.signature.documented and self.signature.whole
+
+    def names(self, pass_id: str) -> bool:
+        """Whether the answer says that it is of this pass, in whichever way the id is written."""
+        return _bare(pass_id) in {_bare(one) for one in self.ids}
+
+
+def _bare(pass_id: str) -> str:
+    return pass_id.strip().replace("-", "").casefold()
 
 
 def foreign(answer: Reply | PassReading) -> str:
@@ -321,7 +333,7 @@ def read_back(reading: PassReading, *, message: str, sent_before: frozenset[str]
             return _of_text(reading.text, message=message, sent_before=sent_before, last_before=last_before, baseline=baseline)
         case Latest.TEXT | Latest.NULL:
             # If the pass is known to have held a text, an absent one only means that the API does not show it.
-            unknown = bool(last_before) or (bool(sent_before) and not baseline)
+            unknown = bool(last_before) or bool(sent_before)
             return Resolution(status=Status.UNKNOWN, reason="no_latest_message") if unknown else Resolution(status=Status.PENDING)
         case _:
             assert_never(reading.latest)

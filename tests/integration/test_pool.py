@@ -89,6 +89,17 @@ class TestAmbiguity:
             assert given.statuses(record) == {"a": ("delivered", ""), "b": ("unknown", "no_latest_message")}
             assert given.processed() == {"a": 1, "b": 1}
 
+    async def test_an_answer_that_is_of_another_pass_proves_nothing(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("campaign.sender.readback.verify.AGAIN_SECONDS", 0.1)
+        async with rig(tmp_path) as given:
+            given.gateway = MixingUp
+            record = await given.campaign("a", "b")
+            await given.send(record, limit=1)
+            given.simulator.configure(faults={Fault.CUT_AFTER: 1.0})
+            await given.send(record)
+            assert given.statuses(record) == {"a": ("delivered", ""), "b": ("unknown", "unreadable")}
+            assert given.processed() == {"a": 1, "b": 1}
+
     async def test_what_lags_behind_shows_by_no_older_text_that_a_message_did_not_arrive(self, tmp_path: Path) -> None:
         async with rig(tmp_path) as given:
             given.gateway = Lagging
@@ -156,6 +167,13 @@ class Lagging(HttpGateway):
     async def read(self, pass_id: str) -> PassReading:
         found = await super().read(pass_id)
         return found if pass_id in passes(8) else replace(found, latest=Latest.NULL, text="")
+
+
+class MixingUp(HttpGateway):
+    """The way to an API behind a cache that mixes two passes up."""
+
+    async def read(self, pass_id: str) -> PassReading:
+        return await super().read("c" if pass_id == "b" else pass_id)
 
 
 class Escaping(HttpGateway):

@@ -169,6 +169,19 @@ def test_a_pass_that_was_read() -> None:
 
 
 @pytest.mark.parametrize(
+    ("data", "names"),
+    [
+        ({"id": "0A1b-2c"}, True),
+        ({"id": "other", "attributes": {"extId": "0a1B2C "}}, True),
+        ({"id": "other", "attributes": {"extId": "another"}}, False),
+        ({"id": None}, False),
+    ],
+)
+def test_a_reading_names_its_pass(data: dict[str, Any], *, names: bool) -> None:
+    assert reading({"data": {"attributes": {}} | data}).names("0a1b2c") is names
+
+
+@pytest.mark.parametrize(
     "body",
     [
         b"",

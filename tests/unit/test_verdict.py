@@ -210,6 +210,7 @@ def test_only_what_is_provably_not_accepted_is_tried_again(result: Reply | Fault
         (Latest.NULL, "", {"older"}, None, False, Status.UNKNOWN, "no_latest_message"),
         (Latest.NULL, "", {"old"}, "old", False, Status.UNKNOWN, "no_latest_message"),
         (Latest.NULL, "", set(), "old", True, Status.UNKNOWN, "no_latest_message"),
+        (Latest.NULL, "", {"old"}, None, True, Status.UNKNOWN, "no_latest_message"),
         (Latest.TEXT, "ours", set(), None, False, Status.ACCEPTED, ""),
         (Latest.TEXT, "  ours\n", set(), None, False, Status.ACCEPTED, ""),
         (Latest.TEXT, "ours", {"old"}, "old", False, Status.ACCEPTED, ""),

@@ -183,9 +183,10 @@ def read_pass(*, http_status: int, headers: Mapping[str, str], body: bytes, whol
             signature=signature,
         )
     found = _json(body) if whole else None
-    attributes = _object(_object(found, "data"), "attributes")
+    data = _object(found, "data")
+    attributes = _object(data, "attributes")
     text = attributes.get("latestMessage", _ABSENT) if attributes is not None else None
-    if attributes is None or not (text is None or text is _ABSENT or isinstance(text, str)):
+    if data is None or attributes is None or not (text is None or text is _ABSENT or isinstance(text, str)):
         return PassReading(
             latest=Latest.UNREADABLE,
             http_status=http_status,
@@ -200,6 +201,7 @@ def read_pass(*, http_status: int, headers: Mapping[str, str], body: bytes, whol
     return PassReading(
         latest=Latest.TEXT if isinstance(text, str) else Latest.NULL if text is None else Latest.MISSING,
         text=_exact(text, token=token) if isinstance(text, str) else "",
+        ids=(_scalar(data.get("id")), _scalar(attributes.get("extId"))),
         http_status=http_status,
         pass_status=pass_status,
         device_type=device_type,

@@ -69,6 +69,7 @@ class Verifier:
         self._foreign: Counter[tuple[int, int, int]] = Counter()
         self._shown = Shows.UNSEEN
         self._shown_at = -math.inf
+        self._names_passes = False
         self._looking = asyncio.Lock()
         self._due = asyncio.Event()
         self._together = max(1, min(MOST_TOGETHER, round(pacer.rate_per_second * READS_TOGETHER_SECONDS)))
@@ -115,6 +116,10 @@ class Verifier:
                     conclusion = Resolution(status=Status.UNKNOWN, reason="no_latest_message")
                 case Shows.NOTHING | Shows.OTHERWISE if reading.latest is Latest.TEXT:
                     conclusion = Resolution(status=Status.UNKNOWN, reason="other_message")
+                case _ if self._names_passes and not reading.names(doubt.claim.pass_id):
+                    # The answer is of another pass, as from a cache that mixes them up.
+                    reading = replace(reading, latest=Latest.UNREADABLE)
+                    conclusion = _read_back(doubt, reading)
                 case _:
                     pass
         again = self._again_in_seconds(doubt, reading) if conclusion.reason == "unreadable" else None
@@ -178,6 +183,7 @@ class Verifier:
         reading = await self._read(pass_id)
         if reading.http_status == 404 and reading.signature.by_api:
             return Shows.GONE
+        self._names_passes |= reading.names(pass_id)
         match reading.latest:
             case Latest.UNREADABLE:
                 return None
