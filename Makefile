@@ -5,10 +5,15 @@ BIN := .venv/bin
 # Named after the version, so that another PYTHON makes .venv anew, and so does a set-up that was cut short.
 VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])' 2>/dev/null)
 READY := .venv/ready-$(VERSION)
+# With what only checks, browsers, clusters and benchmarks need, and is as large as all the rest.
+DEV := .venv/dev-$(VERSION)
 
 # Both are needed: which of them reaches the isolated build depends on the version of pip.
 export PIP_CONSTRAINT := constraints.txt
 export PIP_BUILD_CONSTRAINT := constraints.txt
+
+# What is imported is compiled then; most of what is installed never is.
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
 
 # Each of a thousand processes would compile the package, and pytest rewrite every assertion, once more.
 unexport PYTHONDONTWRITEBYTECODE
@@ -36,11 +41,11 @@ test: $(READY) ## every promise at least once; needs nothing but Python
 	@echo 'First the tests that measure time, one after the other'
 	$(PYTEST) -m 'alone and not ($(MORE))' $(call files,alone)
 	@echo 'Then all others, together'
-	$(PYTEST) $(TOGETHER) --dist worksteal -m 'not (alone or $(MORE))'
+	$(PYTEST) $(TOGETHER) --dist worksteal -m 'not (alone or $(MORE))' --ignore=tests/browser
 
 test-all: programs test test-more ## all that CI runs; as root on Debian or Ubuntu it installs the programs that are missing
 
-test-more: $(READY)
+test-more: $(DEV)
 	@echo 'What needs more than Python, or takes longer'
 	HYPOTHESIS_PROFILE=thorough $(PYTEST) $(TOGETHER) --dist worksteal -m '(fuzz or $(MORE)) and not alone' tests/browser tests/integration/gateway $(call files,fuzz or $(MORE))
 	$(PYTEST) -m 'alone and ($(MORE))' $(call files,alone)
@@ -48,7 +53,7 @@ test-more: $(READY)
 programs:
 	@sh tests/install-programs.sh
 
-check: $(READY) ## lint, format, types, layers, pins, known vulnerabilities
+check: $(DEV) ## lint, format, types, layers, pins, known vulnerabilities
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m mypy
@@ -57,10 +62,10 @@ check: $(READY) ## lint, format, types, layers, pins, known vulnerabilities
 	@! grep -vixFf constraints.txt .venv/installed || { echo 'These are installed and not pinned in constraints.txt.' >&2; exit 1; }
 	$(BIN)/python -m tests.install.audit
 
-bench: $(READY) ## figures of this machine, beside its peers; 20 minutes, and nothing else should run
+bench: $(DEV) ## figures of this machine, beside its peers; 20 minutes, and nothing else should run
 	$(BIN)/python -m tests.bench --json build/bench.json
 
-bench-short: $(READY) ## the same in a minute, for CI: fails if a ratio has fallen far
+bench-short: $(DEV) ## the same in a minute, for CI: fails if a ratio has fallen far
 	$(BIN)/python -m tests.bench --short --json build/bench-short.json
 
 chaos: $(READY) ## kills the command over and over, and counts what was lost or sent twice
@@ -72,7 +77,7 @@ simulate: $(READY) ## whole campaigns with every fault in virtual time, for MINU
 golden: $(READY) ## write the files of tests/golden again, after a sentence or a page was reworded
 	UPDATE_GOLDEN=1 $(BIN)/python -m pytest tests/golden
 
-pictures: $(READY) ## the pictures of the README, taken anew from the console; needs Chromium
+pictures: $(DEV) ## the pictures of the README, taken anew from the console; needs Chromium
 	$(BIN)/python -m tests.browser.pictures
 
 clean: ## removes .venv and what was built or cached
@@ -86,5 +91,9 @@ $(READY): pyproject.toml constraints.txt
 	esac
 	@echo 'Setting up .venv with Python $(VERSION), once'
 	$(PYTHON) -m venv --clear .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(INSTALL) --editable '.[test]'
+	@touch $@
+
+$(DEV): | $(READY)
+	$(INSTALL) --editable '.[dev]'
 	@touch $@

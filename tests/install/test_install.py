@@ -72,7 +72,7 @@ def test_the_wheel_says_what_it_is(wheel: Path) -> None:
     assert metadata["Summary"]
     assert metadata["Keywords"]
     assert "Typing :: Typed" in metadata.get_all("Classifier", [])
-    assert set(metadata.get_all("Provides-Extra", [])) == {*filter(None, EXTRAS), "dev"}
+    assert set(metadata.get_all("Provides-Extra", [])) == {*filter(None, EXTRAS), "dev", "test"}
 
 
 @pytest.mark.parametrize("extra", EXTRAS)
