@@ -12,6 +12,7 @@ import pytest
 import structlog
 from hypothesis import HealthCheck, settings
 
+from tests import prefork
 from tests.programs import programs
 
 SEED = "20"
@@ -31,6 +32,8 @@ def pytest_configure(config: pytest.Config) -> None:
     for number in (signal.SIGHUP, signal.SIGINT):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, lambda *_: None)
+    if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
+        prefork.share()
 
 
 @pytest.hookimpl(tryfirst=True)

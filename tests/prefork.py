@@ -46,6 +46,9 @@ PYTHON: Final = sys.executable
 CAN_FORK: Final = hasattr(os, "pidfd_open") and hasattr(socket, "SOCK_SEQPACKET")
 """Whether this machine can do it. Linux can; elsewhere every process is started."""
 
+SHARED: Final = "PREFORK_SOCKET"
+"""The variable with the socket of the process to fork from that all processes of the tests share."""
+
 _READ_AT_START: Final = ("PYTHON", "LANG", "LC_")
 """Variables that Python itself reads begin so."""
 _LONGEST_REQUEST: Final = 1 << 20
@@ -237,9 +240,17 @@ class _Reader(threading.Thread):
                 self.text = self._stream.read()
 
 
+def share() -> None:
+    """Have the processes that this one starts fork from one parent, not from one each."""
+    if CAN_FORK:
+        os.environ[SHARED] = _parent("")
+
+
 @cache
 def _parent(early: str) -> str:
-    """The socket of a process to fork from. It ends when this one does, with all that was forked."""
+    """The socket of a process to fork from. It ends when whoever started it does, with all that was forked."""
+    if not early and SHARED in os.environ:
+        return os.environ[SHARED]
     folder = tempfile.TemporaryDirectory(prefix="prefork-")
     path = str(Path(folder.name, "s"))
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)

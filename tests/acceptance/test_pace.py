@@ -23,6 +23,7 @@ def test_at_the_default_rate_the_documented_limit_is_used_and_never_met() -> Non
     assert found.average_per_second >= 0.98 * 9
 
 
+@pytest.mark.slow
 def test_four_processes_share_one_rate_and_take_over_what_a_dead_one_leaves() -> None:
     found = measure(rate=100, processes=4, seconds=8, latency="50ms", kill=True)
     # What a busy machine bunches or misses is left room for; the exact figures are those of `make bench` on a quiet one.
@@ -30,14 +31,6 @@ def test_four_processes_share_one_rate_and_take_over_what_a_dead_one_leaves() ->
     assert found.killed_at is not None
     assert found.between(found.killed_at + 1, found.killed_at + 4) >= 0.75 * 300
     assert found.average_per_second >= 75
-
-
-def test_the_allowed_rate_is_used_and_never_exceeded(desk: Desk) -> None:
-    desk.simulator.set_faults(limit_per_second=20)
-    desk.json("run", str(desk.make_list(45)), "--message", MESSAGE, "--rate", "19")
-    summary = desk.simulator.summary()
-    assert summary.throttled == 0
-    assert rate_of(desk) >= 0.9 * 19
 
 
 @pytest.mark.slow
@@ -59,6 +52,7 @@ def test_tokens_share_the_rate_of_a_budget_and_have_a_rate_each_without_one(desk
         assert process.returncode == 0, err
     found = most_in_a_second([request.at_seconds for request in desk.simulator.requests() if request.method == "POST"])
     assert found <= 21 if budget else found > 21
+    assert rate_of(desk) >= 0.9 * 19
     # A shared rate does not say whose passes they are: those of one token are never taken for those of another.
     with closing(apsw.Connection(desk.environment["CAMPAIGN_LEDGER"])) as db:
         assert db.execute("SELECT count(DISTINCT account) FROM campaigns").get == 2
@@ -66,15 +60,15 @@ def test_tokens_share_the_rate_of_a_budget_and_have_a_rate_each_without_one(desk
 
 def test_checks_of_passes_share_the_rate_of_reading(desk: Desk) -> None:
     desk.simulator.set_faults(passes_per_page=0)
-    rows = "pass_id\n" + "".join(f"other-{row}\n" for row in range(70))
+    rows = "pass_id\n" + "".join(f"other-{row}\n" for row in range(25))
     (desk.folder / "two.csv").write_text(rows, encoding="utf-8")
-    desk.make_list(70, "one.csv")
+    desk.make_list(25, "one.csv")
     both = [desk.start("check", f"{name}.csv", "--message", "Hi there", "--reach", "--rate", "19") for name in ("one", "two")]
     for process in both:
         _, err = process.communicate(timeout=60)
         assert process.returncode == 0, err
     times = [request.at_seconds for request in desk.simulator.requests() if request.method == "GET"]
-    assert len(times) == 142
+    assert len(times) == 50
     assert most_in_a_second(times) <= 21
 
 
