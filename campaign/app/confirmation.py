@@ -165,7 +165,7 @@ def question_of(
     Raises:
         UsageError: a time or a zone of the settings is not valid.
     """
-    looked_up = rows or (lambda: reader.rows(record.id, statuses))
+    looked_up = rows or (lambda: reader.messages(record.id, statuses))
     return Question(
         record=record,
         messages=min(messages, settings.limit or messages, settings.sample or messages),

@@ -21,6 +21,7 @@ from campaign.ledger.records import (
     DesiredState,
     PendingWork,
     ResultColumns,
+    RowMessage,
     RunnerRecord,
 )
 
@@ -287,6 +288,9 @@ class LedgerReader(Protocol):
     def rows(self, campaign: int, statuses: frozenset[Status] | None = None) -> Iterator[ResultRow]:
         """Rows in the list's order, streamed, as of the moment of the call."""
 
+    def messages(self, campaign: int, statuses: frozenset[Status]) -> Iterator[RowMessage]:
+        """The messages of rows with these statuses, in the list's order, streamed."""
+
     def result_columns(self, campaign: int, statuses: frozenset[Status] | None = None) -> Iterator[ResultColumns]:
         """The same rows by column, a part at a time: for writing a million rows without an object for each."""
 
@@ -380,6 +384,7 @@ __all__ = [
     "LedgerReader",
     "PendingWork",
     "ResultColumns",
+    "RowMessage",
     "Runner",
     "RunnerRecord",
     "UnverifiedRow",

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 from campaign.domain.lists.sheet import SheetLines
 
@@ -67,6 +67,14 @@ class CampaignRecord:
     exported_at: float = 0.0
     exported_to: str = ""
     account: str = ""
+
+
+class RowMessage(NamedTuple):
+    """The message of a row."""
+
+    row: int
+    pass_id: str
+    message: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

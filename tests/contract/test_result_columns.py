@@ -79,6 +79,8 @@ async def test_they_are_the_same_rows(ledger: Ledger, reader: LedgerReader) -> N
     assert list(row_by_row(reader.result_columns(record.id))) == rows
     some = frozenset({Status.UNKNOWN, Status.SENDING, Status.FAILED})
     assert list(row_by_row(reader.result_columns(record.id, some))) == [row for row in rows if row.outcome.status in some]
+    messages = [(row.row, row.pass_id, row.message) for row in reader.rows(record.id) if row.outcome.status in some]
+    assert list(reader.messages(record.id, some)) == messages
 
 
 async def test_where_there_are_no_rows_there_is_no_part(ledger: Ledger, reader: LedgerReader) -> None:

@@ -34,6 +34,7 @@ from campaign.ledger.sqlite.connection import SQL, connect, prepare
         ("retry_rows", "sqlite_autoindex_rows_1"),
         ("correct", "sqlite_autoindex_rows_1"),
         ("keep_text", "attempts_by_row"),
+        ("messages", "sqlite_autoindex_rows_1"),
         ("rows_numbered", "sqlite_autoindex_rows_1"),
         ("standings", "sqlite_autoindex_rows_1"),
         ("attempts_by_runner", "attempts_by_row"),

@@ -21,8 +21,8 @@ from campaign.domain.errors import InputError
 from campaign.domain.lists.locations import Location
 from campaign.domain.lists.message_lint import LintFinding
 from campaign.domain.lists.sheet import NO_LINES, SheetLines
-from campaign.domain.model import Counts, ResultRow, Status
-from campaign.ledger.port import LedgerReader
+from campaign.domain.model import Counts, Status
+from campaign.ledger.port import LedgerReader, RowMessage
 from campaign.ledger.sqlite import SqliteLedger, SqliteReader
 from campaign.loader.messages import length_as_shown
 from campaign.loader.table import Table
@@ -242,10 +242,10 @@ class Look:
                 first = self.reader.examples(self.campaign, status, reason, FIRST_ROWS)
                 yield Problem(kind=reason, count=count, rows=tuple(row for row, _ in first), example=first[0][1])
 
-    def _sampled(self, samples: list[Sample], counts: Counts) -> Iterator[ResultRow]:
+    def _sampled(self, samples: list[Sample], counts: Counts) -> Iterator[RowMessage]:
         """Every row that can be sent; the first ones are also added to `samples`."""
         rows = counts.rows
-        for place, row in enumerate(self.reader.rows(self.campaign, frozenset({Status.PENDING}))):
+        for place, row in enumerate(self.reader.messages(self.campaign, frozenset({Status.PENDING}))):
             if len(samples) < SAMPLES:
                 samples.append(Sample(row=row.row, pass_id=row.pass_id, message=row.message, length=length_as_shown(row.message)))
             if place % PROGRESS_ROWS == 0:

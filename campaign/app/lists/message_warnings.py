@@ -8,7 +8,7 @@ from campaign.domain.lists.message_lint import LintFinding, LintKind
 from campaign.domain.lists.near_ids import differences, near_key
 from campaign.domain.lists.sheet import SheetLines, place
 from campaign.domain.model import OPEN, ResultRow, Status
-from campaign.ledger.port import CampaignRecord, LedgerReader
+from campaign.ledger.port import CampaignRecord, LedgerReader, RowMessage
 from campaign.loader.columns import pass_key, shown
 from campaign.loader.messages.lint import lint, shortened
 from campaign.loader.near import SHOWN, NearIdFinder, NearIds
@@ -16,7 +16,8 @@ from campaign.sender.api.api_url import ApiUrl
 from campaign.settings import Settings
 
 FIRST_ROWS: Final = 10
-_AT_ONCE: Final = 2000
+_AT_ONCE: Final = 20_000
+_CHARACTERS_AT_ONCE: Final = 8 << 20
 LastTexts = Callable[[Sequence[str]], Mapping[str, str]]
 """Maps pass keys to the last text that was sent to each; passes without one are left out."""
 
@@ -24,17 +25,19 @@ LastTexts = Callable[[Sequence[str]], Mapping[str, str]]
 class Concerns:
     """Collects the lint findings, message by message."""
 
-    def __init__(self, *, lock_screen: int, last_texts: LastTexts) -> None:
+    def __init__(self, *, lock_screen: int, last_texts: LastTexts | None) -> None:
         self._lock_screen = lock_screen
         self._last_texts = last_texts
         self._counts: dict[LintKind, int] = {}
         self._rows: dict[LintKind, list[int]] = {}
         self._examples: dict[LintKind, str] = {}
 
-    def look_at(self, rows: Sequence[ResultRow]) -> None:
+    def look_at(self, rows: Sequence[RowMessage | ResultRow]) -> None:
         """Examine some rows, in the list's order."""
         for index, match in lint([row.message for row in rows], lock_screen=self._lock_screen):
             self._note(match.kind, rows[index].row, match.excerpt)
+        if self._last_texts is None:
+            return
         keys = [pass_key(row.pass_id) for row in rows]
         last_texts = self._last_texts(keys)
         for row, key in zip(rows, keys, strict=True) if last_texts else ():
@@ -58,7 +61,7 @@ class Concerns:
             first.append(row)
 
 
-def concerns_of(rows: Iterable[ResultRow], *, settings: Settings, ledger: LedgerReader | None) -> tuple[LintFinding, ...]:
+def concerns_of(rows: Iterable[RowMessage | ResultRow], *, settings: Settings, ledger: LedgerReader | None) -> tuple[LintFinding, ...]:
     """The lint findings in the messages of these rows.
 
     Args:
@@ -67,16 +70,23 @@ def concerns_of(rows: Iterable[ResultRow], *, settings: Settings, ledger: Ledger
         ledger: has the earlier messages of passes; None if there is none yet.
     """
     concerns = Concerns(lock_screen=settings.lock_screen, last_texts=texts_known_to(ledger, settings))
-    rest = iter(rows)
-    while batch := list(islice(rest, _AT_ONCE)):
-        concerns.look_at(batch)
+    held: list[RowMessage | ResultRow] = []
+    characters = 0
+    for row in rows:
+        held.append(row)
+        characters += len(row.message)
+        if len(held) == _AT_ONCE or characters > _CHARACTERS_AT_ONCE:
+            concerns.look_at(held)
+            held, characters = [], 0
+    if held:
+        concerns.look_at(held)
     return concerns.found()
 
 
-def texts_known_to(ledger: LedgerReader | None, settings: Settings) -> LastTexts:
+def texts_known_to(ledger: LedgerReader | None, settings: Settings) -> LastTexts | None:
     """Looks up the last texts that were sent to passes, by the ledger."""
     if ledger is None:
-        return lambda _: {}
+        return None
     api = ApiUrl.of(settings.api_url).place
     return lambda keys: ledger.last_texts(keys, api=api)
 
@@ -84,7 +94,7 @@ def texts_known_to(ledger: LedgerReader | None, settings: Settings) -> LastTexts
 Keys = Callable[[], Iterable[Sequence[str]]]
 """Reads the keys of excluded passes, some at a time; each call begins at the start."""
 
-Rows = Callable[[], Iterable[ResultRow]]
+Rows = Callable[[], Iterable[RowMessage | ResultRow]]
 """Streams rows; each call begins at the start."""
 
 _ROWS_AT_ONCE: Final = 5_000

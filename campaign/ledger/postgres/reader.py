@@ -16,7 +16,7 @@ from campaign.domain.model import Counts, ResultRow, Status
 from campaign.domain.standing import Standing
 from campaign.ledger import ledger_errors
 from campaign.ledger.clock import RECENT_SECONDS, Clock
-from campaign.ledger.port import CampaignRecord, DesiredState, PendingWork, ResultColumns, RunnerRecord
+from campaign.ledger.port import CampaignRecord, DesiredState, PendingWork, ResultColumns, RowMessage, RunnerRecord
 from campaign.ledger.postgres.base import Machine, identity_here, stored_identity
 from campaign.ledger.postgres.connection import LONG_SECONDS, PATIENCE_SECONDS, SQL, Address, LostError, Session, given_up, parse
 from campaign.ledger.postgres.schema import prepare
@@ -143,6 +143,9 @@ class PostgresReader:
     def rows(self, campaign: int, statuses: frozenset[Status] | None = None) -> Iterator[ResultRow]:
         wanted = None if statuses is None else list(statuses)
         return (result(values) for values in self._look.stream("rows", campaign=campaign, statuses=wanted))
+
+    def messages(self, campaign: int, statuses: frozenset[Status]) -> Iterator[RowMessage]:
+        return map(RowMessage._make, self._look.stream("messages", campaign=campaign, statuses=list(statuses)))
 
     def result_columns(self, campaign: int, statuses: frozenset[Status] | None = None) -> Iterator[ResultColumns]:
         wanted = None if statuses is None else list(statuses)

@@ -642,6 +642,9 @@ SELECT row, pass_id, message, cells, status, reason, notification_status, notifi
        settled_at, latency_seconds, pass_status, device_type
 FROM campaign.rows WHERE campaign = %(campaign)s AND (%(statuses)s::text[] IS NULL OR status = ANY (%(statuses)s::text[])) ORDER BY row;
 
+-- name: messages
+SELECT row, pass_id, message FROM campaign.rows WHERE campaign = %(campaign)s AND status = ANY (%(statuses)s::text[]) ORDER BY row;
+
 -- name: result_columns
 SELECT row, message, cells, status, reason, notification_status, notification_message, http_status, error, attempts, sent_at, settled_at,
        latency_seconds, pass_status, device_type

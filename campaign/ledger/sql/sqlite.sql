@@ -540,6 +540,11 @@ SELECT row, pass_id, message, cells, status, reason, notification_status, notifi
        settled_at, latency_seconds, pass_status, device_type
 FROM rows WHERE campaign = :campaign ORDER BY row;
 
+-- name: messages
+-- The plus keeps the order of the rows, instead of sorting them.
+SELECT row, pass_id, message FROM rows
+WHERE campaign = :campaign AND +status IN (SELECT value FROM json_each(:statuses)) ORDER BY row;
+
 -- name: result_columns
 SELECT row, message, cells, status, reason, notification_status, notification_message, http_status, error, attempts, sent_at, settled_at,
        latency_seconds, pass_status, device_type

@@ -15,7 +15,7 @@ from campaign.domain.model import Counts, ResultRow, Status
 from campaign.domain.standing import Standing
 from campaign.ledger import ledger_errors
 from campaign.ledger.clock import RECENT_SECONDS, Clock, SystemClock
-from campaign.ledger.port import CampaignRecord, DesiredState, PendingWork, ResultColumns, RunnerRecord
+from campaign.ledger.port import CampaignRecord, DesiredState, PendingWork, ResultColumns, RowMessage, RunnerRecord
 from campaign.ledger.process_lock import is_owner_dead
 from campaign.ledger.records import AttemptColumns
 from campaign.ledger.sqlite.base import identity_here, lock_dir, stored_identity
@@ -66,6 +66,9 @@ class SqliteReader:
         # Streamed on a separate connection, so that a long export and a quick count don't share a transaction.
         found = self._streamed("rows", campaign)
         return (result(values) for values in found if wanted is None or values[4] in wanted)
+
+    def messages(self, campaign: int, statuses: frozenset[Status]) -> Iterator[RowMessage]:
+        return map(RowMessage._make, self._streamed("messages", campaign, statuses=as_json(sorted(statuses))))
 
     def result_columns(self, campaign: int, statuses: frozenset[Status] | None = None) -> Iterator[ResultColumns]:
         wanted = {status.value for status in statuses} if statuses is not None else None
