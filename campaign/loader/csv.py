@@ -201,15 +201,6 @@ class _RegularBlocks(io.RawIOBase):
         return body
 
 
-class _BadLineError(Exception):
-    """The line after the last good one is wrong. `before` is its text up to the fault, if the fault is in one place."""
-
-    def __init__(self, code: str, problem: str, before: str | None = None) -> None:
-        super().__init__(problem)
-        self.code = code
-        self.before = before
-
-
 class _StrictReader:
     """Reads a file once with the csv module in strict mode, and reports every fault with its row, line and column."""
 
@@ -240,10 +231,6 @@ class _StrictReader:
                     raise self._uneven(len(cells))
                 self.ends = self._last_line
                 self._sheet_line += 1
-        except _BadLineError as error:
-            # If the row spans several lines, the column of the bad one is not known.
-            column = None if error.before is None or self._last_line != self.ends else self._column_at_end([error.before])
-            raise self._error(error.code, str(error), line=self._last_line + 1, column=column) from None
         except csv.Error as error:
             raise self._malformed(str(error)) from None
         finally:
@@ -268,21 +255,25 @@ class _StrictReader:
                 if first:
                     line, first = line.removeprefix("\ufeff"), False
                 if found := _NO_TEXT.search(line):
-                    raise _BadLineError("nul" if found[0] == "\0" else "not_decodable", self._no_text(found[0]), line[: found.start()])
+                    raise self._no_text(found[0], line[: found.start()])
                 if len(line) > most:
-                    raise _BadLineError("long_line", f"The line has more than {most:,} characters. Is this a list with one row a line?")
+                    problem = f"The line has more than {most:,} characters. Is this a list with one row a line?"
+                    raise self._error("long_line", problem, line=self._last_line + 1)
                 self._row_characters += len(line)
                 if self._row_characters > limits.ROW_CHARACTERS:
-                    raise _BadLineError(
-                        "quote_not_closed", "One row goes on over thousands of lines: a quotation mark that begins in it is never closed."
-                    )
+                    problem = "One row goes on over thousands of lines: a quotation mark that begins in it is never closed."
+                    raise self._error("quote_not_closed", problem, line=self._last_line + 1)
                 yield line
 
-    def _no_text(self, found: str) -> str:
+    def _no_text(self, found: str, before: str) -> InputError:
         if found == "\0":
-            return "The file has a NUL byte here: it is damaged, or not a text file. Save the list again as CSV UTF-8."
-        codes = " ".join(f"{ord(sign) - 0xDC00:02X}" for sign in found)
-        return f"The bytes {codes} here are no letters in {self._file.codec.upper()}. Save the list again as CSV UTF-8."
+            code, problem = "nul", "The file has a NUL byte here: it is damaged, or not a text file."
+        else:
+            codes = " ".join(f"{ord(sign) - 0xDC00:02X}" for sign in found)
+            code, problem = "not_decodable", f"The bytes {codes} here are no letters in {self._file.codec.upper()}."
+        # If the row spans several lines, the column of the bad one is not known.
+        column = self._column_at_end([before]) if self._last_line == self.ends else None
+        return self._error(code, f"{problem} Save the list again as CSV UTF-8.", line=self._last_line + 1, column=column)
 
     def _uneven(self, found: int) -> InputError:
         width = len(self._names)
@@ -316,7 +307,7 @@ class _StrictReader:
         self._row_characters = 0
         try:
             cells: list[str] = next((cells for cells in self._parsed(lines, strict=False) if not _is_blank(cells)), [])
-        except (_BadLineError, csv.Error):
+        except (InputError, csv.Error):
             return None
         return self._name(max(len(cells), 1) - 1)
 

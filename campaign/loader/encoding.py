@@ -31,7 +31,6 @@ _CANDIDATES: Final = {
 }
 """The encodings that spreadsheets write besides UTF-8, the most usual first."""
 
-_LABELS: Final = {UTF_8: "UTF-8", "utf-16-le": "UTF-16", "utf-16-be": "UTF-16", "utf-32-le": "UTF-32", "utf-32-be": "UTF-32", **_CANDIDATES}
 _BLOCK_BYTES: Final = 1 << 20
 _SAMPLE_BYTES: Final = 1 << 16
 _SAME_COHERENCE: Final = 0.05
@@ -47,7 +46,7 @@ class Encoding:
     @property
     def label(self) -> str:
         """The name for people."""
-        return _LABELS[self.codec]
+        return _CANDIDATES.get(self.codec) or self.codec.upper()[: len("UTF-16")]
 
 
 def find_encoding(path: Path) -> Encoding:

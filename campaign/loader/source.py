@@ -16,7 +16,7 @@ from difflib import get_close_matches
 from functools import partial
 from itertools import islice
 from pathlib import Path, PurePath
-from typing import Any, Final, Protocol, Self
+from typing import IO, Final, Self
 
 from campaign import object_store
 from campaign.domain.errors import DiskFullError, InputError, StoppedError
@@ -46,8 +46,8 @@ def no_room(error: OSError) -> DiskFullError:
     )
 
 
-class _Readable(Protocol):
-    def read(self, size: int, /) -> bytes: ...
+Read = Callable[[int], bytes]
+"""Reads at most so many bytes of a stream; none at its end."""
 
 
 class Spool:
@@ -121,8 +121,8 @@ class Source:
             if stat.S_ISFIFO(mode):
                 # Opened without waiting for its writer.
                 with open(path, "rb", buffering=0, opener=lambda path, flags: os.open(path, flags | os.O_NONBLOCK)) as pipe:
-                    stream = _Pipe(pipe.fileno(), name, has_writer=path.is_relative_to("/dev"))
-                    return cls.spooled(partial(_copy, stream), name=name)
+                    read = _piped(pipe.fileno(), name, has_writer=path.is_relative_to("/dev"))
+                    return cls.spooled(partial(_copy, read), name=name)
             if not stat.S_ISREG(mode):
                 raise InputError("This is a device, not a file. Name a list file, or - for stdin.", code="not_a_file", file=name)
             return cls._read(path, name=name)
@@ -159,7 +159,7 @@ class Source:
             if (codec := next((codec for magic, codec in _PACKED.items() if head.startswith(magic)), None)) is None:
                 return found
             file.seek(0)
-            inside = _filled(partial(_copy, _Unpacked(file, codec, name)), name)
+            inside = _filled(partial(_copy, _unpacking(file, codec, name)), name)
         try:
             unpacked = replace(found, path=inside.path, stamp=_sized_stamp(inside.path, name), spool=inside)
             found.check_unchanged()
@@ -193,69 +193,63 @@ def inner_suffix(name: str) -> str:
     return PurePath(path.stem).suffix if path.suffix.lower() in PACKED_SUFFIXES else path.suffix
 
 
-class _Unpacked:
-    """Reads the content of a packed file, one block at a time. Raises InputError if it is damaged."""
+def _unpacking(file: IO[bytes], codec: str, name: str) -> Read:
+    """Reads the content of a packed file. Raises InputError if it is damaged."""
+    import pyarrow as pa  # noqa: PLC0415 - it takes a while to import, and few lists are packed
 
-    def __init__(self, file: Any, codec: str, name: str) -> None:
-        import pyarrow as pa  # noqa: PLC0415 - it takes a while to import, and few lists are packed
+    stream = pa.CompressedInputStream(file, codec)
 
-        self._stream = pa.CompressedInputStream(file, codec)
-        self._name = name
-
-    def read(self, size: int) -> bytes:
+    def read(size: int) -> bytes:
         try:
-            block: bytes = self._stream.read(size)
+            block: bytes = stream.read(size)
         except (OSError, ValueError):
-            raise InputError(
-                "The packed file is damaged or cut off. Copy or pack it again.", code="damaged_file", file=self._name
-            ) from None
+            raise InputError("The packed file is damaged or cut off. Copy or pack it again.", code="damaged_file", file=name) from None
         return block
 
+    return read
 
-class _Pipe:
-    """Reads a pipe until its writers close it, and checks meanwhile whether the process got a signal to stop.
 
-    A named pipe (`has_writer` is false) may be opened before it has a writer; it must get one within `WRITER_SECONDS`.
+def _piped(descriptor: int, name: str, *, has_writer: bool) -> Read:
+    """Reads a pipe until its writers close it. Raises StoppedError when the process gets a signal to stop.
+
+    A named pipe (`has_writer` is false) may be opened before it has a writer; InputError is raised if it gets none in `WRITER_SECONDS`.
     """
+    until = time.monotonic() + WRITER_SECONDS
 
-    def __init__(self, descriptor: int, name: str, *, has_writer: bool) -> None:
-        self._descriptor = descriptor
-        self._name = name
-        self._has_writer = has_writer
-        self._until = time.monotonic() + WRITER_SECONDS
-
-    def read(self, size: int) -> bytes:
+    def read(size: int) -> bytes:
+        nonlocal has_writer
         while True:
             if exit_code := STOP_CODE.get()():
-                raise StoppedError(
-                    "Interrupted while the list was being read; nothing was sent.", exit_code=exit_code, code="interrupted", file=self._name
-                )
-            ready = select.select([self._descriptor], [], [], LOOK_SECONDS)[0]
-            if not ready and os.get_blocking(self._descriptor):
+                problem = "Interrupted while the list was being read; nothing was sent."
+                raise StoppedError(problem, exit_code=exit_code, code="interrupted", file=name)
+            ready = select.select([descriptor], [], [], LOOK_SECONDS)[0]
+            if not ready and os.get_blocking(descriptor):
                 continue
             with suppress(BlockingIOError):
-                block = os.read(self._descriptor, size)
-                self._has_writer = self._has_writer or bool(block)
-                if self._has_writer:
+                block = os.read(descriptor, size)
+                has_writer = has_writer or bool(block)
+                if has_writer:
                     return block
-                if time.monotonic() > self._until:
+                if time.monotonic() > until:
                     problem = f"Nothing has written into this pipe for {WRITER_SECONDS:g} s. Start what writes the list."
-                    raise InputError(problem, code="no_writer", file=self._name)
+                    raise InputError(problem, code="no_writer", file=name)
                 time.sleep(LOOK_SECONDS if ready else 0)
 
-
-def _stdin() -> _Readable:
-    try:
-        return sys.stdin.buffer if sys.platform == "win32" else _Pipe(sys.stdin.buffer.fileno(), _STDIN_NAME, has_writer=True)
-    except OSError:  # a program replaced stdin by an object that is no file
-        return sys.stdin.buffer
+    return read
 
 
-def _copy(stream: _Readable, spool: Spool) -> None:
+def _stdin() -> Read:
+    with suppress(OSError):  # a program replaced stdin by an object that is no file
+        if sys.platform != "win32":
+            return _piped(sys.stdin.buffer.fileno(), _STDIN_NAME, has_writer=True)
+    return sys.stdin.buffer.read
+
+
+def _copy(read: Read, spool: Spool) -> None:
     """Copy a stream, but at most one byte more than a list may have, which shows that it is too long."""
     left = limits.FILE_BYTES
     with spool.path.open("wb") as file:
-        while left >= 0 and (block := stream.read(min(_BLOCK_BYTES, left + 1))):
+        while left >= 0 and (block := read(min(_BLOCK_BYTES, left + 1))):
             file.write(block)
             left -= len(block)
 
