@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 from campaign.domain.batches import PLACEHOLDER, Batch, InBatches
 from campaign.domain.errors import SafeguardError, StoppedError, UsageError
+from campaign.domain.text.lines import rows
 from campaign.ledger.port import CampaignRecord, LedgerReader
-from campaign.reporter.lines import rows
 from campaign.sender.api.network import network_to
 from campaign.sender.stop import End, StopReason
 from campaign.settings import Engine, Settings, Via

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from campaign.domain.errors import UsageError
 from campaign.ledger.port import CampaignRecord, DesiredState, Ledger, LedgerReader
 from campaign.ledger.sqlite import SqliteLedger, SqliteReader
-from campaign.reporter.target import same_file
+from campaign.reporter.files.target import same_file
 from campaign.settings import Settings
 
 if TYPE_CHECKING:

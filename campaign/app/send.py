@@ -17,7 +17,7 @@ from campaign.domain.model import Counts, Status
 from campaign.insights import CODES_OF_SIGNALS, FAULT, CampaignView, exit_code_of
 from campaign.ledger.clock import SystemClock
 from campaign.ledger.port import CampaignRecord, DesiredState, Ledger, LedgerReader, RateLimits, Runner
-from campaign.reporter.target import failed_path
+from campaign.reporter.files.target import failed_path
 from campaign.sender.api.api_url import ApiUrl
 from campaign.sender.api.identity import IdentifyingGateway
 from campaign.sender.api.network import Network, network_to
@@ -32,7 +32,7 @@ from campaign.sender.stop import End, Ending, StopReason, happens_within
 from campaign.settings import Settings, Via
 
 if TYPE_CHECKING:
-    from campaign.reporter.results import Written
+    from campaign.reporter.files.results import Written
     from campaign.sender.api.gateway import HttpGateway
 
 USUAL: Final = Halt(share=0.2)
@@ -371,7 +371,7 @@ async def _read_back(
 
 def report(reader: LedgerReader, record: CampaignRecord, results: Location) -> "Written":
     """Write the results file, and the failed rows beside it."""
-    from campaign.reporter.results import write_results
+    from campaign.reporter.files.results import write_results
 
     spec, failed = record.spec, failed_path(results)
     return write_results(results, campaign=spec.name, columns=spec.columns, parts=reader.result_columns(record.id), failed=failed)

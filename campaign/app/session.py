@@ -21,7 +21,7 @@ from campaign.domain.model import Counts, Status
 from campaign.domain.schedule import Schedule
 from campaign.insights import CampaignView, command_line, view
 from campaign.ledger.port import CampaignRecord, DesiredState, Ledger, LedgerReader
-from campaign.reporter.target import failed_path
+from campaign.reporter.files.target import failed_path
 from campaign.sender.port import Observer
 from campaign.sender.stop import End, StopReason
 from campaign.settings import Settings, Via

@@ -93,7 +93,7 @@ def _table(found: "Sequence[JobCheck]") -> list[str]:
 
 def _good(one: "JobCheck") -> str:
     from campaign.domain.model import Status
-    from campaign.reporter.lines import rows
+    from campaign.domain.text.lines import rows
 
     if one.checked is None:
         chosen = one.selection.in_words() if one.selection is not None else ""

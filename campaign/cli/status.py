@@ -52,7 +52,7 @@ def report(
     settings: "Settings",
 ) -> None:
     from campaign.app.results import report
-    from campaign.reporter.lines import rows
+    from campaign.domain.text.lines import rows
 
     written = report.report(name, output, settings, by=by)
     if written is None:
@@ -82,9 +82,9 @@ def pause(name: OneName, *, settings: "Settings") -> None:
 def cancel(name: OneName, *, settings: "Settings") -> None:
     from campaign.app.open_ledger import find, reading
     from campaign.cli.logs import setup as logs
+    from campaign.domain.text.lines import rows
     from campaign.insights import command_line, view
     from campaign.ledger.port import DesiredState
-    from campaign.reporter.lines import rows
 
     if not settings.yes:
         from campaign.cli.screen.terminal import require_agreement
@@ -107,8 +107,8 @@ def _control(name: str, wanted: "DesiredState", settings: "Settings") -> "Undone
     from campaign.cli.process import run_loop
     from campaign.cli.screen.terminal import listen
     from campaign.domain.batches import InBatches
+    from campaign.domain.text.lines import rows
     from campaign.ledger.port import DesiredState
-    from campaign.reporter.lines import rows
 
     def tell(found: InBatches) -> None:
         typer.echo(f"{rows(found.rows)} are in batches at PassEntry. Cancelling those that were not released ...", err=True)

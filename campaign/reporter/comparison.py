@@ -12,14 +12,14 @@ import pandas as pd
 
 from campaign.domain.model import BY_OUTCOME, Counts, Status
 from campaign.domain.text.durations import words as duration
+from campaign.domain.text.lines import brief, percent
+from campaign.domain.text.reasons import NO_REASON, reason_in_words
 from campaign.domain.text.sanitize import sanitize_for_terminal
 from campaign.insights import iso
 from campaign.ledger.port import CampaignRecord, LedgerReader
 from campaign.reporter.conversions import Conversions, Redemptions
 from campaign.reporter.figures import Figures, largest
-from campaign.reporter.lines import brief, percent
 from campaign.reporter.pauses import KIND_LABEL, Kind
-from campaign.reporter.reasons import NO_REASON, reason_in_words
 
 PERCENTILES: Final = (50, 90, 99, 100)
 NOTHING: Final = "-"

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from campaign.domain.model import NEEDS_ATTENTION, RESULT_COLUMNS, Status
 from campaign.ledger.port import CampaignRecord, LedgerReader
 from campaign.ledger.records import AttemptColumns, ResultColumns
-from campaign.reporter.target import Layout
+from campaign.reporter.files.target import Layout
 
 if TYPE_CHECKING:
     import pandas as pd

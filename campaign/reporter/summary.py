@@ -1,18 +1,22 @@
-"""A campaign's outcome and the next steps, in sentences for the person who started it. Plain text, no markup."""
+"""A campaign's state, outcome and next steps, in sentences for people. Plain text, no markup."""
 
+from collections import Counter
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, assert_never
 
 from campaign.domain.lists.locations import place_of
 from campaign.domain.model import BY_OUTCOME, CampaignState, Counts, Status
+from campaign.domain.text.durations import words as duration
+from campaign.domain.text.lines import rows, to_copy, wrapped
+from campaign.domain.text.reasons import NO_REASON, ended_in_words, reason_in_words
 from campaign.domain.text.sanitize import sanitize_for_terminal
 from campaign.insights import CampaignView, command_line
-from campaign.reporter.lines import WIDTH, rows, to_copy, wrapped
-from campaign.reporter.status_text import batches_in_words, reasons_in_words, state_in_words
-from campaign.reporter.target import failed_path, may_be_there
+from campaign.reporter.files.target import failed_path, may_be_there
 
-__all__ = ("WIDTH", "in_a_line", "in_brief", "in_words", "rows")
+MOST_REASONS: Final = 8
+"""The most reasons shown for a status; the others are added up."""
 
 
 def in_words(view: CampaignView, *, commands: bool = True) -> str:
@@ -38,14 +42,9 @@ def in_a_line(view: CampaignView, *, go_on: str = "") -> str:
 
     `go_on` is a command that continues better than the campaign's own, such as the job's.
     """
-    counts = view.counts
-    parts = [f"{counts.by_status[status]:,} {status.info.label}" for status in BY_OUTCOME if counts.by_status.get(status)]
-    said = [
-        f"Campaign {sanitize_for_terminal(view.record.spec.name)} {state_in_words(view)}",
-        f"{rows(counts.rows)}: {', '.join(parts)}." if parts else "",
-    ]
-    said.append(batches_in_words(view))
-    if needing := counts.needs_attention:
+    name = sanitize_for_terminal(view.record.spec.name)
+    said = [f"Campaign {name} {state_in_words(view)}", _counted(view.counts), batches_in_words(view)]
+    if needing := view.counts.needs_attention:
         said.append(f"{rows(needing)} {'needs' if needing == 1 else 'need'} attention.")
     steps = list(next_steps(view, commands=True))
     command = go_on or next((step.strip() for step in steps if step.startswith("    campaign ")), "")
@@ -60,11 +59,13 @@ def _overview(view: CampaignView) -> Iterator[str]:
     yield from wrapped(f"Campaign {sanitize_for_terminal(view.record.spec.name)} {state_in_words(view)}")
     if view.half_staged:
         return
-    counts = view.counts
+    yield from wrapped(_counted(view.counts) or "The list has no rows.")
+    yield from wrapped(batches_in_words(view))
+
+
+def _counted(counts: Counts) -> str:
     parts = [f"{counts.by_status[status]:,} {status.info.label}" for status in BY_OUTCOME if counts.by_status.get(status)]
-    yield from wrapped(f"{rows(counts.rows)}: {', '.join(parts)}." if parts else "The list has no rows.")
-    if said := batches_in_words(view):
-        yield from wrapped(said)
+    return f"{rows(counts.rows)}: {', '.join(parts)}." if parts else ""
 
 
 def _reasons(counts: Counts, status: Status) -> Iterator[str]:
@@ -171,3 +172,76 @@ def _once_corrected(view: CampaignView) -> Iterator[str]:
 
 def _the(count: int, kind: str) -> str:
     return f"the {kind} row" if count == 1 else f"the {count:,} {kind} rows"
+
+
+def state_in_words(view: CampaignView) -> str:
+    """The state as the end of a sentence that begins with the campaign's name: `is paused: 12 rows left.`"""
+    left = f"{rows(view.counts.open)} left"
+    match view.state:
+        case CampaignState.STAGED if view.staging:
+            return f"is being staged by another process: {rows(view.counts.rows)} of its list so far. Nothing was sent."
+        case CampaignState.STAGED if view.half_staged:
+            return f"was not staged to its end: only {rows(view.counts.rows)} of its list were read. Nothing was sent."
+        case CampaignState.STAGED:
+            return "is ready; nothing has been sent yet."
+        case CampaignState.SENDING:
+            return (
+                f"is being sent: {left}."
+                if view.eta_seconds is None
+                else f"is being sent: {left}, about {duration(max(1.0, view.eta_seconds))} to go."
+            )
+        case CampaignState.WAITING:
+            return f"is waiting and goes on by itself: {left}."
+        case CampaignState.PAUSED:
+            return f"is paused: {left}."
+        case CampaignState.STOPPED:
+            return f"has stopped before its end: {left}. {ended_in_words(view.record.ended)}"
+        case CampaignState.CANCELLED:
+            return "was cancelled."
+        case CampaignState.FINISHED:
+            return "is finished."
+        case _:
+            assert_never(view.state)
+
+
+def batches_in_words(view: CampaignView) -> str:
+    """The rows in batches at the vendor, and what that means, in sentences; empty if there are none."""
+    found = view.in_batches
+    if not found.batches:
+        return ""
+    verb, batches = "is" if found.rows == 1 else "are", "batch" if found.batches == 1 else "batches"
+    said = [f"{rows(found.rows)} {verb} in {found.batches:,} {batches} at PassEntry."]
+    if view.is_worked_on:
+        return said[0]
+    cancelled = view.state is CampaignState.CANCELLED
+    if found.held:
+        few = f"{found.held:,} of these {'was' if found.held == 1 else 'were'} not sent yet"
+        unsent = "None of these was sent yet" if found.held == found.rows else few
+        way = "cancel, given again with a token, undoes that" if cancelled else "resume goes on with them, and cancel undoes them"
+        said.append(f"{unsent}: {way}.")
+        if found.send_themselves_at:
+            at = datetime.fromtimestamp(found.send_themselves_at, UTC).strftime("%Y-%m-%d %H:%M UTC")
+            said.append(f"PassEntry sends by itself what nobody releases or cancels before {at}.")
+    if found.held < found.rows:
+        which = "The others" if found.held else "They"
+        said.append(f"{which} may have been released: {'cancel' if cancelled else 'resume'} reads what became of them.")
+    return " ".join(said)
+
+
+def reasons_in_words(counts: Counts, status: Status, total: int) -> list[tuple[str, int]]:
+    """The reasons of a status with their counts, the largest first; they add up to `total`. Empty if no row of the status has one."""
+    if not any(counts.reasons(status)):
+        return []
+    merged: Counter[str] = Counter()
+    for reason, count in counts.reasons(status).items():
+        merged[reason_in_words(reason)] += count
+    merged[NO_REASON] += total - merged.total()
+    if status is Status.PENDING:
+        merged["not tried yet"] = merged.pop(NO_REASON)
+    reasons = [(words, count) for words, count in merged.most_common() if count]
+    shown, others = reasons[:MOST_REASONS], reasons[MOST_REASONS:]
+    if len(others) == 1:
+        shown += others
+    elif others:
+        shown.append((f"other reasons, {len(others):,} of them", sum(count for _, count in others)))
+    return shown

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from campaign.reporter.reasons import reason_in_words
+from campaign.domain.text.reasons import reason_in_words
 from tests.acceptance.desk import Desk, broke_off
 from tests.acceptance.screen import Terminal
 from tests.examples import slow_after

@@ -16,7 +16,7 @@ from tests.examples import slow_after
 ROWS = 150
 
 LIMITED_REPORT = """
-import resource, campaign.reporter.results as results
+import resource, campaign.reporter.files.results as results
 whole = results.write_results
 def limited(*words, **options):
     resource.setrlimit(resource.RLIMIT_FSIZE, (8192, resource.RLIM_INFINITY))

@@ -3,7 +3,7 @@
 import re
 from datetime import UTC, datetime, timedelta
 
-from campaign.reporter.reasons import reason_in_words
+from campaign.domain.text.reasons import reason_in_words
 from tests.acceptance.desk import Desk
 from tests.acceptance.screen import Terminal
 

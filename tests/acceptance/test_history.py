@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from campaign.reporter.reasons import ended_in_words
+from campaign.domain.text.reasons import ended_in_words
 from tests.acceptance.desk import Desk
 from tests.acceptance.hardship import start
 from tests.acceptance.test_run import wait_for

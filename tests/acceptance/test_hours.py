@@ -6,7 +6,7 @@ from datetime import datetime, time
 import pytest
 
 from campaign.domain.model import Skip
-from campaign.reporter.reasons import reason_in_words
+from campaign.domain.text.reasons import reason_in_words
 from tests.acceptance.desk import Desk, broke_off
 from tests.acceptance.test_run import results
 from tests.acceptance.wallclock import Wall

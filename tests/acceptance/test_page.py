@@ -14,11 +14,11 @@ import pytest
 
 from campaign.domain.lists.sheet import SheetLines, places
 from campaign.domain.model import Status
+from campaign.domain.text.lines import percent
+from campaign.domain.text.reasons import reason_in_words
 from campaign.reporter.figures import READ_BACK
-from campaign.reporter.lines import percent
 from campaign.reporter.page import _why, day_and_time
 from campaign.reporter.pauses import KIND_LABEL, SHORTEST_SECONDS, Kind
-from campaign.reporter.reasons import reason_in_words
 from tests.acceptance.desk import Desk
 from tests.acceptance.troubled import ROWS, everything_happens
 

@@ -6,7 +6,7 @@ import shlex
 
 import pytest
 
-from campaign.reporter.reasons import ended_in_words
+from campaign.domain.text.reasons import ended_in_words
 from tests.acceptance.desk import ROOT, Desk, events
 from tests.acceptance.hardship import start
 

@@ -4,7 +4,7 @@ import re
 import signal
 import time
 
-from campaign.reporter.reasons import ended_in_words
+from campaign.domain.text.reasons import ended_in_words
 from tests.acceptance.desk import Desk
 from tests.acceptance.screen import Terminal
 

@@ -16,7 +16,7 @@ from campaign.console.subprocesses import started_commands
 from campaign.domain.model import CampaignState, Status
 from campaign.loader.frames import rows_of
 from campaign.loader.table import open_table
-from campaign.reporter.target import Format
+from campaign.reporter.files.target import Format
 from campaign.simulator.config import SimulatorConfig
 from campaign.simulator.faults import Fault
 from tests.console.campaigns_given import Scene, scene

@@ -14,8 +14,8 @@ from campaign.console.campaigns.charts import Charts
 from campaign.console.campaigns.ledger_reads import LedgerReads
 from campaign.console.pages import as_part, campaign_page, static_files
 from campaign.domain.model import Status
+from campaign.domain.text.reasons import reason_in_words
 from campaign.ledger.port import LedgerReader
-from campaign.reporter.reasons import reason_in_words
 from campaign.simulator.config import SimulatorConfig
 from campaign.simulator.faults import Fault
 from tests.console.campaigns_given import scene

@@ -14,7 +14,7 @@ import pytest
 from campaign.console.drafts.draft import Draft, Stage, Upload
 from campaign.console.drafts.store import KEPT_SECONDS, DraftStore
 from campaign.domain.model import Invalid, Skip
-from campaign.reporter.reasons import reason_in_words
+from campaign.domain.text.reasons import reason_in_words
 from campaign.simulator.config import ENTITY
 from campaign.simulator.passes import PassChange
 from tests.console.answers import TEXTS

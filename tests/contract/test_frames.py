@@ -8,8 +8,8 @@ from campaign.domain.model import NEEDS_ATTENTION, RESULT_COLUMNS, Status
 from campaign.ledger.port import CampaignRecord, Ledger, LedgerReader
 from campaign.ledger.records import ROWS_AT_ONCE
 from campaign.reporter import frames as made
+from campaign.reporter.files.target import Layout
 from campaign.reporter.frames import frame_of, needing_attention, tables
-from campaign.reporter.target import Layout
 from tests.contract.given import campaign_of, staged
 from tests.contract.test_result_columns import of_every_kind
 

@@ -3,11 +3,11 @@
 from dataclasses import replace
 
 from campaign.domain.model import SENT_TO, Counts, Settlement, Status
+from campaign.domain.text.reasons import reason_in_words
 from campaign.insights import view
 from campaign.ledger.port import CampaignRecord, DesiredState, Ledger, LedgerReader
 from campaign.reporter.comparison import Comparison, Line, rates
 from campaign.reporter.figures import figures
-from campaign.reporter.reasons import reason_in_words
 from tests.contract.backends import HandClock
 from tests.contract.given import campaign_of, ends, spec, staged
 

@@ -14,6 +14,7 @@ import pytest
 from campaign.app.campaign_settings import check_schedule
 from campaign.app.results.results_path import check_writable
 from campaign.atomic import writing
+from campaign.cli.logs.metrics import write_metrics
 from campaign.cli.logs.sinks import LogFile
 from campaign.console.auth.users import check_password
 from campaign.console.console_settings import ConsoleSettings
@@ -26,9 +27,8 @@ from campaign.engine.protocol import check_settings
 from campaign.ledger import ledger_errors
 from campaign.ledger.postgres.connection import parse
 from campaign.ledger.sqlite.connection import in_words, prepare
-from campaign.reporter.metrics import write_metrics
+from campaign.reporter.files.target import MOST_COLUMNS, MOST_ROWS
 from campaign.reporter.page import check_page_writable
-from campaign.reporter.target import MOST_COLUMNS, MOST_ROWS
 from campaign.sender.api.api_url import check_token, check_url
 from campaign.sender.api.network import network_to
 from campaign.settings import GivenSettings

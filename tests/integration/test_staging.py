@@ -13,7 +13,7 @@ from campaign.domain.errors import OtherContentError, UsageError
 from campaign.domain.model import Status
 from campaign.ledger.port import CampaignSpec, DesiredState
 from campaign.ledger.sqlite import SqliteLedger, SqliteReader
-from campaign.reporter.results import write_results
+from campaign.reporter.files.results import write_results
 from campaign.settings import GivenSettings
 from tests.contract.given import ends
 from tests.unit.reporter_given import by_column

@@ -6,7 +6,7 @@ import pytest
 
 from campaign.domain.errors import UsageError
 from campaign.domain.lists.locations import ObjectUrl, parse_location, place_of, unexpanded_variable
-from campaign.reporter.target import failed_path, same_file
+from campaign.reporter.files.target import failed_path, same_file
 from campaign.settings import GivenSettings, Settings
 from tests.errors import raises
 

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from campaign.cli.logs import metrics_writer
+from campaign.cli.logs.metrics import Figures, render, write_metrics
 from campaign.cli.logs.metrics_writer import MetricsWriter
 from campaign.domain.errors import UsageError
 from campaign.domain.model import Counts, Status
-from campaign.reporter.metrics import Figures, render, write_metrics
 from tests.errors import raises
 
 Samples = dict[tuple[str, tuple[str, ...]], float]

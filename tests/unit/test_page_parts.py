@@ -6,10 +6,10 @@ import pandas as pd
 import pytest
 
 from campaign.domain.model import Status
+from campaign.domain.text.lines import percent
 from campaign.ledger.port import RunnerRecord
 from campaign.reporter.charts import band_in_words
 from campaign.reporter.figures import MOST_GROUPS, Latencies, by_value, without_values, wordings
-from campaign.reporter.lines import percent
 from campaign.reporter.pauses import Kind, pauses, spells
 from campaign.reporter.svg import scoped
 from tests.unit.reporter_given import attempts, by_column, row

@@ -19,8 +19,8 @@ from campaign import atomic
 from campaign.atomic import LEFT_BEHIND_SECONDS, AtomicFile, writing
 from campaign.domain.errors import CampaignError, DiskFullError, UsageError
 from campaign.domain.model import ResultRow
-from campaign.reporter import results
-from campaign.reporter.results import failed_path, write_results
+from campaign.reporter.files import results
+from campaign.reporter.files.results import failed_path, write_results
 from tests.errors import raises
 from tests.examples import slow_after
 from tests.unit.reporter_given import FAILED, by_column, names, row

@@ -16,9 +16,9 @@ from campaign.domain.text.formula_escape import escape_formula, unescape_formula
 from campaign.insights import iso
 from campaign.loader.frames import rows_of
 from campaign.loader.table import open_table
-from campaign.reporter.formats import neutralised, time_texts, write_csv
+from campaign.reporter.files.formats import neutralised, time_texts, write_csv
+from campaign.reporter.files.target import Layout
 from campaign.reporter.frames import TEXT, milliseconds, tables
-from campaign.reporter.target import Layout
 from tests.unit.reporter_given import DELIVERED, FAILED, OWN, PENDING, by_column, row
 
 CELLS = (

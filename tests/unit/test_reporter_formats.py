@@ -16,10 +16,10 @@ from python_calamine import CalamineWorkbook
 from campaign.domain.errors import UsageError
 from campaign.domain.model import RESULT_COLUMNS, ResultRow
 from campaign.domain.text.formula_escape import escape_formula
-from campaign.reporter.formats import write_jsonl, write_parquet
+from campaign.reporter.files.formats import write_jsonl, write_parquet
+from campaign.reporter.files.target import CELL_UNITS, MOST_ROWS, Layout
+from campaign.reporter.files.xlsx import CUT_MARK, write_xlsx
 from campaign.reporter.frames import FRAME_BYTES, FRAME_ROWS, tables
-from campaign.reporter.target import CELL_UNITS, MOST_ROWS, Layout
-from campaign.reporter.xlsx_file import CUT_MARK, write_xlsx
 from tests.errors import raises
 from tests.unit.reporter_given import FAILED, OWN, PENDING, UNKNOWN, by_column, row
 

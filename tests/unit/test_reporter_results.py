@@ -14,8 +14,8 @@ from campaign.app.results.results_path import check_writable
 from campaign.domain.errors import InputError, LedgerError, UsageError
 from campaign.domain.model import RESULT_COLUMNS, ResultRow
 from campaign.ledger.records import ROWS_AT_ONCE
-from campaign.reporter.results import Format, ResultsTarget, Written, failed_path, write_results
-from campaign.reporter.target import CELL_UNITS, MOST_ROWS
+from campaign.reporter.files.results import Format, Written, failed_path, write_results
+from campaign.reporter.files.target import CELL_UNITS, MOST_ROWS, format_of
 from tests.errors import raises
 from tests.unit.reporter_given import DELIVERED, FAILED, INVALID, OWN, PENDING, UNKNOWN, by_column, names, row
 
@@ -33,7 +33,7 @@ def read_csv(path: Path) -> list[dict[str, str]]:
 
 
 def row_numbers(path: Path) -> list[int]:
-    match ResultsTarget(path=path).format:
+    match format_of(path):
         case Format.CSV:
             return [int(line["delivery_row"]) for line in read_csv(path)]
         case Format.PARQUET:
@@ -154,12 +154,12 @@ def test_one_file_can_not_be_both(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["promo", "promo.txt", "promo.csv.gz", ".csv", "promo.xls"])
 def test_other_suffixes_are_refused_with_the_four(name: str) -> None:
     with raises(UsageError, "bad_suffix"):
-        ResultsTarget(path=Path(name))
+        format_of(Path(name))
 
 
 @pytest.mark.parametrize(("name", "expected"), [("a.CSV", Format.CSV), ("b/a.v2.Parquet", Format.PARQUET), ("a.xlsx", Format.XLSX)])
 def test_the_suffix_chooses_the_format(name: str, expected: Format) -> None:
-    assert ResultsTarget(path=Path(name)).format is expected
+    assert format_of(Path(name)) is expected
 
 
 @pytest.mark.parametrize(("results", "expected"), [("a/promo.csv", "a/promo.failed.csv"), ("promo.v2.xlsx", "promo.v2.failed.csv")])

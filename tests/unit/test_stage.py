@@ -21,7 +21,7 @@ from campaign.loader.frames import rows_of
 from campaign.loader.messages import MessageLimits, Messages, plan_messages
 from campaign.loader.stage import Stager
 from campaign.loader.table import open_table
-from campaign.reporter.results import write_results
+from campaign.reporter.files.results import write_results
 from tests.errors import raises
 from tests.examples import examples
 from tests.unit.loader_given import reading_here

@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from campaign.domain.model import CampaignState, Counts, Invalid, Skip, Status
+from campaign.domain.text.lines import WIDTH
+from campaign.domain.text.reasons import NO_REASON, ended_in_words, reason_in_words
 from campaign.insights import CampaignView, rows_left_code
 from campaign.ledger.port import CampaignRecord, CampaignSpec, DesiredState
-from campaign.reporter.reasons import NO_REASON, ended_in_words, reason_in_words
-from campaign.reporter.summary import WIDTH, in_words
+from campaign.reporter.summary import in_words
 from campaign.sender.stop import StopReason
 
 LABELS = ("delivered", "accepted", "not delivered", "failed", "unknown", "invalid", "skipped", "being sent", "not sent yet")

@@ -26,7 +26,7 @@ from campaign.ledger.port import LedgerReader, RowMessage
 from campaign.ledger.sqlite import SqliteLedger, SqliteReader
 from campaign.loader.messages import length_as_shown
 from campaign.loader.table import Table
-from campaign.reporter.results import write_results
+from campaign.reporter.files.results import write_results
 from campaign.sender.port import Observer
 from campaign.settings import Settings, Via
 

@@ -12,11 +12,11 @@ from campaign.domain.model import NEEDS_ATTENTION, Outcome, ResultRow, Status
 from campaign.domain.retry_selection import Selection
 from campaign.domain.schedule import known_zones
 from campaign.domain.text.formula_escape import lost_characters
+from campaign.domain.text.lines import rows as rows_in_words
 from campaign.ledger.port import CampaignRecord, LedgerReader
 from campaign.ledger.records import CorrectedRow
 from campaign.loader.columns import check_pass_id, find_message_column, listed, pass_key, shown
 from campaign.loader.messages import MessageLimits, Messages, Rendered, as_it_was, one_line_end, plan_messages
-from campaign.reporter.lines import rows as rows_in_words
 from campaign.settings import Settings
 
 SHOWN: Final = 10

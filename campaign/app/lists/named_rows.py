@@ -11,10 +11,10 @@ from campaign.domain.errors import InputError
 from campaign.domain.model import BY_OUTCOME, Invalid, Outcome, ResultRow, Status
 from campaign.domain.retry_selection import Selection
 from campaign.domain.text.formula_escape import unescape_formula
+from campaign.domain.text.lines import rows as rows_in_words
 from campaign.ledger.port import CampaignRecord, LedgerReader
 from campaign.loader.columns import check_pass_id, find_id_column, pass_key, shown
 from campaign.loader.table import Table, open_table
-from campaign.reporter.lines import rows as rows_in_words
 
 RETRIED: Final = "retried"
 NOT_IN_CAMPAIGN: Final = "not_in_campaign"

@@ -15,10 +15,10 @@ from campaign.app.session import Tell
 from campaign.domain.errors import OtherContentError, StoppedError, UsageError
 from campaign.domain.lists.message_lint import LintFinding
 from campaign.domain.model import StagedRow
+from campaign.domain.text.reasons import concern_in_words
 from campaign.insights import command_line
 from campaign.ledger.port import CampaignRecord, CampaignSpec, DesiredState, Ledger, LedgerReader
 from campaign.loader.near import NearIdFinder
-from campaign.reporter.reasons import concern_in_words
 
 LOOK_SECONDS: Final = 0.2
 

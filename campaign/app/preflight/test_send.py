@@ -14,9 +14,9 @@ from campaign.app.session import Finished, UserInterface, session
 from campaign.domain.errors import InputError, UsageError
 from campaign.domain.lists.sheet import place
 from campaign.domain.model import Invalid, Outcome, StagedRow, Status
+from campaign.domain.text.reasons import reason_in_words
 from campaign.ledger.port import LedgerReader
 from campaign.loader.columns import check_pass_id, pass_key
-from campaign.reporter.reasons import reason_in_words
 from campaign.settings import Settings
 
 _AT_ONCE: Final = dict.fromkeys(("window", "start_at", "not_after", "sample", "canary", "limit")) | {

@@ -23,7 +23,7 @@ from campaign.ledger.port import CampaignRecord, LedgerReader
 from campaign.loader.columns import ids_of, loosely
 from campaign.loader.source import Source
 from campaign.loader.table import open_table
-from campaign.reporter.target import Format, failed_path, same_file
+from campaign.reporter.files.target import Format, failed_path, same_file
 from campaign.settings import Settings
 
 if TYPE_CHECKING:

@@ -12,14 +12,14 @@ from campaign.domain.lists.locations import Location, parse_location
 from campaign.domain.model import Status
 from campaign.insights import view
 from campaign.ledger.port import CampaignRecord, LedgerReader
-from campaign.reporter.target import failed_path
+from campaign.reporter.files.target import failed_path
 from campaign.setting_types import given_path
 from campaign.settings import Settings
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from campaign.reporter.results import Written
+    from campaign.reporter.files.results import Written
 
 
 def write_report(reader: LedgerReader, record: CampaignRecord, place: Location, *, by: str = "", ledger: str = "") -> None:
@@ -73,8 +73,8 @@ def results(name: str, settings: Settings, *, statuses: Iterable[Status] = ()) -
     Raises:
         UsageError: there is no such campaign.
     """
+    from campaign.reporter.files.target import Layout
     from campaign.reporter.frames import frame_of, tables
-    from campaign.reporter.target import Layout
 
     with reading(settings) as reader:
         record = _kept(reader, name)

@@ -21,16 +21,16 @@ from campaign.domain.lists.sheet import NO_LINES, SheetLines
 from campaign.domain.model import RESULT_COLUMNS
 from campaign.domain.text.formula_escape import escape_formula, unescape_formula
 from campaign.domain.text.sanitize import sanitize_for_terminal
-from campaign.reporter.target import (
+from campaign.reporter.files.target import (
     CELL_UNITS,
     MOST_COLUMNS,
     MOST_ROWS,
     SURELY_FITS,
     Format,
     Layout,
-    ResultsTarget,
     failed_path,
     fits,
+    format_of,
     same_file,
     too_many_columns,
     too_many_rows,
@@ -184,10 +184,10 @@ def check_writable(
         InputError: a column of the list has the name of one that results add, or two have the same name; or a cell is longer than the
             format can hold.
     """
-    target = ResultsTarget(path=path)
+    format_ = format_of(path)
     failed = failed_path(path)
     Layout.of(columns)
-    if target.format is Format.XLSX:
+    if format_ is Format.XLSX:
         _check_fits_a_sheet(path, columns, rows, batches, list_file=list_file, lines=lines)
     if list_file is not None:
         _check_not_the_list(path, failed, list_file)

@@ -12,9 +12,9 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from campaign.app.progress_state import Tally
+from campaign.cli.logs.metrics import Figures, write_metrics
 from campaign.cli.logs.setup import tell
 from campaign.domain.model import Counts, Settlement, Status
-from campaign.reporter.metrics import Figures, write_metrics
 
 OUTCOMES: Final = ("delivered", "not_delivered", "failed", "unknown", "retried", "throttled")
 EVERY_SECONDS: Final = 15.0

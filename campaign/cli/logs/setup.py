@@ -106,7 +106,7 @@ def run_ended(view: "CampaignView") -> None:
     import structlog
 
     from campaign.domain.model import CampaignState
-    from campaign.reporter.reasons import ended_in_words
+    from campaign.domain.text.reasons import ended_in_words
 
     # A campaign that was only staged has not ended.
     was_sent = view.counts.open and view.state is not CampaignState.STAGED

@@ -5,10 +5,10 @@ from datetime import datetime
 from typing import Final
 
 from campaign.app.campaigns import History, Run
+from campaign.domain.text.lines import rows
+from campaign.domain.text.reasons import ended_in_words
 from campaign.domain.text.sanitize import sanitize_for_terminal
 from campaign.insights import CampaignView
-from campaign.reporter.lines import rows
-from campaign.reporter.reasons import ended_in_words
 from campaign.reporter.summary import in_words
 
 LONGEST_NAME: Final = 40

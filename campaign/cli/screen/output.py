@@ -15,10 +15,10 @@ from campaign.domain.lists.sheet import place, places, where_rows_are_counted
 from campaign.domain.model import CampaignState, Status
 from campaign.domain.reach import WORDS, Reach
 from campaign.domain.text.durations import words
+from campaign.domain.text.lines import rows
+from campaign.domain.text.reasons import concern_in_words, reason_in_words
 from campaign.domain.text.sanitize import sanitize_for_terminal
 from campaign.insights import CampaignView
-from campaign.reporter.lines import rows
-from campaign.reporter.reasons import concern_in_words, reason_in_words
 from campaign.reporter.summary import in_words
 
 if TYPE_CHECKING:

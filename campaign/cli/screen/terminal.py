@@ -89,8 +89,8 @@ def agree(warning: str, question: str) -> bool:
     Raises:
         KeyboardInterrupt: Ctrl-C, or the end of the input.
     """
+    from campaign.domain.text.lines import WIDTH, wrapped
     from campaign.domain.text.sanitize import sanitize_for_terminal
-    from campaign.reporter.lines import WIDTH, wrapped
 
     if not sys.stdin.isatty():
         return False
@@ -108,9 +108,9 @@ def confirm(question: "Question") -> bool:
     """
     from campaign.app.confirmation import new_in_words
     from campaign.domain.errors import UsageError
+    from campaign.domain.text.lines import WIDTH, wrapped
+    from campaign.domain.text.reasons import concern_in_words
     from campaign.domain.text.sanitize import sanitize_for_terminal
-    from campaign.reporter.lines import WIDTH, wrapped
-    from campaign.reporter.reasons import concern_in_words
 
     if not sys.stdin.isatty():
         raise UsageError(

@@ -14,7 +14,7 @@ from campaign.console.audit_log import record
 from campaign.console.campaigns.context import RequestedCampaign, context_of, controlled_campaign, requested_campaign
 from campaign.console.campaigns.exports import Wanted, Which
 from campaign.console.console import console_of
-from campaign.reporter.target import Format
+from campaign.reporter.files.target import Format
 
 CHUNK_BYTES: Final = 1 << 18
 PATIENCE_SECONDS: Final = 60.0

@@ -18,7 +18,7 @@ from campaign.app.results.report import write_report
 from campaign.domain.errors import CampaignError
 from campaign.domain.model import NEEDS_ATTENTION, Counts
 from campaign.ledger.port import CampaignRecord, LedgerReader
-from campaign.reporter.results import Format, write_results
+from campaign.reporter.files.results import Format, write_results
 from campaign.settings import Settings
 
 AT_ONCE: Final = 2

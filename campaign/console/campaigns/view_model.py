@@ -8,10 +8,10 @@ from campaign.console.pages import campaign_page
 from campaign.domain.lists.query import list_title
 from campaign.domain.model import BY_OUTCOME, EXPLAINED, RETRYABLE, CampaignState, Status
 from campaign.domain.text.durations import words as duration
+from campaign.domain.text.reasons import reason_in_words
 from campaign.domain.text.sanitize import sanitize_for_terminal
 from campaign.insights import CampaignView
-from campaign.reporter.reasons import reason_in_words
-from campaign.reporter.status_text import batches_in_words, state_in_words
+from campaign.reporter.summary import batches_in_words, state_in_words
 
 AT_WORK: Final = frozenset({CampaignState.SENDING, CampaignState.WAITING})
 _STATES: Final = {

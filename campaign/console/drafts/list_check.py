@@ -14,7 +14,7 @@ from campaign.console.drafts.inspection import PROBLEMS, Finding, ListCheck, Spe
 from campaign.domain.errors import CampaignError
 from campaign.domain.lists.sheet import place, places
 from campaign.domain.model import Status
-from campaign.reporter.reasons import concern_in_words, reason_in_words
+from campaign.domain.text.reasons import concern_in_words, reason_in_words
 from campaign.settings import Settings
 
 PRINTED_EVERY_SECONDS: Final = 0.5

@@ -20,8 +20,8 @@ from campaign.console.drafts.wizard import Step
 from campaign.console.subprocesses import CommandSpec, RunningCommand, start_command
 from campaign.domain.errors import CampaignError, UsageError
 from campaign.domain.model import Status
+from campaign.domain.text.reasons import reason_in_words
 from campaign.loader.columns import check_pass_id
-from campaign.reporter.reasons import reason_in_words
 
 MOST_SECONDS: Final = 60.0
 LOOK_SECONDS: Final = 0.1

@@ -16,8 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from campaign.domain.text.formula_escape import escape_formula
+from campaign.reporter.files.target import Layout
 from campaign.reporter.frames import CATEGORIES, TEXT, schema_of
-from campaign.reporter.target import Layout
 
 _QUOTED_FOR: Final = (",", '"', "\r", "\n")
 _DECIMAL: Final = pa.decimal64(17, 1)

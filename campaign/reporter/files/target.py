@@ -30,27 +30,17 @@ class Format(StrEnum):
     XLSX = ".xlsx"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResultsTarget:
-    """A path whose suffix determines the format.
+def format_of(path: Location) -> Format:
+    """The format that a path's suffix determines.
 
     Raises:
         UsageError: no format has this suffix.
     """
-
-    path: Location
-
-    def __post_init__(self) -> None:
-        if self.path.suffix.lower() not in set(Format):
-            raise UsageError(
-                f"{self.path}: a results file ends in .csv, .parquet, .jsonl or .xlsx; give it one of these endings.",
-                code="bad_suffix",
-                file=self.path,
-            )
-
-    @property
-    def format(self) -> Format:
-        return Format(self.path.suffix.lower())
+    if path.suffix.lower() not in set(Format):
+        raise UsageError(
+            f"{path}: a results file ends in .csv, .parquet, .jsonl or .xlsx; give it one of these endings.", code="bad_suffix", file=path
+        )
+    return Format(path.suffix.lower())
 
 
 def failed_path(results: PlaceT) -> PlaceT:

@@ -9,12 +9,12 @@ from campaign.atomic import AtomicFile, writing
 from campaign.domain.errors import UsageError
 from campaign.domain.lists.locations import Location
 from campaign.ledger.records import ResultColumns
-from campaign.reporter.target import Format, Layout, ResultsTarget, failed_path, same_file
+from campaign.reporter.files.target import Format, Layout, failed_path, format_of, same_file
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Format", "ResultsTarget", "Written", "failed_path", "write_results"]
+__all__ = ["Format", "Written", "failed_path", "write_results"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,33 +49,50 @@ def write_results(
         DiskFullError: there is no space left; the old files are unchanged.
         InputError: two columns would have the same name.
     """
-    from campaign.reporter.frames import tables
+    from campaign.reporter.files.formats import CsvEncoder
+    from campaign.reporter.frames import needing_attention, tables
 
-    target = ResultsTarget(path=path)
-    layout = Layout.of(columns)
+    format_, layout = format_of(path), Layout.of(columns)
     if failed is not None and same_file(path, failed):
         raise UsageError(
             f"{path} can't hold the results and the failed rows as well. Choose another place for one of them.",
             code="same_file_twice",
             file=path,
         )
+    rows = failed_rows = 0
     with ExitStack() as stack:
         results = stack.enter_context(AtomicFile(path))
-        failures = _Failures(stack.enter_context(AtomicFile(failed)), layout) if failed is not None else None
-        tally = _Tally(failures=failures)
+        failures = stack.enter_context(AtomicFile(failed)) if failed is not None else None
+
+        def copied() -> "Iterator[pa.Table]":
+            """Every table; the rows that need attention are counted, and written to the failed-rows file."""
+            nonlocal rows, failed_rows
+            encoder = None
+            for table in tables(parts, layout=layout, campaign=campaign):
+                failing = needing_attention(table)
+                rows, failed_rows = rows + len(table), failed_rows + len(failing)
+                if failures is not None and len(failing):
+                    with writing(failures.path):
+                        encoder = encoder or CsvEncoder(failures.file, layout)
+                        encoder.write(failing)
+                yield table
+
         with writing(path):
-            _encode(target, results, layout, tally.watched(tables(parts, layout=layout, campaign=campaign)))
+            _encode(format_, results, layout, copied())
         results.sync()
-        if failures is not None:
-            failures.settle(empty=not tally.failed_rows)
+        if failures is not None and failed_rows:
+            failures.sync()
+            failures.commit()
+        elif failures is not None:
+            failures.remove_target()
         results.commit()
-    return Written(results=path, failed=failed if tally.failed_rows else None, rows=tally.rows, failed_rows=tally.failed_rows)
+    return Written(results=path, failed=failed if failed_rows else None, rows=rows, failed_rows=failed_rows)
 
 
-def _encode(target: ResultsTarget, draft: AtomicFile, layout: Layout, tables: "Iterable[pa.Table]") -> None:
-    from campaign.reporter.formats import write_csv, write_jsonl, write_parquet
+def _encode(format_: Format, draft: AtomicFile, layout: Layout, tables: "Iterable[pa.Table]") -> None:
+    from campaign.reporter.files.formats import write_csv, write_jsonl, write_parquet
 
-    match target.format:
+    match format_:
         case Format.CSV:
             write_csv(draft.file, layout, tables)
         case Format.PARQUET:
@@ -83,50 +100,8 @@ def _encode(target: ResultsTarget, draft: AtomicFile, layout: Layout, tables: "I
         case Format.JSONL:
             write_jsonl(draft.file, layout, tables)
         case Format.XLSX:
-            from campaign.reporter.xlsx_file import write_xlsx
+            from campaign.reporter.files.xlsx import write_xlsx
 
-            write_xlsx(draft.file, layout, tables, path=target.path, scratch=draft.temp_path)
+            write_xlsx(draft.file, layout, tables, path=draft.path, scratch=draft.temp_path)
         case _:
-            assert_never(target.format)
-
-
-class _Failures:
-    """The draft of the failed-rows file."""
-
-    def __init__(self, draft: AtomicFile, layout: Layout) -> None:
-        from campaign.reporter.formats import CsvEncoder
-
-        self._draft = draft
-        with writing(draft.path):
-            self._encoder = CsvEncoder(draft.file, layout)
-
-    def write(self, table: "pa.Table") -> None:
-        with writing(self._draft.path):
-            self._encoder.write(table)
-
-    def settle(self, *, empty: bool) -> None:
-        if empty:
-            self._draft.remove_target()
-            return
-        self._draft.sync()
-        self._draft.commit()
-
-
-@dataclass(slots=True, kw_only=True)
-class _Tally:
-    """Counts the rows of the tables, and copies those that need attention to the failed-rows file."""
-
-    failures: _Failures | None
-    rows: int = 0
-    failed_rows: int = 0
-
-    def watched(self, tables: "Iterable[pa.Table]") -> "Iterator[pa.Table]":
-        from campaign.reporter.frames import needing_attention
-
-        for table in tables:
-            failed = needing_attention(table)
-            self.rows += len(table)
-            self.failed_rows += len(failed)
-            if self.failures is not None and len(failed):
-                self.failures.write(failed)
-            yield table
+            assert_never(format_)

@@ -20,8 +20,8 @@ from xlsxwriter.exceptions import FileCreateError, FileSizeError
 from campaign.domain.errors import UsageError
 from campaign.domain.lists.locations import Location
 from campaign.domain.text.formula_escape import escape_formula
-from campaign.reporter.formats import rows_of
-from campaign.reporter.target import (
+from campaign.reporter.files.formats import rows_of
+from campaign.reporter.files.target import (
     CELL_UNITS,
     INSTEAD,
     MOST_COLUMNS,
