@@ -21,7 +21,7 @@ from campaign.domain.schedule import known_zones
 from campaign.domain.text.formula_escape import strip_unseen, unescape_formula
 from campaign.loader.columns import Layout, check_pass_id, ids_of, pass_key, shown
 from campaign.loader.frames import TEXT, rows_of
-from campaign.loader.messages import Columns, Messages, Rendered, as_it_was
+from campaign.loader.messages import Messages, Rendered, as_it_was, cells_in
 from campaign.loader.repeats import Repeated
 
 if TYPE_CHECKING:
@@ -87,15 +87,14 @@ class Stager:
         """Rows that were never sent: plain rows by column, the others one by one."""
         cells_of = [pa.array(frame.iloc[:, place]) for place in range(frame.shape[1])]
         _add_content(self._hash, cells_of)
-        columns = Columns(frame)
-        ids = columns[self.layout.id_place]
+        ids = cells_in(frame, self.layout.id_place)
         odd, keys = ids_of(ids)
         try:
-            rendered = messages.render_columns(columns)
+            rendered = messages.render_columns(frame)
         except InputError as error:
             raise self._at_row(error, first - 1 + (error.row or 1)) from error
         texts = rendered.texts
-        zones = self._zones(columns)
+        zones = self._zones(frame)
         among = self.repeated or Repeated.nothing()
         repeated = set(among.among(keys))
         alone = {*rendered.refused, *odd, *(at for at, zone in enumerate(zones or ()) if zone is None)}
@@ -155,10 +154,10 @@ class Stager:
             outcome = replace(outcome, status=Status.INVALID, reason=reason, error=error)
         return StagedRow(row=number, pass_id=pass_id, pass_key=pass_key(pass_id), message=text, cells=cells, outcome=outcome, zone=zone)
 
-    def _zones(self, columns: Columns) -> Sequence[str | None] | None:
+    def _zones(self, frame: "pd.DataFrame") -> Sequence[str | None] | None:
         """Each row's time zone, as `_zone` returns it; None if the list has no column of time zones."""
         place = self.layout.zone_place
-        return None if place is None else list(map(self._zone, columns[place]))
+        return None if place is None else list(map(self._zone, cells_in(frame, place)))
 
     def _zone(self, named: str) -> str | None:
         """A row's time zone, empty for the run's time zone; None if it is unknown and `zones_must_be_known`."""

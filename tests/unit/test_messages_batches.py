@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from campaign.domain.errors import InputError
 from campaign.domain.model import Invalid
-from campaign.loader.messages import Columns, MessageLimits, Messages, RenderedBatch, plan_messages
+from campaign.loader.messages import MessageLimits, Messages, RenderedBatch, plan_messages
 from campaign.loader.messages.result import MAX_CELL
 from campaign.loader.messages.template import Source, Template
 from campaign.loader.messages.variables import Variables
@@ -47,8 +47,8 @@ PART = st.sampled_from(
 )
 
 
-def columns(rows: Sequence[tuple[str, ...]]) -> Columns:
-    return Columns(pd.DataFrame(rows, dtype="str"))
+def columns(rows: Sequence[tuple[str, ...]]) -> pd.DataFrame:
+    return pd.DataFrame(rows, dtype="str")
 
 
 def by_itself(messages: Messages, rows: Sequence[tuple[str, ...]]) -> RenderedBatch:
@@ -116,14 +116,6 @@ def test_messages_of_a_column_at_once_are_what_each_is_by_itself() -> None:
     batch = messages.render_columns(columns(rows))
     assert batch == by_itself(messages, rows)
     assert batch.texts == ["Hi\nthere", "", "", "", "", "👩\u200d👧", "Zoë"]
-
-
-def test_a_frame_gives_its_columns_as_lists() -> None:
-    frame = pd.DataFrame({"name": ["007", "", "Zoë"], "code": ["X1", "X2", "X3"]}, dtype="str")
-    messages = plan_messages(list(frame.columns), message="Hi {{ name }}, {{ code | lower }}", template=None, templates=None)
-    batch = messages.render_columns(Columns(frame))
-    assert batch.texts == ["Hi 007, x1", "", "Hi Zoë, x3"]
-    assert batch == by_itself(messages, [("007", "X1"), ("", "X2"), ("Zoë", "X3")])
 
 
 def test_messages_of_a_folder_at_once_are_what_each_is_by_itself(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 
 from campaign.domain.errors import InputError
-from campaign.loader.messages import Columns, MessageLimits, plan_messages
+from campaign.loader.messages import MessageLimits, plan_messages
 from tests.examples import slow_after
 
 GIVEN: dict[str, Any] = json.loads(Path(__file__).with_name("data").joinpath("messages_before.json").read_text(encoding="utf-8"))
@@ -29,7 +29,7 @@ def outcome(template: str) -> list[list[str]] | None:
     except InputError:
         return None
     found = [messages.render(row) for row in GIVEN["rows"]]
-    batch = messages.render_columns(Columns(pd.DataFrame(GIVEN["rows"], dtype="str")))
+    batch = messages.render_columns(pd.DataFrame(GIVEN["rows"], dtype="str"))
     assert [rendered.text for rendered in found] == batch.texts
     return [[rendered.reason or "", rendered.text] for rendered in found]
 

@@ -6,7 +6,7 @@ import pytest
 
 from campaign.domain.model import Invalid
 from campaign.loader.messages import Rendered
-from tests.unit.messages_given import HANG_SECONDS, is_sentence, plan, refused, render
+from tests.unit.messages_given import HANG_SECONDS, is_sentence, plan
 
 COLUMNS = ("id", "n", "a", "b")
 ORDINARY = ("p1", "3", "x", "-")
@@ -78,18 +78,6 @@ def test_cells_that_can_not_be_computed_with_make_their_row_invalid(template: st
     assert ASKS_FOR_TOO_MUCH not in rendered.error
 
 
-def test_a_template_that_is_absurd_by_itself_is_refused_whole_whatever_the_cells() -> None:
-    refused("{% for i in range(10000) %}{% for j in range(10000) %}{{ points | int }}{% endfor %}{% endfor %}")
-    refused("{{ code.center(99999999 + (points | int)) }}")
-
-
-def test_an_absurd_branch_that_no_ordinary_row_takes_costs_only_the_rows_that_do() -> None:
-    loops = "{% for i in range(10000) %}{% for j in range(10000) %}{% endfor %}{% endfor %}"
-    messages = plan("{% if code == 'X1' %}" + loops + "{% endif %}Hi {{ first_name }}")
-    assert messages.render(("p1", "Anna", "X1", "s", "1")).reason is Invalid.TEMPLATE_FAILED
-    assert messages.render(("p1", "Anna", "X2", "s", "1")).text == "Hi Anna"
-
-
 def test_a_long_cell_that_is_named_thousands_of_times_is_never_put_together() -> None:
     cells = ("", "x" * 130_000, "", "", "")
     messages = plan("{{ first_name }}" * 2_000)
@@ -98,7 +86,3 @@ def test_a_long_cell_that_is_named_thousands_of_times_is_never_put_together() ->
     assert time.thread_time() - began < HANG_SECONDS
     assert {rendered.reason for rendered in found} == {Invalid.MESSAGE_TOO_LONG}
     assert found[0].error.startswith("The column “First name” has 130,000 characters")
-
-
-def test_ordinary_numbers_from_cells_still_do_their_work() -> None:
-    assert render("{% for i in range(points | int) %}{{ '*' }}{% endfor %}", ("p", "A", "B", "C", "5")) == "*****"

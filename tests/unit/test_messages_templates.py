@@ -205,7 +205,3 @@ def test_the_documentation_lists_what_there_is(row: str, names: Mapping[str, obj
     text = Path(__file__).parents[2].joinpath("docs/marketing/messages.md").read_text(encoding="utf-8")
     listed = " ".join(re.findall(r"`([^`]*)`", next(line for line in text.splitlines() if line.startswith(f"| {row} |"))))
     assert sorted(listed.split()) == sorted(names)
-
-
-def test_every_column_is_a_variable() -> None:
-    assert render("{{ pass_id }} {{ first_name }} {{ code }} {{ shop }} {{ points }}") == "p1 Anna X1 Köln 120"

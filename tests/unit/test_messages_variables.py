@@ -10,7 +10,7 @@ from campaign.domain.errors import TemplateError
 from campaign.loader.columns import same_name
 from campaign.loader.messages import plan_messages, variables
 from campaign.loader.messages.variables import RESERVED, Variables
-from tests.unit.messages_given import ANNA, plan, refused, refused_at
+from tests.unit.messages_given import plan, refused, refused_at
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,3 @@ def test_names_that_a_template_can_not_tell_apart_are_no_error_if_it_uses_none()
 def test_a_message_column_beside_names_that_are_alike_is_sent() -> None:
     messages = plan_messages(["id", "name", "Name", "message"], message=None, template=None, templates=None)
     assert messages.render(["1", "a", "b", "Hi"]).text == "Hi"
-
-
-def test_an_exact_name_beside_others_is_still_that_column() -> None:
-    assert plan("{{ first_name }}").render(ANNA).text == "Anna"

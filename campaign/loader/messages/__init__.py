@@ -6,24 +6,24 @@ cost is bounded before it runs. `template` runs it with a budget for each row.
 
 from campaign.loader.messages.resolve import plan_messages
 from campaign.loader.messages.result import (
-    Columns,
     MessageLimits,
     Messages,
     Rendered,
     RenderedBatch,
     as_it_was,
+    cells_in,
     length_as_shown,
     one_line_end,
 )
 from campaign.loader.messages.variables import variables
 
 __all__ = [
-    "Columns",
     "MessageLimits",
     "Messages",
     "Rendered",
     "RenderedBatch",
     "as_it_was",
+    "cells_in",
     "length_as_shown",
     "one_line_end",
     "plan_messages",

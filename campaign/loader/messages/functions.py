@@ -232,17 +232,10 @@ def _whole(text: str) -> int:
         return int(float(text))
 
 
-def _join(value: object, d: object = "") -> object:
-    items = _items(value)
-    texts = [_text(item) for item in items]
-    separator = _text(d)
+def _join(value: object, d: object = "") -> str:
+    texts, separator = [_text(item) for item in _items(value)], _text(d)
     _check_size(sum(map(len, texts)) + len(separator) * len(texts))
-    return marked(separator.join(texts), _field_of(items))
-
-
-def _sum(value: object) -> object:
-    items = _items(value)
-    return marked(sum(map(_number, items)), _field_of(items))
+    return separator.join(texts)
 
 
 def _replace(value: object, old: object, new: object, count: int | None = None) -> str:
@@ -288,14 +281,8 @@ def _sort(value: object, reverse: object = False, case_sensitive: object = False
 
 
 def _map(value: object, name: str, *args: object) -> list[object]:
-    function, absorbs = FILTERS[name], f"f_{name}" in _ABSORBING
-    results = []
-    for item in _items(value):
-        result = function(item, *args)
-        # The budget pays for each result before the next, because many results together could be large.
-        BUDGET.spend(_STEP + _measure(result))
-        results.append(result if absorbs else marked(result, _field_of([item, *args])))
-    return results
+    # Guarded, so that the budget pays for each result before the next: many results together could be large.
+    return [_unboxed(FUNCTIONS[f"f_{name}"](0, item, *args)) for item in _items(value)]
 
 
 _CONVERSION: Final = re.compile(r"%(?:%|[-+ #0]*\d{0,2}(?:\.\d{1,2})?[sdifeg])")
@@ -349,7 +336,7 @@ FILTERS: Final[dict[str, Function]] = {
     "round": _round,
     "sort": _sort,
     "string": _text,
-    "sum": _sum,
+    "sum": lambda value: sum(map(_number, _items(value))),
     "title": lambda value: do_title(_text(value)),
     "trim": lambda value, chars=None: _text(value).strip(chars),
     "truncate": _truncate,
@@ -419,10 +406,9 @@ def _add(left: object, right: object) -> object:
     return left + right if isinstance(left, str) and isinstance(right, str) else _number(left) + _number(right)
 
 
-def _modulo(left: object, right: object) -> object:
+def _modulo(left: object, right: object) -> str | int | float:
     if isinstance(left, str):
-        values = right if isinstance(right, tuple) else (right,)
-        return marked(_percent(left, *values), _field_of(values))
+        return _percent(left, *(right if isinstance(right, tuple) else (right,)))
     return _number(left) % _number(right)
 
 
@@ -505,8 +491,17 @@ _ABSORBING: Final = frozenset(
     ["f_default", "f_d", "f_int", "f_float", "f_map", "m_get", "op_getitem", "op_list", "op_tuple", "op_dict", "op_items", "op_pairs"]
 )
 """Functions that handle empty fields themselves; the results of the others are marked with the empty field."""
+_OF_ITEMS: Final = frozenset({"f_join", "f_sum", "m_join", "op_mod"})
+"""Functions whose results come from the items of a list, too."""
 _FREE: Final = frozenset({"t_defined", "t_undefined", "t_none"})
 """Tests of any value, at the same cost whatever its size."""
+
+
+# minijinja takes the items of these apart.
+_BOXED: Final[dict[str, Function]] = {
+    "op_items": lambda items: [_boxed(item) for item in items],
+    "op_pairs": lambda items: [[_boxed(part) for part in item] for item in items],
+}
 
 
 def _guarded(name: str, function: Function) -> Function:
@@ -514,6 +509,7 @@ def _guarded(name: str, function: Function) -> Function:
     absorbs = name in _ABSORBING or name.startswith("t_")
     for_texts = name.startswith("m_") and name[2:] not in {"get", *_PADDING}
     weigh = (lambda _: 1) if name in _FREE else _measure
+    boxed = _BOXED.get(name, _boxed)
 
     def apply(args: Sequence[object], named: dict[str, object]) -> object:
         given = [_unboxed(value) for value in args]
@@ -525,6 +521,8 @@ def _guarded(name: str, function: Function) -> Function:
             raise FailedError(0, field.lacks, field)
         if for_texts and not isinstance(given[0], str):
             raise TypeError(f"Only a text has .{name[2:]}()")
+        if name in _OF_ITEMS:
+            field = field or _field_of([item for value in values if isinstance(value, list | tuple) for item in value])
         return marked(function(*given, **keywords), field)
 
     def call(line: int, /, *args: object, **named: object) -> object:
@@ -542,13 +540,7 @@ def _guarded(name: str, function: Function) -> Function:
             raise
         except (TypeError, ValueError, ArithmeticError, LookupError) as error:
             raise FailedError(line, _in_words(error)) from None
-        match name:
-            case "op_items":
-                return [_boxed(item) for item in result]
-            case "op_pairs":
-                return [[_boxed(part) for part in item] for item in result]
-            case _:
-                return _boxed(result)
+        return boxed(result)
 
     return call
 

@@ -1,18 +1,21 @@
 """Decides which source the messages of a list come from."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from campaign.domain.errors import InputError, UsageError
 from campaign.domain.model import Invalid
 from campaign.loader.columns import find_message_column, find_template_column, shown
-from campaign.loader.messages.result import Columns, MessageLimits, Messages, Rendered, RenderedBatch, finish, finish_all, refused
+from campaign.loader.messages.result import MessageLimits, Messages, Rendered, RenderedBatch, cells_in, finish, finish_all, refused
 from campaign.loader.messages.template import Source, Template, file_key, read_folder, read_source, source_of
 from campaign.loader.messages.variables import Variables
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _DEFAULT_LIMITS: Final = MessageLimits()
 _PROBLEMS: Final = 256
@@ -30,16 +33,9 @@ def plan_messages(
 ) -> Messages:
     """Return the source of each row's message, checked as far as possible without a row.
 
-    An option takes precedence over a column. A `message` column holds the texts to send, as they are; braces in data are never run as a
-    template. A `template` column needs the folder.
-
-    Args:
-        columns: the list's columns, in the order of each row's cells.
-        message: `--message`, a template.
-        template: `--template`, a file with a template.
-        templates: `--templates`, the folder with the files that the `template` column names.
-        limits: the limits of messages and templates.
-        file: the list, for error messages.
+    An option takes precedence over a column: `message` is a template, `template` a file with one, `templates` the folder with the files
+    that the `template` column names. A `message` column holds the texts to send, as they are; braces in data are never run as a template.
+    `file` is the list, for error messages.
 
     Raises:
         UsageError: no source is given, or more than one.
@@ -82,8 +78,10 @@ class ColumnMessages:
     def render(self, cells: Sequence[str]) -> Rendered:
         return finish(cells[self._place], max_length=self._max_length)
 
-    def render_columns(self, columns: Columns) -> RenderedBatch:
-        return finish_all(columns.arrow(self._place), max_length=self._max_length)
+    def render_columns(self, frame: "pd.DataFrame") -> RenderedBatch:
+        import pyarrow as pa  # noqa: PLC0415 - it takes a while to import
+
+        return finish_all(pa.array(frame.iloc[:, self._place]), max_length=self._max_length)
 
 
 class FolderMessages:
@@ -109,8 +107,8 @@ class FolderMessages:
         template = self._templates.get(name)
         return refused(Invalid.NO_TEMPLATE, self._problem(name)) if template is None else template.render(cells)
 
-    def render_columns(self, columns: Columns) -> RenderedBatch:
-        names = list(map(file_key, columns[self._place]))
+    def render_columns(self, frame: "pd.DataFrame") -> RenderedBatch:
+        names = list(map(file_key, cells_in(frame, self._place)))
         batch = RenderedBatch(texts=[""] * len(names))
         rows: dict[str, list[int]] = {}
         for index, name in enumerate(names):
@@ -120,7 +118,7 @@ class FolderMessages:
                 batch.refused.update(dict.fromkeys(indexes, refused(Invalid.NO_TEMPLATE, self._problem(name))))
                 continue
             try:
-                found = template.render_columns(columns.chosen(indexes))
+                found = template.render_columns(frame.iloc[indexes])
             except InputError as error:
                 raise error.at(row=indexes[(error.row or 1) - 1] + 1) from None
             for at, index in enumerate(indexes):
@@ -179,11 +177,7 @@ def _from_column(variables: Variables, limits: MessageLimits, file: str | None) 
 
 def _fingerprint(*parts: str) -> str:
     digest = hashlib.sha256()
-    for part in _encoded(parts):
+    for part in (part.encode("utf-8", "surrogatepass") for part in parts):
         # The length before each part keeps the parts apart.
         digest.update(len(part).to_bytes(8, "big") + part)
     return digest.hexdigest()
-
-
-def _encoded(parts: Iterable[str]) -> Iterable[bytes]:
-    return (part.encode("utf-8", "surrogatepass") for part in parts)

@@ -4,13 +4,14 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from campaign.domain.model import Invalid
 from campaign.domain.text.formula_escape import strip_unseen
 from campaign.loader.columns import shown
 
 if TYPE_CHECKING:
+    import pandas as pd
     import pyarrow as pa
 
 MAX_TEXT: Final = 65_536
@@ -27,12 +28,8 @@ _WORTH_COUNTING: Final = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageLimits:
-    """The limits of a message and a template.
-
-    Attributes:
-        max_length: characters of a message, as a person counts them.
-        max_source: characters of a template.
-        work_units: for one row, the instructions of a template; and, counted separately, the characters and items its functions process.
+    """At most so many characters of a message, as a person counts them, and of a template; and work for one row: instructions of the
+    template, and, counted separately, characters and items that its functions process.
     """
 
     max_length: int = 350
@@ -70,45 +67,16 @@ class Messages(Protocol):
         """SHA-256 in hex of everything but the cells that determines the texts."""
 
     def render(self, cells: Sequence[str]) -> Rendered:
-        """The message of a row; `cells` are in the order of the list's columns.
+        """The message of a row; `cells` are in the order of the list's columns. Raises InputError if too many rows ask too much."""
 
-        Raises:
-            InputError: too many rows exhaust the template's budget.
-        """
-
-    def render_columns(self, columns: "Columns") -> RenderedBatch:
-        """The messages of many rows, the same as `render` returns.
-
-        Raises:
-            InputError: as `render`; its `row` counts from 1 in these columns.
-        """
+    def render_columns(self, frame: "pd.DataFrame") -> RenderedBatch:
+        """The messages of many rows, the same as `render` returns. The `row` of an InputError counts from 1 in this frame."""
 
 
-class Columns:
-    """Some rows of a list: the columns of a DataFrame of texts. Each column becomes a list at its first use."""
-
-    def __init__(self, frame: Any) -> None:
-        self.frame = frame
-        self._lists: dict[int, list[str]] = {}
-
-    @property
-    def rows(self) -> int:
-        return len(self.frame)
-
-    def __getitem__(self, place: int) -> list[str]:
-        if place not in self._lists:
-            self._lists[place] = self.frame.iloc[:, place].array.tolist()
-        return self._lists[place]
-
-    def arrow(self, place: int) -> "pa.Array":
-        """A column as an Arrow array."""
-        import pyarrow as pa  # noqa: PLC0415 - it takes a while to import
-
-        return pa.array(self.frame.iloc[:, place])
-
-    def chosen(self, indexes: Sequence[int]) -> "Columns":
-        """Some of the rows."""
-        return Columns(self.frame.iloc[indexes])
+def cells_in(frame: "pd.DataFrame", place: int) -> list[str]:
+    """The cells of a column."""
+    cells: list[str] = frame.iloc[:, place].array.tolist()
+    return cells
 
 
 def together(array: "pa.Array") -> str:

@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from minijinja import Environment
 from minijinja import TemplateError as EngineError
@@ -18,7 +18,6 @@ from campaign.loader.messages.functions import BUDGET, FUNCTIONS, Boxed, FailedE
 from campaign.loader.messages.result import (
     HALF,
     MAX_CELL,
-    Columns,
     MessageLimits,
     Rendered,
     RenderedBatch,
@@ -34,6 +33,9 @@ from campaign.loader.messages.result import (
 )
 from campaign.loader.messages.translate import PlainField, translate
 from campaign.loader.messages.variables import Variables
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _CONTROL: Final = re.compile("[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\ud800-\\udfff]")
 _SUFFIXES: Final = (".txt", ".j2")
@@ -243,15 +245,14 @@ class Template:
         error = f"{self._source.file}, line {line}: {problem.rstrip('.')}. Correct the row, or the template."
         return refused(Invalid.TEMPLATE_FAILED, error)
 
-    def render_columns(self, columns: Columns) -> RenderedBatch:
-        """The messages of many rows. The `row` of an InputError counts from 1 in these columns."""
+    def render_columns(self, frame: "pd.DataFrame") -> RenderedBatch:
         from campaign.loader.frames import rows_of  # noqa: PLC0415 - it imports pyarrow, which takes a while
 
         if self.parts:
-            batch, rows = self._joined(columns)
+            batch, rows = self._joined(frame)
         else:
-            batch, rows = RenderedBatch(texts=[""] * columns.rows), list(range(columns.rows))
-        for index, cells in zip(rows, rows_of(columns.frame.iloc[rows]) if rows else (), strict=True):
+            batch, rows = RenderedBatch(texts=[""] * len(frame)), list(range(len(frame)))
+        for index, cells in zip(rows, rows_of(frame.iloc[rows]) if rows else (), strict=True):
             batch.refused.pop(index, None)
             try:
                 batch.put(index, self.render(cells))
@@ -259,13 +260,13 @@ class Template:
                 raise error.at(row=index + 1) from None
         return batch
 
-    def _joined(self, columns: Columns) -> tuple[RenderedBatch, list[int]]:
+    def _joined(self, frame: "pd.DataFrame") -> tuple[RenderedBatch, list[int]]:
         """The messages joined from columns, and the rows that `render` has to make."""
         import numpy as np  # noqa: PLC0415 - it takes a while to import
         import pyarrow as pa  # noqa: PLC0415 - (same)
         import pyarrow.compute as pc  # noqa: PLC0415 - (same)
 
-        kind, rows = pa.large_string(), columns.rows
+        kind, rows = pa.large_string(), len(frame)
         nothing = pa.scalar("", kind)
         longest = min(self._limits.max_length, MAX_CELL)
         odd = np.zeros(rows, dtype=bool)
@@ -274,7 +275,7 @@ class Template:
             if isinstance(part, str):
                 chosen.append(pa.scalar(part, kind))
                 continue
-            cells = columns.arrow(part.place) if part.place is not None else pa.nulls(rows, kind).fill_null("")
+            cells = pa.array(frame.iloc[:, part.place]) if part.place is not None else pa.nulls(rows, kind).fill_null("")
             wrong = pc.greater(pc.utf8_length(cells), longest).to_numpy(zero_copy_only=False)
             if not together(cells).isprintable():
                 wrong = wrong | np.fromiter((not cell.isprintable() for cell in cells.to_pylist()), bool, rows)

@@ -105,15 +105,17 @@ class _Translator:
     _defaults: int = 0
     _loops: int = 0
     _depth: int = 0
-    _parts: list[str | PlainField] | None = field(default_factory=list)
 
     def translated(self, tree: nodes.Template) -> Translated:
         for test in tree.find_all(nodes.Test):
             if test.name in {"defined", "undefined"} and isinstance(test.node, nodes.Name):
                 self._tested.add(same_name(test.node.name))
+        outputs = [inner for node in tree.body for inner in (node.nodes if isinstance(node, nodes.Output) else [node])]
+        parts = [part for node in outputs if (part := _plain(node, self.variables)) is not None]
         self._body(tree.body)
         braces_meant = any("{{" in data.data or "{%" in data.data for data in tree.find_all(nodes.TemplateData))
-        return Translated("".join(self._code), tuple(self._used.values()), tuple(self._parts or ()), braces_meant)
+        plain = tuple(parts) if len(parts) == len(outputs) else ()
+        return Translated("".join(self._code), tuple(self._used.values()), plain, braces_meant)
 
     def _refused(self, node: nodes.Node, problem: str, near: str = "") -> TemplateError:
         # The parser gives no line to some nodes that only contain others.
@@ -152,12 +154,10 @@ class _Translator:
         self._line = max(self._line, node.lineno)
 
     def _statement(self, node: nodes.Node) -> None:
-        if isinstance(node, nodes.Output):
-            for inner in node.nodes:
-                self._output(inner)
-            return
-        self._parts = None
         match node:
+            case nodes.Output():
+                for inner in node.nodes:
+                    self._output(inner)
             case nodes.If():
                 self._if(node)
             case nodes.For():
@@ -183,29 +183,17 @@ class _Translator:
             case _:
                 raise self._refused_kind(node)
 
-    def _output(self, node: nodes.Node) -> None:
-        if isinstance(node, nodes.TemplateData):
-            part: str | PlainField | None = node.data
-            # The budget pays for what is printed in a loop.
-            if not self._loops and "{" not in node.data:
-                self._code.append(node.data)
-                self._line += node.data.count("\n")
-            else:
-                self._write(node, self._call("op_print", node, [json.dumps(node.data)]), "{{", "}}")
-        else:
-            self._write(node, self._call("op_print", node, [self._value(node)]), "{{", "}}")
-            part = self._plain_field(node)
-        self._parts = [*self._parts, part] if self._parts is not None and part is not None else None
-
-    def _plain_field(self, node: nodes.Node) -> PlainField | None:
-        match node:
-            case nodes.Name(name=name):
-                return PlainField(self._used[same_name(name)].place, None) if same_name(name) in self._used else None
-            case nodes.Filter(name="default" | "d", node=nodes.Name() as inner, args=[] | [nodes.Const(value=str())], kwargs=[]):
-                plain = self._plain_field(inner)
-                return plain and PlainField(plain.place, node.args[0].as_const() if node.args else "")
-            case _:
-                return None
+    def _output(self, node: nodes.Expr) -> None:
+        # The budget doesn't pay for what minijinja prints itself, so nothing in a loop is left to it.
+        if isinstance(node, nodes.TemplateData) and not self._loops and "{" not in node.data:
+            self._code.append(node.data)
+            self._line += node.data.count("\n")
+            return
+        value = json.dumps(node.data) if isinstance(node, nodes.TemplateData) else self._value(node)
+        printed = self._call("op_print", node, [value])
+        if isinstance(node, nodes.Name) and self._is_column(node.name) and not self._loops:
+            printed = f"{value} or {printed}"  # a column is true exactly when it is not empty
+        self._write(node, printed, "{{", "}}")
 
     def _if(self, node: nodes.If) -> None:
         if len(node.elif_) > _MAX_BRANCHES:
@@ -459,3 +447,15 @@ class _Translator:
         if len({keyword.key for keyword in keywords}) < len(keywords):
             raise self._refused(node, "A value is named twice. Check what stands in brackets.")
         return {keyword.key: self._value(keyword.value) for keyword in keywords}
+
+
+def _plain(node: nodes.Node, variables: Variables) -> str | PlainField | None:
+    match node:
+        case nodes.TemplateData():
+            return node.data
+        case nodes.Name(name=name):
+            return PlainField(variables.places.get(same_name(name)), None)
+        case nodes.Filter(name="default" | "d", node=nodes.Name(name=name), args=[] | [nodes.Const(value=str())], kwargs=[]):
+            return PlainField(variables.places.get(same_name(name)), node.args[0].as_const() if node.args else "")
+        case _:
+            return None
