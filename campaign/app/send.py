@@ -171,11 +171,12 @@ async def send(
     stop: Stop,
     fresh_canary: bool = False,
     only: tuple[int, ...] | None = None,
+    begin: Callable[[], None] = lambda: None,
 ) -> End:
     """Send the rest of the campaign, with `--canary` a few rows first; returns why the run ended.
 
     With `fresh_canary` earlier outcomes do not count for the canary, because a person sends rows again, perhaps corrected. With `only`, no
-    other rows are sent.
+    other rows are sent. `begin` is called in a thread once the runner is registered, before it claims a row; it may raise.
 
     Raises:
         CampaignError: the ledger can't be used any more; the same command goes on later.
@@ -196,6 +197,7 @@ async def send(
         account=account_key(settings),
     )
     try:
+        await asyncio.to_thread(begin)
         async with open_gateway(settings, observer, concurrency=pool_settings.workers, total_seconds=settings.timeout) as gateway:
             sending = _Sending(record, ledger, reader, settings, observer, stop, runner, gateway, pool_settings)
 

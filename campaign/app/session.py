@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import AbstractContextManager, asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, Self
 
@@ -28,7 +28,7 @@ from campaign.settings import Settings, Via
 
 
 class Sender(Protocol):
-    """`app.send.send`, or a function that does the same with other processes."""
+    """`app.send.send`, or a function that does the same with other processes. `begin` is called before this process claims a row."""
 
     async def __call__(
         self,
@@ -41,6 +41,7 @@ class Sender(Protocol):
         observer: Observer,
         stop: Stop,
         fresh_canary: bool = False,
+        begin: Callable[[], None] = ...,
     ) -> End: ...
 
 
@@ -182,7 +183,13 @@ class Session:
         self, record: CampaignRecord, results: Location | None, *, fresh_canary: bool = False, counts: Counts | None = None
     ) -> Finished:
         """Send the rest of the campaign, and report; `fresh_canary` is as in `app.send.send`, `counts` are given if they are recent."""
-        await asyncio.to_thread(self._mark, record, results)
+        marked = await asyncio.to_thread(self._mark, record, results)
+
+        def begin() -> None:
+            nonlocal marked
+            # Since then another process of this ledger may have ended, and removed the marker. It sees this one from now on.
+            marked = self._mark(record, results, again=True) or marked
+
         counts = counts or self.reader.counts(record.id)
         if late := cannot_finish(self.schedule(record), counts.open, self.settings.messages_per_second, now=utc_now()):
             self.ui.tell("cannot_finish_in_time", late)
@@ -195,9 +202,13 @@ class Session:
                 self.ui.tell("by_batches", sentence, level="info", entity=self.settings.entity)
             stopped = await self._skip_unreachable(record, observer) if self.settings.only_reachable else None
             sender = self.ui.sender
-            end = stopped or await sender(
-                record, self.ledger, self.reader, self.settings, observer=observer, stop=self.stop, fresh_canary=fresh_canary
-            )
+            how: dict[str, Any] = {"observer": observer, "stop": self.stop, "fresh_canary": fresh_canary, "begin": begin}
+            try:
+                end = stopped or await sender(record, self.ledger, self.reader, self.settings, **how)
+            except UsageError:
+                if marked and results is not None:
+                    await asyncio.to_thread(self._unmark, record, results)
+                raise
         if stopped:
             return await self.end(record, stopped, results, stopped.why)
         return await asyncio.to_thread(self._end, record, end, results, sent=True)
@@ -217,9 +228,11 @@ class Session:
         observer.event("rows_skipped", rows=skipped)
         return None
 
-    def _mark(self, record: CampaignRecord, results: Location | None) -> None:
-        if results is None or not mark_as_sending(results, record, self.reader.place):
-            return
+    def _mark(self, record: CampaignRecord, results: Location | None, *, again: bool = False) -> bool:
+        """Create the marker of the results unless there is one; returns whether it did."""
+        created = mark_as_sending(results, record, self.reader.place) if results is not None else None
+        if results is None or created is None or (again and not created):
+            return False
         # Another ledger may have sent the list since the checks, perhaps while a person was asked.
         places = places_of_campaign(record, self.settings, results=results)
         try:
@@ -227,13 +240,23 @@ class Session:
             for place in places:
                 check_not_newer(place, self.reader, record, self.compared)
         except UsageError:
-            self._unmark(record, results)
+            if created:
+                remove_marker(results, record)
             raise
+        return created
 
     def _unmark(self, record: CampaignRecord, results: Location) -> None:
-        """Remove the marker, unless other processes still send."""
-        if not any(runner.alive for runner in self.reader.runners(record.id)):
-            remove_marker(results, record)
+        """Remove the marker, unless another process of this ledger still sends."""
+        if self._is_being_sent(record):
+            return
+        remove_marker(results, record)
+        if self._is_being_sent(record):
+            # It has just begun, and may have seen the marker.
+            with suppress(UsageError):
+                mark_as_sending(results, record, self.reader.place)
+
+    def _is_being_sent(self, record: CampaignRecord) -> bool:
+        return any(runner.alive for runner in self.reader.runners(record.id))
 
     def _is_warned_of(self, kind: str) -> bool:
         return any(warning["kind"] == kind for warning in self.warnings)

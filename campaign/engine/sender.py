@@ -1,6 +1,6 @@
 """The function that sends for a command, by the engine in the settings."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from campaign.app.send import Stop, send
@@ -36,6 +36,7 @@ def sender_of(settings: Settings) -> Iterator[Sender]:
             observer: Observer,
             stop: Stop,
             fresh_canary: bool = False,  # noqa: ARG001 - there are no canaries with this engine
+            begin: Callable[[], None] = lambda: None,  # noqa: ARG001 - the workers register themselves
         ) -> End:
             await ledger.reap_dead_runners(quiet_seconds=settings.quiet_period)
             if reader.outlook(record.id).finished:

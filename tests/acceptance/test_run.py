@@ -3,6 +3,7 @@
 import csv
 import gzip
 import json
+import shutil
 import signal
 import time
 from collections.abc import Callable
@@ -187,7 +188,7 @@ class TestGoingOn:
         words = ("run", str(desk.make_list(60)), "--message", MESSAGE, "--rate", "40", "--results", "place/out.csv")
         process = desk.start(*words)
         wait_for(lambda: len(desk.sent()) > 5)
-        (desk.folder / "place").rmdir()
+        shutil.rmtree(desk.folder / "place")
         _, err = process.communicate(timeout=30)
         assert process.returncode == 4, err
         assert "campaign report list --output" in err

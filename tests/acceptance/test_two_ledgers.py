@@ -21,6 +21,17 @@ async def die(*_, **__):
     os.kill(os.getpid(), signal.SIGKILL)
 SqliteLedger.register_runner = die
 """
+WAITS_BEFORE_IT_IS_REGISTERED = """
+import asyncio, os
+from campaign.ledger.sqlite import SqliteLedger
+register = SqliteLedger.register_runner
+async def wait(*values, **named):
+    open("waits", "w").close()
+    while not os.path.exists("go"):
+        await asyncio.sleep(0.01)
+    return await register(*values, **named)
+SqliteLedger.register_runner = wait
+"""
 
 
 @pytest.fixture
@@ -98,6 +109,17 @@ class TestAtTheSameTime:
         assert all_sent_once(desk)
         assert not marker(desk).exists()
 
+    def test_one_that_is_about_to_send_while_the_last_removes_it_creates_it_again(self, desk: Desk) -> None:
+        second = start(desk, *WORDS, *SLOWLY, before=WAITS_BEFORE_IT_IS_REGISTERED)
+        desk.until(second, (desk.folder / "waits").exists)
+        desk.run(*WORDS, "--limit", "2", code=5)
+        (desk.folder / "go").touch()
+        desk.until(second, lambda: len(desk.sent()) >= 3)
+        is_refused(desk, "run", "list.results.csv", HOME=home(desk, "root"))
+        finish(second, code=0)
+        assert all_sent_once(desk)
+        assert not marker(desk).exists()
+
     def test_another_campaign_of_the_list_is_not_held_up(self, desk: Desk) -> None:
         first = desk.start(*WORDS, *SLOWLY)
         desk.until(first, lambda: len(desk.sent()) >= 1)
@@ -127,6 +149,7 @@ class TestAfterAKill:
         killed.communicate()
         there = home(desk, "root")
         refused(desk, "run", "list.results.csv", HOME=there)
+        refused(desk, "retry", "list.results.csv", "--status", "not_delivered", HOME=there)
         refused(desk, *WORDS, HOME=there)
         desk.run("resume", "list", "--limit", "1", code=5)
         # What the kill has left unknown is not sent there.

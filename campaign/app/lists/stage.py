@@ -129,7 +129,7 @@ async def _withdraw(
     # A results file has the outcomes of its campaign's rows, perhaps only of some, and is no correction of the list.
     if given.layout.results:
         raise _other_content(record, given, differences, ledger_name)
-    begun = replace(begin(given.spec), mark=record.spec.mark)
+    begun = replace(begin(given.spec), mark=record.spec.mark or secrets.token_hex(8))
     if not await ledger.delete_if_unsent(record.id):
         raise _other_content(record, given, differences, ledger_name)
     tell("replaced", f"Nothing of the campaign “{record.spec.name}” was ever sent: this one takes its place, as {differences}.")

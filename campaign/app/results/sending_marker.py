@@ -41,17 +41,18 @@ def marker_path(results: Location) -> Path | None:
     return results.with_name(results.stem.removesuffix(".failed") + SUFFIX) if isinstance(results, Path) else None
 
 
-def mark_as_sending(results: Location | None, record: CampaignRecord, ledger: str) -> bool:
-    """Create the marker; returns whether there is one of this ledger now.
+def mark_as_sending(results: Location, record: CampaignRecord, ledger: str) -> bool | None:
+    """Create the marker; False if this ledger's is there already, None if there can't be one.
 
-    There is none where none can be: no results file, an object in a store, a folder that can't be written or has no hard links.
+    There can't be one for an object in a store, in a folder that can't be written or has no hard links, where another campaign has one, or
+    for a campaign of an earlier version.
 
     Raises:
         UsageError: there is one of another ledger.
     """
-    path = marker_path(results) if results is not None else None
+    path = marker_path(results)
     if path is None or not record.spec.mark:
-        return False
+        return None
     since = f"{datetime.now(tz=UTC):%Y-%m-%d %H:%M} UTC"
     marker = Marker(mark=record.spec.mark, campaign=record.spec.name, ledger=ledger, host=socket.gethostname(), since=since)
     with suppress(CampaignError), AtomicFile(path) as draft:
@@ -62,7 +63,7 @@ def mark_as_sending(results: Location | None, record: CampaignRecord, ledger: st
             return True
     check_not_sent_elsewhere([path], record.spec.name, record.spec.mark)
     found = _read(path)
-    return found is not None and found.mark == record.spec.mark
+    return False if found is not None and found.mark == record.spec.mark else None
 
 
 def remove_marker(results: Location, record: CampaignRecord) -> None:
