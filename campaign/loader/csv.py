@@ -103,7 +103,7 @@ def _batches(file: _File, header: Header, *, header_ends: int, header_line: int)
     try:
         for batch in _regular(file, len(header.names), header_ends):
             lines = pa.array(np.arange(header_line + done + 1, header_line + done + len(batch) + 1))
-            yield header.batch(batch.columns, lines, rows_before=done)
+            yield header.batch(batch.columns, rows_before=done, lines=lines)
             done += len(batch)
     except (_IrregularError, pa.ArrowInvalid):
         yield from header.batches(islice(_StrictReader(file).rows(), done + 1, None), rows_before=done)

@@ -62,21 +62,12 @@ def read_excel(path: Path, name: str, header_row: int | None = None) -> List:
     unread = f"; {', '.join(f'“{other}”' for other in others)} not read" if others else ""
     kind = "LibreOffice spreadsheet" if name.lower().endswith(".ods") else "Excel workbook"
     head = Head(columns=header.columns, description=f"{kind}, sheet “{title}”{unread}", header_guess=guess)
-    return head, header.batches(_checked(rows, header))
+    return head, header.batches(rows)
 
 
 def _rows(sheet: CalamineSheet) -> Iterator[Row]:
     for number, values in enumerate(sheet.iter_rows(), 1):
         yield number, [value if type(value) is str else workbook_text(value) for value in values]
-
-
-def _checked(rows: Iterator[Row], header: Header) -> Iterator[Row]:
-    for done, (line, cells) in enumerate(rows):
-        if len(longest := max(cells, key=len)) > limits.CELL_CHARACTERS:
-            problem = f"The value has more than {limits.CELL_CHARACTERS:,} characters. Shorten it."
-            column = header.names[cells.index(longest)] or None
-            raise InputError(problem, code="long_value", file=header.file, row=done + 1, line=line, column=column)
-        yield line, cells
 
 
 @contextmanager

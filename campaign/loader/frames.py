@@ -71,12 +71,25 @@ class Header:
     def columns(self) -> tuple[str, ...]:
         return tuple(self.names[position] for position in self.kept)
 
-    def batch(self, arrays: Sequence[pa.Array], lines: pa.Array, *, rows_before: int) -> pa.RecordBatch:
-        """The batch of the named columns, from one array of text a column. Raises InputError if a column without a name has a value."""
-        for position, name in enumerate(self.names):
-            if not name and (at := _first_seen(arrays[position])) is not None:
+    def batch(self, arrays: Sequence[pa.Array], *, rows_before: int, lines: pa.Array | None = None) -> pa.RecordBatch:
+        """The batch of the named columns, from one array of text a column. Without `lines`, a row's number stands for its line.
+
+        Raises:
+            InputError: a value is too long, or a column without a name has one.
+        """
+        for position, (name, array) in enumerate(zip(self.names, arrays, strict=True)):
+            if (at := too_long(array)) is not None:
+                most = limits.CELL_CHARACTERS
+                code, problem = "long_value", f"The value has {len(array[at].as_py()):,} characters; a cell can have {most:,}. Shorten it."
+            elif not name and (at := _first_seen(array)) is not None:
+                code = "unnamed_column"
                 problem = f"Column {position + 1} has no name, but this row has a value in it. Name the column or empty it."
-                raise InputError(problem, code="unnamed_column", file=self.file, row=rows_before + at + 1, line=lines[at].as_py())
+            else:
+                continue
+            line = None if lines is None else lines[at].as_py()
+            raise InputError(problem, code=code, file=self.file, row=rows_before + at + 1, line=line, column=name or None)
+        if lines is None:
+            lines = pa.array(np.arange(rows_before + 1, rows_before + 1 + len(arrays[0])))
         return pa.RecordBatch.from_arrays([*(arrays[position] for position in self.kept), lines], schema=schema_of(self.columns))
 
     def batches(self, rows: Iterable[tuple[int, Sequence[str]]], *, rows_before: int = 0) -> Iterator[pa.RecordBatch]:
@@ -86,7 +99,8 @@ class Header:
         characters = 0
 
         def batch() -> pa.RecordBatch:
-            return self.batch([pa.array(texts, TEXT) for texts in zip(*held, strict=True)], pa.array(lines, pa.int64()), rows_before=done)
+            arrays = [pa.array(texts, TEXT) for texts in zip(*held, strict=True)]
+            return self.batch(arrays, rows_before=done, lines=pa.array(lines, pa.int64()))
 
         done = rows_before
         for line, cells in rows:

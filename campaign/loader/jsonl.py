@@ -86,8 +86,6 @@ class _Place:
 
     def _text(self, value: object, key: str) -> str:
         text = str(value).lower() if isinstance(value, bool) else str(value or "")
-        if len(text) > limits.CELL_CHARACTERS:
-            self.refuse("long_value", f"The value has more than {limits.CELL_CHARACTERS:,} characters.", key)
         if _HALF.search(text):
             self.refuse("not_text", f"The value has half a character in it (a lone surrogate). {_SAVE_AGAIN}", key)
         return text

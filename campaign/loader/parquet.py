@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pyarrow.types as kinds
@@ -114,7 +113,7 @@ def _rows(file: pq.ParquetFile, kept: Sequence[int], header: Header) -> Iterator
     with file, _damage(header.file):
         for batch in _read(file, kept):
             arrays = [_cells(array, done, name, header.file) for array, name in zip(batch.columns, header.names, strict=True)]
-            held.append(header.batch(arrays, pa.array(np.arange(done + 1, done + len(batch) + 1)), rows_before=done))
+            held.append(header.batch(arrays, rows_before=done))
             done += len(batch)
             if sum(map(len, held)) >= ROWS_AT_ONCE or sum(some.nbytes for some in held) > TEXT_AT_ONCE:
                 yield pa.concat_batches(held)
@@ -135,8 +134,4 @@ def _cells(array: pa.Array, rows_before: int, column: str, name: str) -> pa.Arra
         at = next((at for at in range(len(array)) if not _are_cells(array.slice(at, 1))), 0)
         problem = f"The value can't be written as text ({array.type}). Convert the column to text in UTF-8, or leave it out."
         raise InputError(problem, code="not_text", file=name, row=rows_before + at + 1, column=column or None) from None
-    if (at_long := too_long(texts)) is not None:
-        length = len(texts[at_long].as_py())
-        problem = f"The value has {length:,} characters; a cell can have {limits.CELL_CHARACTERS:,}. Shorten it."
-        raise InputError(problem, code="long_value", file=name, row=rows_before + at_long + 1, column=column or None)
     return texts

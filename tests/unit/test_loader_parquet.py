@@ -141,7 +141,7 @@ def test_columns_without_a_name_are_left_out_if_they_are_empty(tmp_path: Path) -
     path = write(tmp_path / "list.parquet", {"id": ["1", "2"], " ": ["", None], " name ": ["a", "b"]})
     assert read(path) == (("id", "name"), [("1", "a"), ("2", "b")])
     error = refused(write(tmp_path / "other.parquet", {"id": ["1", "2"], " ": ["", "x"]}))
-    assert (error.row, error.code) == (2, "unnamed_column")
+    assert (error.row, error.line, error.code) == (2, None, "unnamed_column")
 
 
 @pytest.mark.parametrize(
