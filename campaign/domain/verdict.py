@@ -376,9 +376,11 @@ def after_reading(conclusion: Resolution, *, reason: str, tries: int, max_attemp
 
 
 def may_be(shown: str, message: str) -> bool:
-    """Whether a text may be the message in the form in which a service shows it: cut, with entities, links as words, or other letters."""
+    """Whether a text may be the message in the form in which a service shows it: cut, with a sender or other words added, with entities,
+    links as words, or other letters. Of a message without letters every text may be a form.
+    """
     text, ours = _plain(shown), _plain(message)
-    return text == ours or (bool(text) and ours.startswith(text))
+    return ours in text or (bool(text) and ours.startswith(text))
 
 
 def _plain(text: str) -> str:

@@ -277,18 +277,28 @@ async def test_whoever_comes_after_a_kill_goes_on_where_it_happened(tmp_path: Pa
         assert statuses(given, record) == {("delivered" if is_sent else "pending", ""): 5}
 
 
+async def test_of_a_batch_that_was_cancelled_after_its_time_had_come_nothing_is_sent_again(tmp_path: Path) -> None:
+    """A part of it may have been sent before it was cancelled."""
+    async with rig(tmp_path) as given:
+        record = await given.campaign(*passes(5))
+        await killed(given, record, Step.CANCELLED, held_seconds=-1.0)
+        assert (await send(given, record)).ended is StopReason.FINISHED
+        assert given.processed() == {}
+        assert statuses(given, record) == {("unknown", "batch_cancelled"): 5}
+
+
 def batch_of(*ids: str, name: str) -> bytes:
     return create_body(wording(["Hello"] * len(ids)), ids, name=name, tag="t", scheduled_at=time.time() + 86_400.0)
 
 
-async def killed(given: Rig, record: CampaignRecord, step: Step) -> None:
-    """A runner that came as far as this and died."""
+async def killed(given: Rig, record: CampaignRecord, step: Step, *, held_seconds: float = 86_400.0) -> None:
+    """A runner that came as far as this and died. PassEntry sends a batch that nobody works on after `held_seconds`."""
     doomed = SqliteLedger(given.folder / "campaign.db", clock=given.clock)
     dead = await doomed.register_runner(record.id, quiet_seconds=0.0, api=given.simulator.url)
     made = await doomed.claim_batch(dead, 5, ClaimFilter(), name="mine", entity=ENTITY)
     assert made is not None
     batch, claims = made
-    asked = replace(batch, state=BatchState.CREATING, creates=1, scheduled_at=given.clock.wall() + 86_400.0)
+    asked = replace(batch, state=BatchState.CREATING, creates=1, scheduled_at=given.clock.wall() + held_seconds)
     if step is not Step.CLAIMED:
         assert await doomed.record_batch(dead, asked)
     async with HttpBatchGateway(url=given.simulator.url, token="token", timeouts=Timeouts()) as gateway:

@@ -240,12 +240,24 @@ def test_what_reading_back_proves(
 
 @pytest.mark.parametrize(
     "shown",
-    ["It&#39;s 20 % off: our shop", "It's 20 % off: <b>our shop</b>", "IT'S 20 % OFF: our shop", "It's\u00a020 % off: our shop!"],
+    [
+        "Acme: It's 20 % off: our shop. Reply STOP",
+        "It&#39;s 20 % off: our shop",
+        "It's 20 % off: <b>our shop</b>",
+        "IT'S 20 % OFF: our shop",
+        "It's\u00a020 % off: our shop!",
+    ],
 )
 def test_a_text_that_may_be_ours_as_the_api_shows_it_is_not_taken_for_another(shown: str) -> None:
     ours = "It's 20 % off: [our shop](https://shop.example)"
     reading = PassReading(latest=Latest.TEXT, text=shown)
     conclusion = read_back(reading, message=ours, sent_before=frozenset(), last_before=shown, baseline=True)
+    assert conclusion == Resolution(status=Status.UNKNOWN, reason="same_text_before")
+
+
+def test_any_text_may_be_a_form_of_a_message_without_letters() -> None:
+    reading = PassReading(latest=Latest.TEXT, text="Acme: :tada:")
+    conclusion = read_back(reading, message="🎉", sent_before=frozenset(), last_before="Acme: :tada:", baseline=True)
     assert conclusion == Resolution(status=Status.UNKNOWN, reason="same_text_before")
 
 

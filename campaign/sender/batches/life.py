@@ -235,7 +235,10 @@ class Life(RecordedBatch):
 
     def _is_held(self) -> bool:
         """Whether nothing of it can have been sent yet, whatever its state is: it was not released, nor has its time come."""
-        return not self.batch.released_at and self.env.wall() < self.batch.scheduled_at
+        return not self.batch.released_at and not self._is_time()
+
+    def _is_time(self) -> bool:
+        return self.env.wall() >= self.batch.scheduled_at
 
     # Cancelling
 
@@ -258,7 +261,9 @@ class Life(RecordedBatch):
             remote = answer.batch
             if remote is None or remote.state is not RemoteState.CANCELLED:
                 remote = (await self.env.calls.look(self.batch.remote_id)).batch
-            if remote is not None and (remote.state is RemoteState.CANCELLED or (remote.state is RemoteState.FAILED and self._is_held())):
+            state = remote.state if remote is not None else None
+            # If its time had come, a part of it may have been sent before it was cancelled.
+            if (state is RemoteState.CANCELLED and not self._is_time()) or (state is RemoteState.FAILED and self._is_held()):
                 return True
             if remote is not None and remote.state not in rules.UNSENT:
                 return False
