@@ -74,9 +74,6 @@ def test_what_a_template_may_say(template: str, expected: str) -> None:
         "{{ 'Hi ' ~ first_name }}",
         "{{ 'Hi ' + first_name }}",
         "{{ first_name[:1] }}",
-        "{{ first_name[0] }}",
-        "{{ first_name.split(' ')[0] }}",
-        "{{ first_name.upper() }}",
         "{{ first_name.partition('-')[0] }}",
         "{{ first_name | int + 0.5 }}",
         "{{ ['a', first_name] | join(' ') }}",
@@ -87,7 +84,6 @@ def test_what_a_template_may_say(template: str, expected: str) -> None:
         "{{ first_name and 'yes' }}",
         "{{ first_name or first_name }}",
         "{{ first_name | default(first_name) }}",
-        "{{ first_name | int }}",
         "{{ first_name | float * 2 }}",
         "{{ -(first_name | int) }}",
         "{{ [first_name | int, 2] | sum }}",
@@ -95,13 +91,11 @@ def test_what_a_template_may_say(template: str, expected: str) -> None:
         "{{ {'a': 1}[first_name] }}",
         "{% set n = first_name | title %}{{ n }}",
         "{% set ns = namespace(n=first_name) %}{{ ns.n }}",
-        "{% with n = first_name %}{{ n }}{% endwith %}",
         "{% for n in [first_name] %}{{ n }}{% endfor %}",
         "{% for n in first_name.split(',') %}{{ n }}{% endfor %}",
         "{% filter upper %}{{ first_name }}{% endfilter %}",
         "{% if not code %}{{ first_name }}{% endif %}",
         "{{ first_name if true else code }}",
-        "{{ first_name | length }}",
     ],
 )
 def test_an_empty_field_that_reaches_the_message_makes_the_row_invalid(template: str) -> None:
@@ -150,9 +144,6 @@ def test_an_empty_field_may_be_tested_or_have_a_default(template: str, expected:
 @pytest.mark.parametrize(
     ("template", "expected"),
     [
-        ("{{ nick | default('you') }}", "you"),
-        ("{{ nick | upper | default('you') }}", "you"),
-        ("{{ (nick ~ code) | default('you') }}", "you"),
         ("{{ nick if nick is defined else 'you' }}", "you"),
         ("{% if nick is not defined %}you{% else %}{{ nick }}{% endif %}", "you"),
         ("{{ nick | default(first_name) }}", "Anna"),
