@@ -31,20 +31,17 @@ Function = Callable[..., Any]
 _JINJA: Final = jinja2.Environment(autoescape=False)  # noqa: S701 - it renders nothing
 
 
-class TooMuchError(Exception):
-    """A template needs more work or memory than any message should. `line` is set once it is known."""
-
-    line = 0
-
-
 class FailedError(Exception):
     """An operation of the template can't use a row's values, or would print the value of `field`, which is empty."""
 
-    def __init__(self, line: int, problem: str, field: "Field | None" = None) -> None:
+    def __init__(self, problem: str, line: int = 0, field: "Field | None" = None) -> None:
         super().__init__(problem)
         self.line = line
-        self.problem = problem
         self.field = field
+
+
+class TooMuchError(FailedError):
+    """A template needs more work or memory than any message should."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,9 +124,7 @@ class Budget(threading.local):
 
     def exhaust(self, line: int = 0) -> NoReturn:
         self.left = 0
-        error = TooMuchError(f"It takes more than {self.units:,} steps for one row.")
-        error.line = line
-        raise error
+        raise TooMuchError(f"It takes more than {self.units:,} steps for one row.", line)
 
 
 BUDGET: Final = Budget()
@@ -518,7 +513,7 @@ def _guarded(name: str, function: Function) -> Function:
         BUDGET.spend(_STEP + sum(map(weigh, values)))
         field = None if absorbs else _field_of(values)
         if field is not None and (field.lacks or name == "op_print"):
-            raise FailedError(0, field.lacks, field)
+            raise FailedError(field.lacks, field=field)
         if for_texts and not isinstance(given[0], str):
             raise TypeError(f"Only a text has .{name[2:]}()")
         if name in _OF_ITEMS:
@@ -535,11 +530,11 @@ def _guarded(name: str, function: Function) -> Function:
             else:
                 result = apply(args, named)
             BUDGET.spend(_measure(result))
-        except (TooMuchError, FailedError) as error:
+        except FailedError as error:
             error.line = line
             raise
         except (TypeError, ValueError, ArithmeticError, LookupError) as error:
-            raise FailedError(line, _in_words(error)) from None
+            raise FailedError(_in_words(error), line) from None
         return boxed(result)
 
     return call

@@ -218,17 +218,16 @@ class Template:
                 return unsendable(half[0])  # minijinja can't take it either
         try:
             text = self._run(cells, self._limits.work_units)
-        except FailedError as error:
-            empty = error.field
-            return missing(empty.name, empty.column) if empty and not empty.lacks else self._failed(error.line, error.problem)
         except TooMuchError as error:
             self._wasted_units += BUDGET.units - BUDGET.left
             rendered = self._failed(error.line, f"{error} It is this row's values that ask for so much")
             if self._wasted_units > MAX_WASTED_UNITS:
-                raise InputError(
-                    f"Too many rows are like this one, so the list was not read to its end. {rendered.error}", code="too_much_work"
-                ) from None
+                problem = f"Too many rows are like this one, so the list was not read to its end. {rendered.error}"
+                raise InputError(problem, code="too_much_work") from None
             return rendered
+        except FailedError as error:
+            empty = error.field
+            return missing(empty.name, empty.column) if empty and not empty.lacks else self._failed(error.line, str(error))
         return finish(text, max_length=self._limits.max_length, braces_meant=self._braces_meant)
 
     def _run(self, cells: Sequence[str], units: int) -> str:
@@ -239,7 +238,7 @@ class Template:
         except EngineError as error:
             if error.kind == "OutOfFuel":
                 BUDGET.exhaust(error.line or 1)
-            raise FailedError(error.line or 1, _PROBLEMS.get(error.kind) or shown(error.message, 300)) from None
+            raise FailedError(_PROBLEMS.get(error.kind) or shown(error.message, 300), error.line or 1) from None
 
     def _failed(self, line: int, problem: str) -> Rendered:
         error = f"{self._source.file}, line {line}: {problem.rstrip('.')}. Correct the row, or the template."

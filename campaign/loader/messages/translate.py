@@ -275,7 +275,7 @@ class _Translator:
     def _is_namespace(self, name: str) -> bool:
         return same_name(name) in self._namespaces and self._in_scope(name)
 
-    def _name(self, node: nodes.Name, part: str = "") -> str:
+    def _name(self, node: nodes.Name) -> str:
         name = same_name(node.name)
         if self._in_scope(name):
             if name == "loop" or self._is_namespace(name):
@@ -285,7 +285,7 @@ class _Translator:
         if place is not None and (problem := self.variables.ambiguous(name)):
             raise self._refused(node, problem, node.name)
         if place is None and name not in self._tested and not self._defaults:
-            raise self._refused(node, self.variables.unknown(name, part=part), node.name)
+            raise self._refused(node, self.variables.unknown(name), node.name)
         self._used[name] = Variable(self._code_of(name), name, place)
         return self._code_of(name)
 
