@@ -128,7 +128,7 @@ def latency_picture(latencies: Latencies) -> Markup:
 
     def chart(width: int) -> Any:
         look = config([_MEAN], labels, ticks(max(counts, default=0), whole=True), lambda value: f"{value:,.0f}", width)
-        look.x_labels_major_every = 2 if len(bands) > 4 and width == NARROW else 1
+        look.x_labels_major_every = 2 if len(bands) > 3 and width == NARROW else 1
         look.show_legend = False
         bar_chart = pygal.Bar(look)
         bar_chart.add("rows", counts)

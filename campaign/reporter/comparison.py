@@ -1,7 +1,7 @@
 """Compares two campaigns, and collects the delivery rates of all campaigns of a ledger: as values and in words."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -90,7 +90,8 @@ class Comparison:
             if any(kind in found.pauses.by_kind.index for found in self.both):
                 yield self._line(f"Pauses: {KIND_LABEL[kind]}", partial(_paused, kind=kind))
         for part in PERCENTILES:
-            yield self._line(_percentile(part), partial(_milliseconds, part=part))
+            what = "Slowest answer" if part == 100 else f"{part} in 100 answered within"
+            yield self._line(what, partial(_milliseconds, part=part))
         yield from self._settings()
         yield Line(what="Message", heading=True)
         yield self._line("Text", lambda found: next((sanitize_for_terminal(text) for text, _ in found.shared_texts()), NOTHING))
@@ -158,10 +159,6 @@ def _unless_forgotten(found: Figures, count: int) -> str:
     return NOTHING if found.view.record.forgotten_at else f"{count:,}"
 
 
-def _percentile(part: int) -> str:
-    return "Slowest answer" if part == 100 else f"{part} in 100 answered within"
-
-
 def _milliseconds(found: Figures, *, part: int) -> str:
     return f"{found.latencies.percentile_ms(part):,} ms" if found.latencies.count else NOTHING
 
@@ -182,14 +179,13 @@ def _when(seconds: float) -> str:
 
 def _as_json(found: Figures) -> dict[str, Any]:
     record, counts, latencies = found.view.record, found.counts, found.latencies
-    rate = counts.delivery_rate
     return {
         "campaign": record.spec.name,
         "state": found.view.state.value,
         "list": record.spec.list_name,
         "rows": counts.rows,
         "sent_to": counts.sent_to,
-        "delivery_rate": None if rate is None else round(rate, 6),
+        "delivery_rate": _rounded(counts.delivery_rate),
         "by_status": {status.value: counts.by_status[status] for status in Status},
         "by_reason": {status.value: counts.reasons(status) for status in _WITH_REASONS},
         "started_at": iso(record.started_at),
@@ -270,23 +266,24 @@ def rates(
     column: str = "",
 ) -> Rates:
     """The rates of the campaigns whose sending began from `since` to before `until`, in Unix seconds, with their conversions."""
-    sent, unsent = _parted(reader.campaigns())
-    chosen = sorted((record for record in sent if since <= record.started_at < until), key=lambda record: (record.started_at, record.id))
+    records = reader.campaigns()
+    chosen = sorted(
+        (record for record in records if record.started_at and since <= record.started_at < until),
+        key=lambda record: (record.started_at, record.id),
+    )
     found = tuple(Rate(record=record, counts=reader.counts(record.id), conversions=converted(record)) for record in chosen)
+    unsent = sum(not record.started_at for record in records)
     return Rates(campaigns=found, unsent=unsent, redemptions=redemptions, column=column)
 
 
-def _parted(records: Iterable[CampaignRecord]) -> tuple[list[CampaignRecord], int]:
-    records = list(records)
-    sent = [record for record in records if record.started_at]
-    return sent, len(records) - len(sent)
-
-
 def _figures(counts: Counts) -> dict[str, Any]:
-    rate = counts.delivery_rate
     return {
         "rows": counts.rows,
         "sent_to": counts.sent_to,
         "delivered": counts.by_status[Status.DELIVERED],
-        "delivery_rate": None if rate is None else round(rate, 6),
+        "delivery_rate": _rounded(counts.delivery_rate),
     }
+
+
+def _rounded(rate: float | None) -> float | None:
+    return None if rate is None else round(rate, 6)

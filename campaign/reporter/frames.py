@@ -56,8 +56,8 @@ _READ: Final[dict[str, pa.DataType]] = {
 } | dict.fromkeys(("status", "reason", "notification_status", "notification_message", "pass_status", "device_type"), CATEGORIES)
 _OF_ROWS: Final = ("row", "status", "reason", "attempts", "sent_at", "latency_seconds", "pass_status", "device_type")
 _OF_ATTEMPTS: Final[dict[str, pa.DataType]] = {
-    "row": pa.int64(),
-    "runner": pa.int64(),
+    "row": pa.int32(),
+    "runner": pa.int32(),
     "status": CATEGORIES,
     "reason": CATEGORIES,
     "http_status": pa.float32(),

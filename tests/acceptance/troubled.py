@@ -91,6 +91,7 @@ def _until_sent(desk: Desk, count: int) -> None:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         with closing(apsw.Connection(str(desk.folder / "campaign.db"), flags=apsw.SQLITE_OPEN_READONLY)) as ledger:
+            ledger.set_busy_timeout(5_000)
             if ledger.execute("SELECT count(*) FROM attempts").get >= count:
                 return
         time.sleep(0.05)
