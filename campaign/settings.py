@@ -14,7 +14,7 @@ from dotenv.variables import Variable, parse_variables
 from platformdirs import user_data_path
 from pydantic import Field, PrivateAttr, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from campaign.domain.batches import MOST_RECIPIENTS
 from campaign.domain.errors import BadValueError, UsageError
@@ -136,6 +136,19 @@ class Settings(BaseSettings):
     api_key_file: LocalPath = Field(default=None, validation_alias="PASSENTRY_API_KEY_FILE")
 
     _ledger_flag: str = PrivateAttr("")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - pydantic passes them all by name
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - (same)
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        # A source looks at every field even if it has no value, and there is seldom a .env.
+        empty = isinstance(dotenv_settings, EnvSettingsSource) and not dotenv_settings.env_vars
+        return (init_settings, env_settings) if empty else (init_settings, env_settings, dotenv_settings)
 
     @classmethod
     def read(cls, **flags: Any) -> Self:

@@ -33,6 +33,7 @@ from pathlib import Path
 from typing import IO, Any, Final, NoReturn
 
 import structlog
+import typer
 
 import campaign
 from campaign.cli import main
@@ -317,6 +318,10 @@ def _warm_up() -> None:
         ledger = ("--ledger", str(Path(folder, "campaign.db")))
         for words in (("status", *ledger), ("check", str(source), "--message", "Hi {{ name }}", *ledger)):
             main.app(list(words), standalone_mode=False)
+        commands: Any = typer.main.get_command(main.app)
+        context = commands.make_context("campaign", [], resilient_parsing=True)
+        for name in commands.list_commands(context):
+            commands.get_command(context, name).make_context(name, [], parent=context, resilient_parsing=True)
     GivenSettings.model_rebuild()
     known_zones()
     structlog.reset_defaults()

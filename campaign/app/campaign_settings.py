@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from campaign.app.lists.list_source import header_offered
 from campaign.domain.errors import InputError, UsageError
 from campaign.domain.lists.locations import Location
-from campaign.domain.schedule import Schedule, parse_moment, zone
+from campaign.domain.schedule import Schedule, known_zones, parse_moment, zone
 from campaign.domain.text.formula_escape import unescape_formula
 from campaign.loader.columns import check_pass_id, find_id_column, pass_key
 from campaign.loader.table import open_table
@@ -217,12 +217,7 @@ def _shown(moment: datetime | None, home: ZoneInfo) -> str:
 def _local_zone() -> ZoneInfo:
     named = os.environ.get("TZ", "").removeprefix(":")
     linked = str(Path("/etc/localtime").resolve()).partition("zoneinfo/")[2]
-    for name in (named, linked):
-        try:
-            return zone(name)
-        except ValueError:
-            continue
-    return ZoneInfo("UTC")
+    return next((zone(name) for name in (named, linked) if name in known_zones()), ZoneInfo("UTC"))
 
 
 def utc_now() -> datetime:
