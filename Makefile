@@ -31,8 +31,8 @@ demo: $(READY) ## the sample campaign against the simulator; nothing leaves this
 MORE := browser or pgbouncer or cluster or systemd or install or slow
 PYTEST = $(BIN)/python -m pytest -p tests.progress --durations=10
 
-# Two processes a processor, eight at most: half of its time a test waits for a clock or for another process.
-TOGETHER = -n $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n > 4 ? 8 : 2 * n)))
+# Five processes for two processors, eight at most: more than half of its time a test waits for a clock or for another process.
+TOGETHER = -n $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n > 2 ? 8 : (5 * n + 1) / 2)))
 
 # The files that have such tests: to import all others would take longer.
 files = $(shell grep -rlE 'mark\.($(subst $() or $(),|,$(1)))\b|\b($(subst $() or $(),|,$(1)))_after\b' tests --include='test_*.py')
