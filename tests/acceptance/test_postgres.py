@@ -51,6 +51,9 @@ def test_several_share_a_campaign_and_neither_a_kill_nor_a_restart_of_the_server
     words = ("run", str(desk.make_list(400)), "--message", MESSAGE, "--json")
     first = desk.start(*words)
     wait_for(lambda: len(desk.sent()) > 20)
+    marker = (desk.folder / "list.results.sending").read_text(encoding="utf-8")
+    assert "postgresql:///" in marker
+    assert SECRET not in marker
     second = desk.start("resume", "list", "--json")
     wait_for(lambda: len(desk.sent()) > 80)
     first.kill()

@@ -2,6 +2,9 @@
 
 import json
 import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -53,6 +56,16 @@ def is_refused(desk: Desk, *words: str, **environment: str) -> str:
     return str(event["detail"])
 
 
+@contextmanager
+def suspended(process: "subprocess.Popen[str]") -> Iterator[None]:
+    """So that it has not ended yet, however long others take."""
+    process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        process.send_signal(signal.SIGCONT)
+
+
 def all_sent_once(desk: Desk) -> bool:
     return (texts(desk), len(desk.sent())) == ([1], ROWS)
 
@@ -62,12 +75,13 @@ class TestAtTheSameTime:
         first = desk.start(*WORDS, *SLOWLY)
         desk.until(first, lambda: len(desk.sent()) >= 2)
         there = home(desk, "root")
-        for words in (WORDS, ("stage", *WORDS[1:]), (*WORDS, "--results", "list.results.xlsx")):
-            why = is_refused(desk, *words, HOME=there)
-            assert str(ledger_of(desk)) in why
-            assert str(marker(desk)) in why
-        assert json.loads(desk.run("list", "--json", HOME=there).stdout) == []
-        assert first.poll() is None
+        with suspended(first):
+            for words in (WORDS, ("stage", *WORDS[1:]), (*WORDS, "--results", "list.results.xlsx")):
+                why = is_refused(desk, *words, HOME=there)
+                assert str(ledger_of(desk)) in why
+                assert str(marker(desk)) in why
+            assert json.loads(desk.run("list", "--json", HOME=there).stdout) == []
+            assert marker(desk).stat().st_mode & 0o777 == 0o644, "other users can't read it"
         finish(first, code=0)
         assert all_sent_once(desk)
         assert not marker(desk).exists()
@@ -102,9 +116,9 @@ class TestAtTheSameTime:
     def test_the_processes_of_one_ledger_share_it_and_the_last_removes_it(self, desk: Desk) -> None:
         first = desk.start(*WORDS, *SLOWLY)
         desk.until(first, lambda: len(desk.sent()) >= 1)
-        desk.run("resume", "list", *SLOWLY, "--limit", "2", code=5)
-        assert first.poll() is None
-        is_refused(desk, "run", "list.results.csv", HOME=home(desk, "root"))
+        with suspended(first):
+            desk.run("resume", "list", *SLOWLY, "--limit", "2", code=5)
+            is_refused(desk, "run", "list.results.csv", HOME=home(desk, "root"))
         finish(first, code=0)
         assert all_sent_once(desk)
         assert not marker(desk).exists()
@@ -115,7 +129,8 @@ class TestAtTheSameTime:
         desk.run(*WORDS, "--limit", "2", code=5)
         (desk.folder / "go").touch()
         desk.until(second, lambda: len(desk.sent()) >= 3)
-        is_refused(desk, "run", "list.results.csv", HOME=home(desk, "root"))
+        with suspended(second):
+            is_refused(desk, "run", "list.results.csv", HOME=home(desk, "root"))
         finish(second, code=0)
         assert all_sent_once(desk)
         assert not marker(desk).exists()
@@ -143,8 +158,8 @@ class TestAfterAKill:
 
     def test_results_that_a_killed_run_has_overtaken_are_not_gone_on_with(self, desk: Desk) -> None:
         desk.run(*WORDS, "--limit", "2", code=5)
-        killed = desk.start(*WORDS, *SLOWLY)
-        desk.until(killed, lambda: len(desk.sent()) >= 4)
+        killed = desk.start(*WORDS, "--rate", "1")
+        desk.until(killed, lambda: len(desk.sent()) >= 3)
         killed.kill()
         killed.communicate()
         there = home(desk, "root")
@@ -152,8 +167,8 @@ class TestAfterAKill:
         refused(desk, "retry", "list.results.csv", "--status", "not_delivered", HOME=there)
         refused(desk, *WORDS, HOME=there)
         desk.run("resume", "list", "--limit", "1", code=5)
-        # What the kill has left unknown is not sent there.
-        desk.run("run", "list.results.csv", code=3, HOME=there)
+        # What the kill may have left unknown is not sent there.
+        desk.run("run", "list.results.csv", code=None, HOME=there)
         assert texts(desk) == [1]
 
     def test_whoever_knows_that_the_ledger_is_lost_removes_it(self, desk: Desk) -> None:
@@ -171,11 +186,11 @@ class TestResultsAsList:
         desk.run(*WORDS, "--limit", "2", code=5)
         second = desk.start("run", "list.results.csv", *SLOWLY, HOME=home(desk, "root"))
         desk.until(second, lambda: len(desk.sent()) >= 4)
-        assert str(ledger_of(desk, "root")) in is_refused(desk, "run", "list.results.csv", HOME=home(desk, "mia"))
-        # The one that it came from, too.
-        is_refused(desk, "resume", "list")
-        is_refused(desk, *WORDS)
-        assert second.poll() is None
+        with suspended(second):
+            assert str(ledger_of(desk, "root")) in is_refused(desk, "run", "list.results.csv", HOME=home(desk, "mia"))
+            # The one that it came from, too.
+            is_refused(desk, "resume", "list")
+            is_refused(desk, *WORDS)
         finish(second, code=0)
         assert all_sent_once(desk)
 

@@ -69,15 +69,17 @@ class TestStaging:
         record = await campaign_of(ledger, staged(1, "A"), staged(2, "A", status=Status.DELIVERED))
         assert [row.outcome.status for row in reader.rows(record.id)] == [Status.SKIPPED, Status.DELIVERED]
 
-    async def test_where_the_list_s_rows_are_is_remembered_and_is_no_setting(self, ledger: Ledger, reader: LedgerReader) -> None:
+    async def test_where_the_list_s_rows_are_and_its_mark_are_remembered_and_are_no_settings(
+        self, ledger: Ledger, reader: LedgerReader
+    ) -> None:
         lines = SheetLines(first=3, gaps=(2, 7))
-        await ledger.create(replace(spec(), lines_text=str(lines)))
+        await ledger.create(replace(spec(), lines_text=str(lines), mark="a1b2"))
         await ledger.create(spec("other"))
         record, other = reader.campaign("promo"), reader.campaign("other")
         assert record is not None
         assert other is not None
-        assert (record.spec.lines, record.spec.settings) == (lines, spec().settings)
-        assert other.spec.lines == NO_LINES
+        assert (record.spec.lines, record.spec.mark, record.spec.settings) == (lines, "a1b2", spec().settings)
+        assert (other.spec.lines, other.spec.mark) == (NO_LINES, "")
 
     async def test_a_name_is_taken_once(self, ledger: Ledger) -> None:
         await campaign_of(ledger, staged(1))
