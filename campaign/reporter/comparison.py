@@ -1,41 +1,21 @@
-"""Compares two campaigns, and collects the delivery rates of all campaigns of a ledger: as values and in words."""
+"""Compares two campaigns, and collects the delivery rates of all campaigns of a ledger."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
-from functools import partial
-from itertools import chain
 from typing import Any, Final
 
-import pandas as pd
-
-from campaign.domain.model import BY_OUTCOME, Counts, Status
-from campaign.domain.text.durations import words as duration
-from campaign.domain.text.lines import brief, percent
-from campaign.domain.text.reasons import NO_REASON, reason_in_words
-from campaign.domain.text.sanitize import sanitize_for_terminal
+from campaign.domain.model import Counts, Status
 from campaign.insights import iso
 from campaign.ledger.port import CampaignRecord, LedgerReader
 from campaign.reporter.conversions import Conversions, Redemptions
-from campaign.reporter.figures import Figures, largest
-from campaign.reporter.pauses import KIND_LABEL, Kind
+from campaign.reporter.figures import Figures
+from campaign.reporter.pauses import Kind
 
 PERCENTILES: Final = (50, 90, 99, 100)
-NOTHING: Final = "-"
-"""Shown in place of a missing figure."""
-_WITH_REASONS: Final = (Status.FAILED, Status.NOT_DELIVERED, Status.UNKNOWN)
+WITH_REASONS: Final = (Status.FAILED, Status.NOT_DELIVERED, Status.UNKNOWN)
 _OF_ITS_OWN: Final = frozenset({"results"})
 """Settings that always differ between two campaigns, so the difference means nothing."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
-    """One figure of both campaigns; `heading` marks the title of the lines that follow."""
-
-    what: str
-    values: tuple[str, str] = ("", "")
-    heading: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,115 +47,6 @@ class Comparison:
             found["conversions"] = {**self.redemptions.as_json(), "column": self.column or None}
         return found
 
-    def lines(self) -> Iterator[Line]:
-        """Yield every figure, the most important first."""
-        yield self._line("State", lambda found: found.view.state.value)
-        yield self._line("Rows", lambda found: f"{found.counts.rows:,}")
-        yield self._line("Sent to", lambda found: f"{found.counts.sent_to:,}")
-        yield self._line("Delivery rate", lambda found: percent_of(found.counts))
-        yield Line(what="Rows by what became of them", heading=True)
-        for status in BY_OUTCOME:
-            if any(found.counts.by_status[status] for found in self.both):
-                yield self._line(status.info.label.capitalize(), partial(_rows_of, status=status))
-        yield from self._reasons()
-        yield from self._conversions()
-        yield Line(what="Times", heading=True)
-        yield self._line("First sent", lambda found: _when(found.first_sent_at or 0.0))
-        yield self._line("Finished", lambda found: _when(found.view.record.finished_at))
-        yield self._line("Time at work", lambda found: duration(found.working_seconds) if found.working_seconds else NOTHING)
-        yield self._line("Sends", lambda found: _unless_forgotten(found, found.sends))
-        yield self._line("Sends a second", _per_second)
-        yield self._line("Asked to slow down", lambda found: _unless_forgotten(found, found.throttled))
-        for kind in Kind:
-            if any(kind in found.pauses.by_kind.index for found in self.both):
-                yield self._line(f"Pauses: {KIND_LABEL[kind]}", partial(_paused, kind=kind))
-        for part in PERCENTILES:
-            what = "Slowest answer" if part == 100 else f"{part} in 100 answered within"
-            yield self._line(what, partial(_milliseconds, part=part))
-        yield from self._settings()
-        yield Line(what="Message", heading=True)
-        yield self._line("Text", lambda found: next((sanitize_for_terminal(text) for text, _ in found.shared_texts()), NOTHING))
-
-    def _line(self, what: str, value: Callable[[Figures], str]) -> Line:
-        one, other = self.both
-        return Line(what=what, values=(value(one), value(other)))
-
-    def _reasons(self) -> Iterator[Line]:
-        for status in _WITH_REASONS:
-            reasons = dict.fromkeys(chain.from_iterable(found.counts.reasons(status) for found in self.both))
-            if reasons:
-                yield Line(what=f"{status.info.label.capitalize()}, by reason", heading=True)
-            for reason in reasons:
-                words = reason_in_words(reason) if reason else NO_REASON
-                yield self._line(f"{words[:1].upper()}{words[1:]}", partial(_rows_of, status=status, reason=reason))
-
-    def _conversions(self) -> Iterator[Line]:
-        if self.conversions is None:
-            return
-        one, other = self.conversions
-        yield Line(what="Converted", heading=True)
-        yield Line(what="All that it was sent to", values=(converted_of(one.total), converted_of(other.total)))
-        for status in BY_OUTCOME:
-            yield from self._converted(status.info.label.capitalize(), (one.by_status, other.by_status), status.value)
-        if self.column:
-            yield Line(what=f"Converted, by “{sanitize_for_terminal(self.column)}”", heading=True)
-            together = Conversions.together(self.conversions).by_value
-            for line in [] if together is None else largest(together, "sent_to", least=2):
-                if line["value"] is not None:
-                    what = sanitize_for_terminal(line["value"]) or "empty"
-                    yield from self._converted(what, (one.by_value, other.by_value), line["value"])
-
-    def _converted(self, what: str, sides: tuple[pd.DataFrame | None, pd.DataFrame | None], line: str) -> Iterator[Line]:
-        one, other = (NOTHING if side is None or line not in side.index else converted_of(side.loc[line]) for side in sides)
-        if (one, other) != (NOTHING, NOTHING):
-            yield Line(what=what, values=(one, other))
-
-    def _settings(self) -> Iterator[Line]:
-        yield Line(what="Settings that differ", heading=True)
-        if not self.different:
-            yield Line(what="None")
-        for name, values in self.different.items():
-            one, other = (sanitize_for_terminal(value) or NOTHING for value in values)
-            yield Line(what=sanitize_for_terminal(name.replace("_", " ").capitalize()), values=(one, other))
-
-
-def percent_of(counts: Counts) -> str:
-    """The delivery rate as text, or `NOTHING` if nothing was sent."""
-    return percent(counts.by_status[Status.DELIVERED], counts.sent_to) if counts.sent_to else NOTHING
-
-
-def converted_of(line: Mapping[str, int]) -> str:
-    """The converted passes, the passes sent to, and the share, as text; `NOTHING` if nothing was sent."""
-    converted, sent_to = line["converted"], line["sent_to"]
-    return f"{converted:,} of {sent_to:,} ({percent(converted, sent_to)})" if sent_to else NOTHING
-
-
-def _rows_of(found: Figures, *, status: Status, reason: str | None = None) -> str:
-    count = found.counts.by_status[status] if reason is None else found.counts.by_reason.get((status, reason), 0)
-    return f"{count:,} ({percent(count, found.counts.rows)})"
-
-
-def _unless_forgotten(found: Figures, count: int) -> str:
-    return NOTHING if found.view.record.forgotten_at else f"{count:,}"
-
-
-def _milliseconds(found: Figures, *, part: int) -> str:
-    return f"{found.latencies.percentile_ms(part):,} ms" if found.latencies.count else NOTHING
-
-
-def _paused(found: Figures, *, kind: Kind) -> str:
-    by_kind = found.pauses.by_kind.T
-    return f"{by_kind[kind]['times']:,.0f} ({brief(by_kind[kind]['seconds'])})" if kind in by_kind else "0"
-
-
-def _per_second(found: Figures) -> str:
-    rate = found.sends_per_second
-    return NOTHING if not rate else f"{rate:.1f}" if rate >= 0.1 else f"{rate:.2g}"
-
-
-def _when(seconds: float) -> str:
-    return f"{datetime.fromtimestamp(seconds).astimezone():%Y-%m-%d %H:%M}" if seconds else NOTHING
-
 
 def _as_json(found: Figures) -> dict[str, Any]:
     record, counts, latencies = found.view.record, found.counts, found.latencies
@@ -187,7 +58,7 @@ def _as_json(found: Figures) -> dict[str, Any]:
         "sent_to": counts.sent_to,
         "delivery_rate": _rounded(counts.delivery_rate),
         "by_status": {status.value: counts.by_status[status] for status in Status},
-        "by_reason": {status.value: counts.reasons(status) for status in _WITH_REASONS},
+        "by_reason": {status.value: counts.reasons(status) for status in WITH_REASONS},
         "started_at": iso(record.started_at),
         "first_sent_at": iso(found.first_sent_at or 0.0),
         "finished_at": iso(record.finished_at),

@@ -2,11 +2,12 @@
 
 from dataclasses import replace
 
+from campaign.cli.screen.compare_table import Line, lines_of
 from campaign.domain.model import SENT_TO, Counts, Settlement, Status
 from campaign.domain.text.reasons import reason_in_words
 from campaign.insights import view
 from campaign.ledger.port import CampaignRecord, DesiredState, Ledger, LedgerReader
-from campaign.reporter.comparison import Comparison, Line, rates
+from campaign.reporter.comparison import Comparison, rates
 from campaign.reporter.figures import figures
 from tests.contract.backends import HandClock
 from tests.contract.given import campaign_of, ends, spec, staged
@@ -76,7 +77,7 @@ async def test_what_is_forgotten_keeps_its_rate(ledger: Ledger, reader: LedgerRe
     assert rates(reader).as_json() == before
     first, second = (next(one for one in reader.campaigns() if one.id == which.id) for which in (record, other))
     found = Comparison(both=(figures(reader, view(reader, first)), figures(reader, view(reader, second))))
-    told = {line.what: line.values for line in found.lines()}
+    told = {line.what: line.values for line in lines_of(found)}
     assert (told["Delivered"], told["Delivery rate"]) == (("3 (50.0 %)", "0 (0 %)"), ("75.0 %", "0 %"))
     # Its counts are all that is left of it.
     assert (told["Sends"], told["Slowest answer"], told["Text"]) == (("-", "1"), ("-", "500 ms"), ("-", "Hello"))
@@ -86,7 +87,7 @@ async def test_two_campaigns_stand_side_by_side_figure_by_figure(ledger: Ledger,
     one = await sent(ledger, reader, clock, "one", *[Status.DELIVERED] * 3, Status.FAILED, seconds=0.25)
     other = await sent(ledger, reader, clock, "other", Status.DELIVERED, Status.UNKNOWN, seconds=1.0)
     found = Comparison(both=(figures(reader, view(reader, one), now=clock.wall()), figures(reader, view(reader, other), now=clock.wall())))
-    told = {line.what: line.values for line in found.lines() if not line.heading}
+    told = {line.what: line.values for line in lines_of(found) if not line.heading}
     assert (
         told
         | {
@@ -109,7 +110,7 @@ async def test_two_campaigns_stand_side_by_side_figure_by_figure(ledger: Ledger,
         }
         == told
     )
-    assert [line for line in found.lines() if line.what == "Skipped"] == []
+    assert [line for line in lines_of(found) if line.what == "Skipped"] == []
     assert found.different == {}
     told_json = found.as_json()
     assert [side["delivery_rate"] for side in told_json["campaigns"]] == [0.75, 0.5]
@@ -127,6 +128,6 @@ async def test_settings_that_are_the_same_are_left_out(ledger: Ledger, reader: L
     both = [figures(reader, view(reader, record), now=clock.wall()) for record in records]
     found = Comparison(both=(both[0], both[1]))
     assert found.different == {"rate": ("9", "20")}
-    assert Line(what="Rate", values=("9", "20")) in list(found.lines())
-    assert {line.what: line.values for line in found.lines()}["Delivery rate"] == ("-", "-")
+    assert Line(what="Rate", values=("9", "20")) in list(lines_of(found))
+    assert {line.what: line.values for line in lines_of(found)}["Delivery rate"] == ("-", "-")
     assert found.as_json()["settings_that_differ"] == {"rate": ["9", "20"]}

@@ -1,21 +1,21 @@
 """Formats statistics over several campaigns as lines of text: in columns for people, with tabs for programs."""
 
-import textwrap
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from itertools import zip_longest
 from typing import Any, Final
 
 from campaign.domain.model import BY_OUTCOME, Counts, Status
+from campaign.domain.text.lines import percent
 from campaign.domain.text.sanitize import sanitize_for_terminal
-from campaign.reporter.comparison import Comparison, Line, Rate, Rates, converted_of, percent_of
+from campaign.reporter.comparison import Rate, Rates
 from campaign.reporter.figures import largest
 
 LONGEST_NAME: Final = 40
+NOTHING: Final = "-"
+"""Shown in place of a missing figure."""
 BAR: Final = 20
 _EIGHTHS: Final = " ▏▎▍▌▋▊▉"
 _HEAD: Final = ("CAMPAIGN", "BEGUN", "ROWS", "SENT TO", "DELIVERED", "RATE")
-_LEAST_COLUMN: Final = 16
 
 
 def lines_of_rates(found: Rates, *, bars: bool) -> list[str]:
@@ -59,25 +59,15 @@ def _conversions(found: Rates) -> Iterator[str]:
             yield f"  {what:<{width}}  {converted_of(one)}"
 
 
-def lines_side_by_side(found: Comparison, *, width: int) -> list[str]:
-    """Three columns: the label, and the figures of both campaigns; longer text is wrapped within its column."""
-    names = tuple(sanitize_for_terminal(one.view.record.spec.name) for one in found.both)
-    lines = [Line(what="", values=(names[0], names[1])), *found.lines()]
-    first = min(max(len(line.what) for line in lines if not line.heading), max(_LEAST_COLUMN, width // 2))
-    other = max(_LEAST_COLUMN, (width - first - 4) // 2)
-    return [text for line in lines for text in _in_columns(line, first, other)]
+def percent_of(counts: Counts) -> str:
+    """The delivery rate as text, or `NOTHING` if nothing was sent."""
+    return percent(counts.by_status[Status.DELIVERED], counts.sent_to) if counts.sent_to else NOTHING
 
 
-def lines_with_tabs(found: Comparison) -> list[str]:
-    """A line for each figure: heading and label, tab, the first campaign's figure, tab, the second's."""
-    names = (sanitize_for_terminal(one.view.record.spec.name) for one in found.both)
-    lines, heading = ["\t".join(("", *names))], ""
-    for line in found.lines():
-        if line.heading:
-            heading = f"{line.what}: "
-        else:
-            lines.append("\t".join((f"{heading}{line.what}", *line.values)).rstrip("\t"))
-    return lines
+def converted_of(line: Mapping[str, int]) -> str:
+    """The converted passes, the passes sent to, and the share, as text; `NOTHING` if nothing was sent."""
+    converted, sent_to = line["converted"], line["sent_to"]
+    return f"{converted:,} of {sent_to:,} ({percent(converted, sent_to)})" if sent_to else NOTHING
 
 
 def shortened(one: Rate) -> str:
@@ -98,12 +88,3 @@ def _cells(name: str, begun: str, counts: Counts) -> tuple[str, str, str, str, s
 
 def _day(seconds: float) -> str:
     return f"{datetime.fromtimestamp(seconds).astimezone():%Y-%m-%d %H:%M}"
-
-
-def _in_columns(line: Line, first: int, other: int) -> Iterator[str]:
-    if line.heading:
-        yield from ("", line.what)
-        return
-    cells = [textwrap.wrap(text, width) for text, width in zip((line.what, *line.values), (first, other, other), strict=True)]
-    for what, one, another in zip_longest(*cells, fillvalue=""):
-        yield f"{what:<{first}}  {one:<{other}}  {another}".rstrip()
