@@ -108,18 +108,25 @@ def _are_cells(array: pa.Array) -> bool:
 
 def _rows(file: pq.ParquetFile, kept: Sequence[int], header: Header) -> Iterator[pa.RecordBatch]:
     """Yield the rows of these columns, as text."""
-    done, expected = 0, file.metadata.num_rows
-    held: list[pa.RecordBatch] = []
+    done = rows = size = 0
+    expected = file.metadata.num_rows
+    held: list[list[pa.Array]] = []
+
+    def together() -> pa.RecordBatch:
+        return header.batch([pa.concat_arrays(parts) for parts in zip(*held, strict=True)], rows_before=done)
+
     with file, _damage(header.file):
         for batch in _read(file, kept):
-            arrays = [_cells(array, done, name, header.file) for array, name in zip(batch.columns, header.names, strict=True)]
-            held.append(header.batch(arrays, rows_before=done))
-            done += len(batch)
-            if sum(map(len, held)) >= ROWS_AT_ONCE or sum(some.nbytes for some in held) > TEXT_AT_ONCE:
-                yield pa.concat_batches(held)
+            held.append([_cells(array, done + rows, name, header.file) for array, name in zip(batch.columns, header.names, strict=True)])
+            rows += len(batch)
+            size += sum(texts.nbytes for texts in held[-1])
+            if rows >= ROWS_AT_ONCE or size > TEXT_AT_ONCE:
+                yield together()
+                done, rows, size = done + rows, 0, 0
                 held.clear()
         if held:
-            yield pa.concat_batches(held)
+            yield together()
+            done += rows
     if done != expected:
         raise InputError("The Parquet file has not as many rows as it says. Save the list again.", code="damaged_file", file=header.file)
 
