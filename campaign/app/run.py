@@ -59,12 +59,12 @@ async def stage_list(source: ListSource, settings: Settings, ui: UserInterface) 
         CampaignError: (same)
     """
     async with _staged(source, settings, ui) as (work, staged, _):
-        counts = await work.counts(staged.record)
+        await work.ledger.reap_dead_runners(quiet_seconds=settings.quiet_period)
         how = "was staged before" if staged.resumed else "is staged"
         command = command_line("send", staged.record.spec.name, ledger=settings.ledger_to_name)
         note = f"It {how}; nothing was sent. Any number of processes may send it together, each by: {command}"
         finished = await work.end(staged.record, End(ended=StopReason.LIMIT), None, note)
-        return replace(finished, view=replace(finished.view, exit_code=3 if counts.needs_attention else 0))
+        return replace(finished, view=replace(finished.view, exit_code=3 if finished.view.counts.needs_attention else 0))
 
 
 @asynccontextmanager

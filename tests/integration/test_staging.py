@@ -1,21 +1,21 @@
 """A list given again under its name: the same campaign, one in the place of what was never sent, or a refusal that tells the way on."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from campaign.app.lists.list_source import opened
-from campaign.app.lists.stage import Staged, stage
+from campaign.app.lists.stage import Staged, _store, stage
 from campaign.domain.errors import OtherContentError, UsageError
-from campaign.domain.model import Status
+from campaign.domain.model import StagedRow, Status
 from campaign.ledger.port import CampaignSpec, DesiredState
 from campaign.ledger.sqlite import SqliteLedger, SqliteReader
 from campaign.reporter.files.results import write_results
 from campaign.settings import GivenSettings
-from tests.contract.given import ends
+from tests.contract.given import ends, staged
 from tests.unit.reporter_given import by_column
 
 Begin = Callable[[CampaignSpec], CampaignSpec]
@@ -119,3 +119,26 @@ async def test_some_rows_of_its_results_take_nobodys_place_and_are_sent_with_ret
     with pytest.raises(OtherContentError, match=r"campaign retry list\b"):
         await desk.stage(None, file="some.csv")
     assert len(desk.texts()) == 2
+
+
+async def test_nothing_is_being_written_any_more_when_a_batch_has_failed(monkeypatch: pytest.MonkeyPatch, desk: Desk) -> None:
+    batches = iter([[staged(1)], [staged(2)], [staged(3)]])
+    second_waits = asyncio.Event()
+    ended = []
+
+    async def next_batch() -> Sequence[StagedRow] | None:
+        return next(batches, None)
+
+    async def stage_late(_: SqliteLedger, _campaign: int, batch: Sequence[StagedRow]) -> None:
+        if batch[0].row == 1:
+            await second_waits.wait()
+            raise UsageError("The first one can't be written.")
+        second_waits.set()
+        for _turn in range(9):
+            await asyncio.sleep(0)
+        ended.append(batch[0].row)
+
+    monkeypatch.setattr(SqliteLedger, "stage", stage_late)
+    with pytest.raises(UsageError, match="first one"):
+        await _store(desk.ledger, 1, next_batch, asyncio.Event())
+    assert ended == [2]

@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -21,6 +22,10 @@ from campaign.ledger.port import CampaignRecord, CampaignSpec, DesiredState, Led
 from campaign.loader.near import NearIdFinder
 
 LOOK_SECONDS: Final = 0.2
+
+
+NextBatch = Callable[[], Awaitable[Sequence[StagedRow] | None]]
+"""Returns the next rows; None after the last."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,9 +155,7 @@ async def _fill(
     try:
         with NearIdFinder() as finder:
             async with _read_ahead(finder.watching(stager.batches(given.table.frames()))) as next_batch:
-                while (batch := await next_batch()) is not None:
-                    _check_not_stopped(stop)
-                    await ledger.stage(record.id, batch)
+                await _store(ledger, record.id, next_batch, stop)
             _check_not_stopped(stop)
             await exclude(ledger, record, exclusions, finder)
             near = await asyncio.to_thread(finder.found)
@@ -170,8 +173,24 @@ async def _fill(
     return Staged(record=found, resumed=False, concerns=concerns)
 
 
+async def _store(ledger: Ledger, campaign: int, next_batch: NextBatch, stop: asyncio.Event) -> None:
+    """Write the batches. While one is written, the next one waits, so that the ledger always has work."""
+    writing: deque[asyncio.Task[None]] = deque()
+    try:
+        while (batch := await next_batch()) is not None:
+            _check_not_stopped(stop)
+            writing.append(asyncio.create_task(ledger.stage(campaign, batch)))
+            if len(writing) > 1:
+                await writing.popleft()
+        while writing:
+            await writing.popleft()
+    finally:
+        # What fails here comes after the first failure. But no batch may be written after the campaign is discarded.
+        await asyncio.gather(*writing, return_exceptions=True)
+
+
 @asynccontextmanager
-async def _read_ahead(batches: Iterator[Sequence[StagedRow]]) -> AsyncIterator[Callable[[], Awaitable[Sequence[StagedRow] | None]]]:
+async def _read_ahead(batches: Iterator[Sequence[StagedRow]]) -> AsyncIterator[NextBatch]:
     """Prepares the next rows while the ones before are being written; leaves no thread running."""
     ahead: asyncio.Task[Sequence[StagedRow] | None] = asyncio.create_task(asyncio.to_thread(_next, batches))
 

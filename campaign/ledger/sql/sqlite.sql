@@ -21,9 +21,11 @@ INSERT INTO rows (campaign, row, pass_id, pass_key, message, cells, status, reas
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: stage_plain
--- Rows that were never sent, as JSON: all other columns have their defaults. One statement for many rows keeps Python's lock free.
+-- Rows that were never sent, as JSON: all other columns have their defaults. One statement for many rows keeps Python's lock free. With a
+-- LIMIT, the inner query yields each text once, and not once for each of its values.
 INSERT INTO rows (campaign, row, pass_id, pass_key, message, zone, cells, status, due_at)
-SELECT :campaign, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value -> 5, 'pending', 0.0 FROM carray(:rows);
+SELECT :campaign, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value -> 5, 'pending', 0.0
+FROM (SELECT value FROM carray(:rows) LIMIT -1);
 
 -- name: mark_duplicates
 -- The first row that can be sent, or was, stands for its pass. The sorter spills to disk, so memory stays flat.
