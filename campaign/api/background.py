@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Any, Final, Generic, Never, Self, TypeVar
 
 from campaign.app.confirmation import Question
-from campaign.app.progress_state import Tally
+from campaign.app.progress import Tally
 from campaign.app.send import Stop, send
 from campaign.app.session import Sender, UserInterface
 from campaign.domain.errors import StoppedError, UsageError

@@ -10,7 +10,7 @@ from typing import Final, Protocol
 from campaign.app.campaign_settings import schedule_of, utc_now
 from campaign.app.lists.message_warnings import Rows, concerns_of
 from campaign.domain.batches import MOST_RECIPIENTS
-from campaign.domain.lists.message_lint import LintFinding
+from campaign.domain.lists.lint_findings import LintFinding
 from campaign.domain.model import Status
 from campaign.domain.schedule import Schedule, ends_at, moment_in_words
 from campaign.domain.text.durations import words

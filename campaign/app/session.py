@@ -15,8 +15,8 @@ from campaign.app.results.known_results import check_not_newer, places_of_campai
 from campaign.app.results.sending_marker import check_not_sent_elsewhere, mark_as_sending, remove_marker
 from campaign.app.send import Stop, exit_code, report, send
 from campaign.domain.errors import InputError, LedgerError, SafeguardError, StoppedError, UsageError
+from campaign.domain.lists.lint_findings import LintFinding
 from campaign.domain.lists.locations import Location
-from campaign.domain.lists.message_lint import LintFinding
 from campaign.domain.model import Counts, Status
 from campaign.domain.schedule import Schedule
 from campaign.insights import CampaignView, command_line, view

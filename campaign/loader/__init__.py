@@ -1,0 +1,1 @@
+"""Lists and messages: from a file to rows in the ledger."""

@@ -1,0 +1,1 @@
+"""What became of a campaign: results files, figures, the HTML report."""

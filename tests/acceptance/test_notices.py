@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from pydantic import SecretStr
 
-from campaign.app.notify.webhook import Notice, deliver
+from campaign.app.notify.notice import Notice, deliver
 from campaign.domain.notices import Occasion
 from tests.acceptance.desk import Desk
 from tests.acceptance.hardship import start
@@ -25,7 +25,7 @@ from tests.examples import slow_after
 RUN = ("run", "list.csv", "--message", "Hi {{ first_name }}, only today")
 TOKEN = "a-token-for-the-simulator"
 NOTICE = Notice(title="offer: finished", text="1,000 rows: 1,000 delivered.", occasion=Occasion.FINISHED)
-LIMITED = "import campaign.app.notify.webhook as notices; notices.deliver.__kwdefaults__['limit_seconds'] = {}"
+LIMITED = "import campaign.app.notify.notice as notices; notices.deliver.__kwdefaults__['limit_seconds'] = {}"
 """How long the command lets notices take."""
 HELD_SECONDS = 60
 """How long a webhook that is silent holds a request."""

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from campaign.app.notify.webhook import notice_of, notice_of_error
+from campaign.app.notify.notice import notice_of, notice_of_error
 from campaign.cli.logs.sinks import describe_event
 from campaign.cli.screen.output import print_checked
 from campaign.cli.screen.stats_table import lines_of_rates
@@ -23,7 +23,7 @@ from campaign.reporter.comparison import Rates
 from tests.golden.files import Golden
 from tests.unit.test_ask import BERLIN, asked, plan
 from tests.unit.test_notifications import ERRORS, FIGURES, seen
-from tests.unit.test_progress_state import tally
+from tests.unit.test_progress import tally
 from tests.unit.test_stats_table import rate
 from tests.unit.test_status_text import checked_results
 

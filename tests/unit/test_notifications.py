@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from campaign.app.notify.webhook import check_notices, notice_of, notice_of_error, without_secret
+from campaign.app.notify.notice import check_notices, notice_of, notice_of_error, without_secret
 from campaign.domain.errors import CampaignError, InputError, LedgerError, SafeguardError, UsageError
 from campaign.domain.model import CampaignState, Counts, Status
 from campaign.domain.notices import Occasion, occasion_of, parse_addresses, parse_occasions, service_of

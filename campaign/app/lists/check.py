@@ -18,8 +18,8 @@ from campaign.app.preflight.reach import Reached, count_reach
 from campaign.app.results.ledger_checks import earlier_results
 from campaign.app.send import Stop, check_access
 from campaign.domain.errors import InputError
+from campaign.domain.lists.lint_findings import LintFinding
 from campaign.domain.lists.locations import Location
-from campaign.domain.lists.message_lint import LintFinding
 from campaign.domain.lists.sheet import NO_LINES, SheetLines
 from campaign.domain.model import Counts, Status
 from campaign.ledger.port import LedgerReader, RowMessage

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from typing import Final, TypeVar
 
-from campaign.domain.lists.message_lint import LintFinding, LintKind
+from campaign.domain.lists.lint_findings import LintFinding, LintKind
 from campaign.domain.lists.near_ids import differences, near_key
 from campaign.domain.lists.sheet import SheetLines, place
 from campaign.domain.model import OPEN, ResultRow, Status

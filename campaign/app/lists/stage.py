@@ -14,7 +14,7 @@ from campaign.app.lists.list_source import CheckedList
 from campaign.app.lists.message_warnings import ids_in_ledger, near_concerns, near_to_send
 from campaign.app.session import Tell
 from campaign.domain.errors import OtherContentError, StoppedError, UsageError
-from campaign.domain.lists.message_lint import LintFinding
+from campaign.domain.lists.lint_findings import LintFinding
 from campaign.domain.model import StagedRow
 from campaign.domain.text.reasons import concern_in_words
 from campaign.insights import command_line

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-from campaign.app.progress_state import Tally
+from campaign.app.progress import Tally
 from campaign.cli.logs.metrics import Figures, write_metrics
 from campaign.cli.logs.setup import tell
 from campaign.domain.model import Counts, Settlement, Status

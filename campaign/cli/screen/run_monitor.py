@@ -14,8 +14,8 @@ from rich.console import RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 from rich.text import Text
 
-from campaign.app.notify.webhook import Notice, check_notices, deliver, notice_of, notice_of_error
-from campaign.app.progress_state import Tally
+from campaign.app.notify.notice import Notice, check_notices, deliver, notice_of, notice_of_error
+from campaign.app.progress import Tally
 from campaign.app.session import Finished
 from campaign.cli.logs import setup as logs
 from campaign.cli.logs.setup import console

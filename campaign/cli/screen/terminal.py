@@ -19,7 +19,7 @@ import typer
 from campaign.app.confirmation import NUMBER_FROM, is_number, plan_in_words
 from campaign.app.send import Stop
 from campaign.cli.logs.setup import tell
-from campaign.domain.lists.message_lint import LintKind
+from campaign.domain.lists.lint_findings import LintKind
 from campaign.loader.source import STOP_CODE
 
 if TYPE_CHECKING:

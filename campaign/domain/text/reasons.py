@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from campaign.domain.lists.message_lint import LintFinding, LintKind
+from campaign.domain.lists.lint_findings import LintFinding, LintKind
 from campaign.domain.model import Invalid, Skip, Status
 from campaign.domain.text.sanitize import sanitize_for_terminal
 from campaign.domain.verdict import Evidence, rule_of

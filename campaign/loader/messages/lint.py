@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Self
 
-from campaign.domain.lists.message_lint import LintKind, LintMatch
+from campaign.domain.lists.lint_findings import LintKind, LintMatch
 from campaign.loader.messages.result import length_as_shown
 
 _NAME: Final = r"[^\W\d][\w .-]{1,40}"

@@ -16,7 +16,7 @@ from campaign.domain.verdict import AttemptOutcome, Evidence
 from campaign.ledger.port import Ledger, LedgerReader, Runner
 from campaign.sender.batches.calls import UNPACED_PER_SECOND, Calls
 from campaign.sender.batches.env import Env
-from campaign.sender.batches.life import REPORT_SECONDS, Life
+from campaign.sender.batches.lifecycle import REPORT_SECONDS, Life
 from campaign.sender.batches.port import BatchGateway
 from campaign.sender.batches.watcher import Watcher
 from campaign.sender.batches.wire import USUAL, Shape

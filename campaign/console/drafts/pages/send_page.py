@@ -19,7 +19,7 @@ from campaign.console.drafts.inspection import PROBLEMS, ListCheck, kept_check
 from campaign.console.drafts.wizard import Step, missing
 from campaign.console.pages import ErrorText, campaign_page
 from campaign.domain.errors import UsageError
-from campaign.domain.lists.message_lint import LintKind
+from campaign.domain.lists.lint_findings import LintKind
 from campaign.domain.schedule import Schedule
 from campaign.domain.text.durations import words
 from campaign.settings import Via

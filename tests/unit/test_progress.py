@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from campaign.app.progress_state import Tally
+from campaign.app.progress import Tally
 from campaign.cli.logs.sinks import describe_event
 from campaign.domain.model import Counts, Status
 

@@ -121,7 +121,7 @@ def _ask(task: bytes, limit_seconds: float) -> dict[int, str]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PASSENTRY_", "CAMPAIGN_"))}
     environment["PYTHONPATH"] = os.pathsep.join(entry for entry in sys.path if entry)
     process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "campaign.app.notify.process"],
+        [sys.executable, "-P", "-m", "campaign.app.notify.deliver"],
         env=environment,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
