@@ -214,7 +214,7 @@ class TestLostWrites:
         moved = ledger_of(desk).rename(desk.folder / "there" / "moved.db")
         goes_on_to_its_end(desk, (*words, "--ledger", str(moved)))
 
-    @pytest.mark.parametrize("suffix", ["", "-wal"])
+    @pytest.mark.parametrize("suffix", ["", "-wal", "-shm"])
     def test_a_ledger_that_is_taken_away_while_sending_stops_the_run(self, desk: Desk, suffix: str) -> None:
         process = start(desk, *words_for(desk), "--rate", "20")
         wait_for(lambda: len(desk.sent()) > 10)

@@ -11,14 +11,16 @@ import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import apsw
 import pytest
 
 from campaign.domain.errors import CampaignError, DiskFullError, LedgerDamagedError, LedgerError, LedgerPlaceError
-from campaign.domain.model import Status
+from campaign.domain.model import Claim, Status
 from campaign.ledger.clock import LEASE_SECONDS
 from campaign.ledger.sqlite import SqliteLedger, SqliteReader
+from campaign.ledger.sqlite.claims import claim_rows
 from campaign.ledger.sqlite.connection import BUSY_SECONDS, connect, in_words, prepare
 from campaign.ledger.sqlite.integrity import check_not_mounted_alone
 from campaign.sender.lease import BEAT_SECONDS, MARGIN_SECONDS
@@ -134,7 +136,7 @@ async def test_every_commit_of_a_killed_process_is_there_without_a_checkpoint(tm
     code = """
 import asyncio, os, sys
 from pathlib import Path
-from campaign.domain.model import Status
+from campaign.domain.model import Claim, Status
 from campaign.ledger.sqlite import SqliteLedger
 from tests.contract.given import campaign_of, ends, staged
 
@@ -240,7 +242,7 @@ async def test_many_processes_on_one_ledger_never_fall_behind_its_mark(tmp_path:
         await asyncio.gather(work(one), work(other), asyncio.to_thread(look))
 
 
-@pytest.mark.parametrize("suffix", ["", "-wal"])
+@pytest.mark.parametrize("suffix", ["", "-wal", "-shm"])
 async def test_a_ledger_whose_file_is_taken_away_takes_no_more_writes(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / "campaign.db"
     await half_sent(path)
@@ -252,6 +254,27 @@ async def test_a_ledger_whose_file_is_taken_away_takes_no_more_writes(tmp_path: 
             await ledger.claim(runner, 1)
         (tmp_path / "elsewhere").rename(taken)
         assert len(await ledger.claim(runner, 1)) == 1
+
+
+@pytest.mark.parametrize("suffix", ["", "-wal", "-shm"])
+async def test_what_is_written_while_a_file_is_taken_away_counts_as_not_written(
+    tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process may have opened the ledger without it, and claim the same rows."""
+    path = tmp_path / "campaign.db"
+    await half_sent(path)
+    async with opened(path) as ledger:
+        runner = await ledger.register_runner(1, quiet_seconds=0)
+        taken = path.with_name(path.name + suffix)
+
+        def claim(*values: Any, **named: Any) -> list[Claim]:
+            os.rename(taken, tmp_path / "elsewhere")  # noqa: PTH104 - a rename is quick
+            return claim_rows(*values, **named)
+
+        monkeypatch.setattr("campaign.ledger.sqlite.ledger.claim_rows", claim)
+        with raises(LedgerError, "ledger_replaced"):
+            await ledger.claim(runner, 1)
+        (tmp_path / "elsewhere").rename(taken)
 
 
 @pytest.mark.parametrize(

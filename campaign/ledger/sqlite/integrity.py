@@ -173,17 +173,18 @@ class RollbackGuard:
 
     def __init__(self, ledger: Path) -> None:
         self._ledger = ledger
-        self._wal = _beside(ledger, "-wal")
+        # Through `-shm` processes see each other's writes: a process that finds none creates another, and claims what this one claims.
+        self._watched = (ledger, *(_beside(ledger, suffix) for suffix in ("-wal", "-shm")))
         self._files: dict[Path, tuple[int, int]] = {}
         self._mark: BinaryIO | None = None
 
     def check_in_place(self) -> None:
-        """Check the files. Call it inside a transaction, when SQLite has them open.
+        """Check the files. Call it inside each transaction, when SQLite has them open, and after its commit.
 
         Raises:
             LedgerError: a file was removed or replaced, so that nobody would find what is written now.
         """
-        for path in (self._ledger, self._wal):
+        for path in self._watched:
             try:
                 found = path.stat()
             except FileNotFoundError:
@@ -192,9 +193,10 @@ class RollbackGuard:
                 continue
             identity = (found.st_dev, found.st_ino) if found else (0, 0)
             if identity != self._files.setdefault(path, identity):
+                # SQLite itself makes `-shm` again.
+                way = "Run the same command again." if path == self._watched[-1] else f"Put it back if you can. {WAY_BACK}"
                 raise LedgerError(
-                    f"The ledger's file {path} was removed or replaced while it was in use; nothing more is sent. "
-                    f"Put it back if you can. {WAY_BACK}",
+                    f"The ledger's file {path} was removed or replaced while it was in use; nothing more is sent. {way}",
                     code="ledger_replaced",
                 )
 

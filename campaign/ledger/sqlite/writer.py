@@ -40,7 +40,7 @@ class Writer:
         """The result of `work`, once its changes are durable.
 
         Raises:
-            LedgerError: nothing of it was written.
+            LedgerError: nothing of it was written, or nobody would find it.
         """
         if self._closed:
             raise LedgerError("The ledger is closed.", code="ledger_closed")
@@ -94,6 +94,8 @@ class Writer:
                 latest = self._clock.stamp(self._connection) if self._connection.total_changes() > before else None
                 self._connection.execute("COMMIT")
                 if latest is not None:
+                    # Who opened the ledger without a file that was removed since the first look may not see this commit.
+                    self._witness.check_in_place()
                     self._witness.note(latest)
         except BaseException as error:  # noqa: BLE001 - a thread has no caller: those who wait get the error
             with suppress(apsw.Error):
