@@ -164,7 +164,7 @@ def figures(reader: LedgerReader, view: CampaignView, *, by: str = "", now: floa
         by_column=by_value(rows, "by", least_rows=2) if by else None,
         column=by,
         wordings=wordings(reader.result_columns(record.id), record.spec.columns),
-        timeline=timeline_of(attempts, record, runners, now=now),
+        timeline=timeline_of([attempts], record, runners, now=now),
         sends=len(attempts),
         first_sent_at=float(attempts["sent_at"].min()) if len(attempts) else None,
         throttled=int((attempts["http_status"] == HTTPStatus.TOO_MANY_REQUESTS).sum()),

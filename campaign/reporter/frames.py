@@ -96,12 +96,19 @@ def rows_frame(
 
 def attempts_frame(reader: LedgerReader, record: CampaignRecord) -> "pd.DataFrame":
     """The attempts of a campaign: row, runner, status, reason, http_status, sent_at and latency_seconds; NaN for no answer."""
-    schema = pa.schema([*_OF_ATTEMPTS.items()])
+    return _one_frame(_attempts(reader, record), pa.schema([*_OF_ATTEMPTS.items()]))
 
+
+def attempt_frames(reader: LedgerReader, record: CampaignRecord) -> "Iterator[pd.DataFrame]":
+    """The same attempts, about `FRAME_ROWS` at a time."""
+    return (table.to_pandas(use_threads=False) for table in _attempts(reader, record))
+
+
+def _attempts(reader: LedgerReader, record: CampaignRecord) -> Iterator[pa.Table]:
     def columns(part: AttemptColumns) -> list[Sequence[Any]]:
         return [getattr(part, name) for name in _OF_ATTEMPTS]
 
-    return _one_frame(_gathered(reader.attempt_columns(record.id), schema, columns), schema)
+    return _gathered(reader.attempt_columns(record.id), pa.schema([*_OF_ATTEMPTS.items()]), columns)
 
 
 def by_status(found: "pd.DataFrame", by: "str | pd.Series[Any]", status: str = "status") -> "pd.DataFrame":

@@ -12,7 +12,7 @@ import pandas as pd
 
 from campaign.domain.model import BY_OUTCOME, Status
 from campaign.ledger.port import CampaignRecord, LedgerReader, RunnerRecord
-from campaign.reporter.frames import attempts_frame, by_status
+from campaign.reporter.frames import attempt_frames, by_status
 
 STRETCHES: Final = 60
 """The most stretches of a timeline."""
@@ -21,6 +21,7 @@ _LENGTHS: Final = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200
 _MINUTE: Final = 60
 _DAY: Final = 86400
 _LEAST_SECONDS: Final = 20
+_OTHER_COUNTS: Final = ("throttled", "throttled_again", "answered", "latency", "longest")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,8 +106,8 @@ class Timeline:
     def coarser(self, at_most: int) -> "Timeline":
         """The same sends in at most `at_most` stretches."""
         by = math.ceil(len(self.sends) / at_most)
-        groups = self.sends.reset_index(drop=True).groupby(lambda place: place // by)
-        return Timeline(since=self.since, seconds=self.seconds * by, sends=groups.sum().assign(longest=groups["longest"].max()))
+        groups = self.sends.groupby(lambda place: place // by)
+        return Timeline(since=self.since, seconds=self.seconds * by, sends=_together(groups))
 
     def lines(self) -> list[dict[str, Any]]:
         """The columns of `sends` of each stretch, with `at`, the text `from`, and the `mean` latency in seconds, 0 without answers."""
@@ -116,20 +117,26 @@ class Timeline:
 
 
 def timeline(reader: LedgerReader, record: CampaignRecord) -> Timeline:
-    """A campaign's sends up to now."""
-    return timeline_of(attempts_frame(reader, record), record, reader.runners(record.id), now=time.time())
+    """A campaign's sends up to now; they are never all in memory."""
+    return timeline_of(attempt_frames(reader, record), record, reader.runners(record.id), now=time.time())
 
 
-def timeline_of(attempts: pd.DataFrame, record: CampaignRecord, runners: Iterable[RunnerRecord], *, now: float) -> Timeline:
-    """A campaign's sends, from its first run to the end of its last run, or to now if one is alive."""
+def timeline_of(attempts: Iterable[pd.DataFrame], record: CampaignRecord, runners: Iterable[RunnerRecord], *, now: float) -> Timeline:
+    """A campaign's sends, from its first run to the end of its last run, or to now if one is alive; in any order and any parts."""
     begins = record.started_at or now
     ended = (now if runner.alive else runner.ended_at or runner.started_at for runner in runners if runner.activity != "staging")
     ends = max(ended, default=record.finished_at or now)
     length = length_of(ends - begins)
     since = float(math.floor(begins / length) * length)
     stretches = max(math.ceil(_LEAST_SECONDS / length), math.floor(max(ends - since, 0.0) / length) + 1)
-    places = ((attempts["sent_at"] - since) // length).rename("stretch")
-    return Timeline(since=since, seconds=length, sends=by_stretch(attempts, places).reindex(range(stretches), fill_value=0))
+    none = pd.DataFrame(0, index=range(stretches), columns=[*Status, *_OTHER_COUNTS])
+    counted = [by_stretch(part, ((part["sent_at"] - since) // length).rename("stretch")) for part in attempts]
+    sends = _together(pd.concat([none, *counted]).groupby(level=0)).reindex(range(stretches))
+    return Timeline(since=since, seconds=length, sends=sends)
+
+
+def _together(groups: Any) -> pd.DataFrame:
+    return groups.sum().assign(longest=groups["longest"].max())
 
 
 def by_stretch(attempts: pd.DataFrame, places: "pd.Series[float]") -> pd.DataFrame:

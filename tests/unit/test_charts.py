@@ -8,7 +8,7 @@ import pytest
 from campaign.domain.model import Status
 from campaign.ledger.port import Ledger, LedgerReader
 from campaign.reporter.charts import latency_chart, per_second, sends_chart
-from campaign.reporter.frames import attempts_frame
+from campaign.reporter.frames import attempt_frames
 from campaign.reporter.svg import ticks
 from campaign.reporter.timeline import STRETCHES, Timeline, length_of, timeline_of
 from tests.contract.backends import HandClock, SqliteBackend
@@ -111,7 +111,7 @@ async def test_a_campaign_is_shown_from_its_first_run_to_its_last(tmp_path: Path
     await ledger.deregister_runner(runner, "finished")
     fresh = reader.campaign("promo")
     assert fresh is not None
-    found = timeline_of(attempts_frame(reader, fresh), fresh, reader.runners(fresh.id), now=clock.wall() + 1e6)
+    found = timeline_of(attempt_frames(reader, fresh), fresh, reader.runners(fresh.id), now=clock.wall() + 1e6)
     assert found.since <= BEGIN
     assert BEGIN + 100 < found.until < BEGIN + 130
     for opened in (*backend.opened,):
