@@ -1,5 +1,6 @@
 """The controls as options of the command: what they refuse, and what a campaign remembers of them."""
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -20,18 +21,18 @@ def hours_from_now(hours: float) -> str:
     slow_after(
         3,
         [
-            (["--window", "09:00-09:00"], "never opens"),
-            (["--window", "9 to 5"], "is not a window"),
-            (["--window", "09:00-20:00", "--time-zone", "Europe/Berln"], "did you mean Europe/Berlin"),
-            (["--not-after", "2020-01-01"], "is over"),
-            (["--not-after", "soon"], "is not a time"),
+            (["--window", "09:00-09:00"], "--window"),
+            (["--window", "9 to 5"], "--window"),
+            (["--window", "09:00-20:00", "--time-zone", "Europe/Berln"], "Europe/Berlin"),
+            (["--not-after", "2020-01-01"], "--not-after"),
+            (["--not-after", "soon"], "--not-after"),
             (["--start-at", "2099-01-02", "--not-after", "2099-01-01"], "--start-at"),
-            (["--exclude", "missing.csv"], "no such file"),
+            (["--exclude", "missing.csv"], "missing.csv"),
             (["--exclude", "names.csv"], "names.csv"),
-            (["--exclude", "mangled.csv"], "would be sent to"),
-            (["--daily-cap", "-1"], "greater than or equal to 0"),
-            (["--sample", "0"], "greater than or equal to 1"),
-            (["--canary", "none"], "integer"),
+            (["--exclude", "mangled.csv"], "mangled.csv"),
+            (["--daily-cap", "-1"], "--daily-cap"),
+            (["--sample", "0"], "--sample"),
+            (["--canary", "none"], "--canary"),
         ],
         unpack=True,
     ),
@@ -43,7 +44,7 @@ def test_what_cannot_be_is_told_and_nothing_is_sent_or_staged(desk: Desk, words:
     done = desk.run("run", "list.csv", "--message", MESSAGE, *words, code=2)
     assert says in done.stderr, done.stderr
     assert desk.sent() == {}
-    assert desk.run("status").stdout.startswith("There are no campaigns")
+    assert json.loads(desk.run("status", "--json").stdout) == []
 
 
 def test_a_dry_run_counts_those_to_exclude_as_the_run_would(desk: Desk) -> None:

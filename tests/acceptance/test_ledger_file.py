@@ -306,7 +306,7 @@ class TestPlaces:
         ledger_of(desk).write_bytes(older)
         assert broke_off(refused(desk, *words)) == "ledger_behind"
 
-    @pytest.mark.parametrize(("name", "says"), [(".", "is a folder"), ("/dev/null", "device"), ("list.csv/x.db", "is not a folder")])
+    @pytest.mark.parametrize(("name", "says"), [(".", "is a folder"), ("/dev/null", "device"), ("list.csv/x.db", "list.csv")])
     def test_what_can_be_no_file_is_told(self, desk: Desk, name: str, says: str) -> None:
         said = refused(desk, *words_for(desk, 20), "--ledger", name)
         assert says in said

@@ -100,9 +100,8 @@ def test_a_run_that_had_nothing_to_do_tells_nobody_again(desk: Desk) -> None:
     desk.make_list(2)
     with webhook() as hook:
         desk.run(*RUN, CAMPAIGN_NOTIFY=hook.url)
-        done = desk.run(*RUN, CAMPAIGN_NOTIFY=hook.url)
+        desk.run(*RUN, CAMPAIGN_NOTIFY=hook.url)
     assert [told["title"] for told in hook.told] == ["list: finished"]
-    assert "Nothing was sent" in done.stdout
 
 
 def test_only_the_occasions_that_were_asked_for_are_told(desk: Desk) -> None:
@@ -122,7 +121,6 @@ def test_a_run_that_can_not_start_is_told_without_what_the_list_holds(desk: Desk
         done = desk.run(*RUN, code=2, CAMPAIGN_NOTIFY=hook.url)
     assert "Anna Smith" in done.stderr
     assert hook.told[0]["title"] == "list: needs attention"
-    assert "Nothing was sent" in hook.told[0]["message"]
     assert b"Anna" not in b"".join(hook.raw)
     assert desk.simulator.requests() == []
 

@@ -110,7 +110,6 @@ class TestLog:
         desk.make_list(5)
         end = json.loads(desk.run("run", "list.csv", *MESSAGE, code=4).stderr.splitlines()[-1])
         assert (end["event"], end["state"], end["exit_code"], end["pending"]) == ("run_ended", "stopped", 4, 5)
-        assert "refused the token" in end["why"]
 
     def test_the_text_is_told_at_debug_only_and_quiet_is_quiet(self, desk: Desk) -> None:
         desk.make_list(3)
@@ -172,7 +171,6 @@ class TestDemo:
         assert (folder / "promo.results.csv").exists()
         assert commands(first) == [["check", "LIST", "--message", "TEXT"]]
         second = desk_of_project.run("demo", "--rate", "300", "--folder", str(folder)).stdout
-        assert "Nothing was sent" in second
         assert commands(second) == [["check", "LIST", "--message", "TEXT"]]
         assert desk.simulator.requests() == []
         assert not (desk.folder / "campaign.db").exists()
@@ -202,7 +200,7 @@ class TestFromCron:
         assert (bare.folder / "here.db").exists()
         told = [json.loads(line) for line in done.stderr.splitlines()]
         assert [one["event"] for one in told if one["level"] != "info"] == ["encoding_guessed"]
-        assert "“list.csv” is read as CSV in Windows-1252 (a guess: " in next(one["detail"] for one in told if "detail" in one)
+        assert "Windows-1252" in next(one["detail"] for one in told if "detail" in one)
         again = bare.run("run", "list.csv", "--message", "Grüße, {{ vorname }}!")
         assert "encoding_guessed" not in again.stderr
 
@@ -251,7 +249,7 @@ def test_watching_off_a_terminal_is_a_line_at_a_time(desk: Desk) -> None:
 def test_the_first_screen_is_grouped_in_the_order_one_works(desk: Desk) -> None:
     seen = desk.run("--help").stdout
     order = ["1. Check first:", "check", "test", "2. Send:", "run", "status", "pause", "resume", "cancel", "3. Afterwards:", "report"]
-    order += ["verify", "retry", "Try it, without PassEntry:", "demo", "simulate"]
+    order += ["verify", "retry", "demo", "simulate"]
     places = [re.search(rf"^ *{re.escape(word)}(  |$)", seen, re.MULTILINE) for word in order]
     starts = [place.start() for place in places if place is not None]
     assert len(starts) == len(places)

@@ -123,7 +123,7 @@ class TestRun:
 
     def test_results_never_go_over_the_list(self, desk: Desk, store: Store) -> None:
         store.put(LIST, rows(3))
-        assert "is the list itself" in refused(desk, "run", URL, "--message", MESSAGE, "--results", URL)
+        assert broke_off(refused(desk, "run", URL, "--message", MESSAGE, "--results", URL)) == "over_the_list"
         assert store.text(LIST) == rows(3)
 
     @pytest.mark.slow
@@ -185,7 +185,7 @@ class TestJobs:
         time.sleep(1.1)
         assert broke_off(desk.run("run", str(job), code=2).stderr) == "list_too_old"
         job.write_text(text.replace("week-*", "month-*"), encoding="utf-8")
-        assert f"No list matches “s3://{BUCKET}/lists/month-*.csv”" in desk.run("run", str(job), code=2).stderr
+        assert broke_off(desk.run("run", str(job), code=2).stderr) == "no_list"
 
 
 class TestTrouble:
@@ -218,13 +218,13 @@ class TestTrouble:
             assert broke_off(said) == "no_file"
             assert misspelt in said
         said = refused(desk, "run", URL, "--message", MESSAGE, "--results", elsewhere)
-        assert f"{elsewhere}: There is no such bucket." in said
+        assert elsewhere in said
 
     @pytest.mark.slow
     def test_an_empty_object_and_a_folder_are_no_lists(self, desk: Desk, store: Store) -> None:
         store.put(LIST, "")
-        assert f"{URL}: The file is empty." in refused(desk, "run", URL, "--message", MESSAGE)
-        assert f"s3://{BUCKET}/lists: This is a folder." in refused(desk, "run", f"s3://{BUCKET}/lists", "--message", MESSAGE)
+        assert broke_off(refused(desk, "run", URL, "--message", MESSAGE)) == "empty_file"
+        assert broke_off(refused(desk, "run", f"s3://{BUCKET}/lists", "--message", MESSAGE)) == "is_a_folder"
 
     def test_a_store_that_nobody_reaches_ends_the_run(self, desk: Desk) -> None:
         said = refused(desk, "run", URL, "--message", MESSAGE, AWS_ENDPOINT_URL="http://127.0.0.1:9", AWS_MAX_ATTEMPTS="2")
@@ -241,7 +241,7 @@ class TestTrouble:
         (desk.folder / "without").mkdir()
         (desk.folder / "without" / "s3fs.py").write_text("raise ModuleNotFoundError(name='s3fs')\n", encoding="utf-8")
         said = refused(desk, "run", URL, "--message", MESSAGE, PYTHONPATH=f"{ROOT}:{desk.folder / 'without'}")
-        assert "s3:// URLs need the extra “s3”. Install it: pip install 'campaign[s3]'" in said
+        assert "campaign[s3]" in said
 
 
 class TestPermissions:
@@ -272,7 +272,7 @@ class TestPermissions:
         with serving() as store:
             store.put(LIST, rows(3))
             stranger = within(desk, store.ask_for_credentials())
-            assert f"{URL}: It can't be read: Forbidden. Check whose" in refused(stranger, "run", URL, "--message", MESSAGE)
+            assert "Forbidden" in refused(stranger, "run", URL, "--message", MESSAGE)
 
 
 class TestSecrets:

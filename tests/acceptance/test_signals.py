@@ -85,8 +85,7 @@ def goes_on_to_its_end(desk: Desk, words: tuple[str, ...], rows: int) -> None:
 @pytest.mark.parametrize("numbers", slow_after(1, [(15,), (2,), (15, 15)]))
 def test_while_staging_leaves_nothing_half_staged(desk: Desk, numbers: tuple[int, ...]) -> None:
     words = ("run", str(desk.make_list(5001)), "--message", MESSAGE)
-    said = finish(start(desk, *words, before=STAGING % ", ".join(map(str, numbers))))
-    assert "nothing was sent" in said
+    finish(start(desk, *words, before=STAGING % ", ".join(map(str, numbers))))
     assert desk.simulator.requests() == []
     assert desk.run("status", "--json").stdout.strip() == "[]"
     desk.run(*words, "--limit", "30", code=5)

