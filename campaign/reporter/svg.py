@@ -7,6 +7,7 @@ import math
 import re
 import sys
 from collections.abc import Callable
+from importlib.resources import files
 from typing import Any, Final
 
 import pygal
@@ -25,31 +26,7 @@ HEIGHT: Final = 300
 _LABEL_WIDTH: Final = 120
 _RULE: Final = re.compile(r"(?P<media>@media[^{]*)\{|(?P<selectors>[^{}]*)\{")
 _FONT: Final = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', 'Liberation Sans', Arial, sans-serif"
-_CSS: Final = """
-svg { background: none; }
-text { font-family: FONT; fill: #5c5f6b; }
-.background { fill: none; }
-.axis .line { stroke: none; }
-.axis text { font-size: 13px; }
-.axis .guide.line, .axis .major.guide.line { stroke: #e4e4df; stroke-width: 1; stroke-dasharray: none; }
-.axis.x .guide.line, .axis.x .major.guide.line { stroke: none; }
-.axis.x text { text-anchor: middle; }
-.axis.y text { text-anchor: end; }
-.axis .always_show .guide.line { stroke: #b9bac2; }
-.legend text { font-size: 13px; }
-text.title { font-size: 13px; text-anchor: middle; }
-text.no_data { font-size: 15px; text-anchor: middle; }
-.series .line { fill: none; stroke-width: 2.5; stroke-linejoin: round; stroke-linecap: round; }
-.series .rect { stroke: none; }
-.dots circle { stroke: none; }
-.tooltip, .text-overlay { display: none; }
-@media (prefers-color-scheme: dark) {
-  text { fill: #a4a8b5; }
-  .axis .guide.line, .axis .major.guide.line { stroke: #30333c; }
-  .axis.x .guide.line, .axis.x .major.guide.line { stroke: none; }
-  .axis .always_show .guide.line { stroke: #555a67; }
-}
-"""
+_CSS: Final = files("campaign.reporter").joinpath("templates", "chart.css").read_text(encoding="utf-8")
 
 
 def ticks(most: float, *, whole: bool = False) -> list[float]:
