@@ -1,6 +1,7 @@
-"""Settles in groups: each outcome is on disk within some hundredths of a second, and one disk sync serves many."""
+"""Settles at once, or in groups if outcomes come fast: each is on disk within hundredths of a second, and one disk sync serves many."""
 
 import asyncio
+import math
 from typing import Final
 
 from campaign.domain.model import Settlement
@@ -9,7 +10,10 @@ from campaign.sender.port import Observer
 
 GATHER_SECONDS: Final = 0.03
 ENOUGH: Final = 500
-"""So many settlements are written at once; fewer wait GATHER_SECONDS for others."""
+"""So many settlements are written at once; fewer wait GATHER_SECONDS for others, if they come in a row."""
+
+IN_A_ROW_SECONDS: Final = 2 * GATHER_SECONDS
+"""With a longer time between two of them, none is waited for: none would come."""
 
 MOST_WAITING: Final = 2000
 
@@ -46,11 +50,15 @@ class SettlementBatcher:
         Raises:
             LedgerError: the ledger can't be written. Callers that wait in `settle` return.
         """
+        clock = asyncio.get_running_loop().time
+        last_at = -math.inf
         try:
             while self._waiting or not self._closed:
                 await self._arrived.wait()
-                if len(self._waiting) < ENOUGH and not self._closed:
+                came_at = clock()
+                if came_at - last_at < IN_A_ROW_SECONDS and len(self._waiting) < ENOUGH and not self._closed:
                     await asyncio.sleep(GATHER_SECONDS)
+                last_at = came_at
                 self._arrived.clear()
                 together, self._waiting = self._waiting, []
                 self._taken.set()
