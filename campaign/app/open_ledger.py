@@ -98,7 +98,7 @@ def find(reader: LedgerReader, name: str) -> CampaignRecord:
     record = reader.campaign(name)
     if record is not None:
         return record
-    from campaign.loader.file_format import LIST_SUFFIXES
+    from campaign.loader.formats.file_format import LIST_SUFFIXES
 
     if Path(name).suffix.lower() in LIST_SUFFIXES:
         raise UsageError(

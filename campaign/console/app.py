@@ -32,7 +32,7 @@ from campaign.console.pages import Pages
 from campaign.console.store import Store, open_store
 from campaign.console.upload_limits import UPLOAD_LIMITS, UploadLimits
 from campaign.domain.errors import UsageError
-from campaign.loader.file_format import LIST_SUFFIXES
+from campaign.loader.formats.file_format import LIST_SUFFIXES
 from campaign.settings import Settings
 
 MOST_FORM_BYTES: Final = 1 << 20

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pyarrow.types as kinds
 
 from campaign.domain.errors import InputError
-from campaign.loader.cells import object_text
+from campaign.loader.formats.cells import object_text
 from campaign.loader.source import Source
 
 _ROWS_AT_ONCE: Final = 65_536

@@ -20,7 +20,7 @@ from campaign.domain.model import RESULT_COLUMNS, UNSENT, Invalid, Outcome, Skip
 from campaign.domain.schedule import known_zones
 from campaign.domain.text.formula_escape import strip_unseen, unescape_formula
 from campaign.loader.columns import Layout, check_pass_id, ids_of, pass_key, shown
-from campaign.loader.frames import TEXT, rows_of
+from campaign.loader.formats.frames import TEXT, rows_of
 from campaign.loader.messages import Messages, Rendered, as_it_was, cells_in
 from campaign.loader.repeats import Repeated
 

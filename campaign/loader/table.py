@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Self
 from campaign.domain.errors import InputError
 from campaign.domain.lists.locations import Location
 from campaign.domain.lists.sheet import NO_LINES, SheetLines
-from campaign.loader.file_format import Format, detect
+from campaign.loader.formats.file_format import Format, detect
 from campaign.loader.source import Source
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-    from campaign.loader.frames import Rows
+    from campaign.loader.formats.frames import Rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +114,7 @@ def open_table(
             differs from the first.
         DiskFullError: there is no room for temporary files.
     """
-    from campaign.loader.frames import Rows
+    from campaign.loader.formats.frames import Rows
 
     source = given if isinstance(given, Source) else Source.find(given)
     checked = Rows()
@@ -135,7 +135,7 @@ def open_table(
 
 def _read(source: Source, found: Format, header_row: int | None) -> List:
     if found in {Format.PARQUET, Format.EXCEL} and not source.written_here:
-        from campaign.loader.child import read_apart
+        from campaign.loader.formats.child import read_apart
 
         head, batches = read_apart(found, source.path, source.name, header_row)
     else:
@@ -151,11 +151,11 @@ def reader_of(found: Format) -> Reader:
     """The function that reads a format."""
     match found:
         case Format.CSV:
-            from campaign.loader.csv import read_csv as read
+            from campaign.loader.formats.csv import read_csv as read
         case Format.PARQUET:
-            from campaign.loader.parquet import read_parquet as read
+            from campaign.loader.formats.parquet import read_parquet as read
         case Format.EXCEL:
-            from campaign.loader.excel import read_excel as read
+            from campaign.loader.formats.excel import read_excel as read
         case Format.JSONL:
-            from campaign.loader.jsonl import read_jsonl as read
+            from campaign.loader.formats.jsonl import read_jsonl as read
     return read

@@ -43,7 +43,7 @@ once(SqliteLedger, "stage", signals(%s), after=1)
 
 WAITING = f"""{WHEN_CALLED}
 from campaign.loader import source
-once(source, "_open_at_once", signals(15))
+once(source, "_piped", signals(15))
 """
 
 REPORTING = f"""{WHEN_CALLED}

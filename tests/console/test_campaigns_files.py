@@ -14,7 +14,7 @@ from campaign.console.campaigns.exports import MOST_KEPT, Exports, Wanted, Which
 from campaign.console.console import Rules
 from campaign.console.subprocesses import started_commands
 from campaign.domain.model import CampaignState, Status
-from campaign.loader.frames import rows_of
+from campaign.loader.formats.frames import rows_of
 from campaign.loader.table import open_table
 from campaign.reporter.files.target import Format
 from campaign.simulator.config import SimulatorConfig

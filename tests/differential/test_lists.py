@@ -10,7 +10,7 @@ from typing import Any, Final
 import pytest
 
 from campaign.domain.errors import InputError
-from campaign.loader.frames import rows_of
+from campaign.loader.formats.frames import rows_of
 from campaign.loader.table import open_table
 from tests.differential import oracle
 from tests.differential.corpus import Case, cases

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from campaign.domain.errors import InputError
-from campaign.loader import child, frames
 from campaign.loader import limits as limits_module
-from campaign.loader.file_format import Format
-from campaign.loader.frames import rows_of
+from campaign.loader.formats import child, frames
+from campaign.loader.formats.file_format import Format
+from campaign.loader.formats.frames import rows_of
 from campaign.loader.table import open_table, reader_of
 
 Row = tuple[str, ...]

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaign.loader import csv as csv_lists
-from campaign.loader import frames
-from campaign.loader.file_format import Format
-from campaign.loader.frames import TEXT_AT_ONCE, rows_of
+from campaign.loader.formats import csv as csv_lists
+from campaign.loader.formats import frames
+from campaign.loader.formats.file_format import Format
+from campaign.loader.formats.frames import TEXT_AT_ONCE, rows_of
 from campaign.loader.table import open_table
 from tests.unit.loader_given import measure, read, refused
 

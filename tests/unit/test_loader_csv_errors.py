@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from campaign.domain.errors import InputError
-from campaign.loader import csv as csv_lists
+from campaign.loader.formats import csv as csv_lists
 from campaign.loader.table import open_table
 from tests.unit.loader_given import lines, read, refused
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from campaign.loader import encoding
-from campaign.loader.encoding import decodes, find_encoding
+from campaign.loader.formats import encoding
+from campaign.loader.formats.encoding import decodes, find_encoding
 from campaign.loader.table import open_table
 from tests.unit.loader_given import read, refused
 

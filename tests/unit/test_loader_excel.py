@@ -13,7 +13,7 @@ from xlsxwriter.worksheet import Worksheet
 
 from campaign.domain.model import Invalid
 from campaign.loader.columns import check_pass_id
-from campaign.loader.file_format import Format
+from campaign.loader.formats.file_format import Format
 from campaign.loader.table import open_table
 from tests.unit.loader_given import Row, read, reading_here, refused
 from tests.unit.xlsx_given import with_part_changed, write_workbook

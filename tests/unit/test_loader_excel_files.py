@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from campaign.domain.errors import InputError
-from campaign.loader.file_format import Format
+from campaign.loader.formats.file_format import Format
 from campaign.loader.table import open_table
 from tests.differential.corpus import Unseekable, repacked, without_sizes
 from tests.unit.loader_given import lines, read, reading_here, refused

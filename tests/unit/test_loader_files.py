@@ -15,8 +15,8 @@ import pytest
 
 from campaign.domain.errors import InputError, StoppedError
 from campaign.loader import limits, source
-from campaign.loader.file_format import DOCUMENT, LINES, Format
-from campaign.loader.frames import rows_of
+from campaign.loader.formats.file_format import DOCUMENT, LINES, Format
+from campaign.loader.formats.frames import rows_of
 from campaign.loader.table import open_table
 from tests.unit.loader_given import read, refused
 
@@ -149,7 +149,7 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
 
 UNREADABLE = """
 import os, sys
-import campaign.loader.table, campaign.loader.csv, campaign.domain.errors
+import campaign.loader.table, campaign.loader.formats.csv, campaign.domain.errors
 if os.geteuid() == 0:
     os.seteuid(65534)
 try:

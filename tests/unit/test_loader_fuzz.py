@@ -13,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from campaign.domain.errors import InputError
-from campaign.loader.frames import rows_of
+from campaign.loader.formats.frames import rows_of
 from campaign.loader.table import open_table
 from tests.console.conftest import quick_start
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from campaign.loader.file_format import Format, suffix_of
-from campaign.loader.frames import rows_of
+from campaign.loader.formats.file_format import Format, suffix_of
+from campaign.loader.formats.frames import rows_of
 from campaign.loader.table import open_table
 from tests.unit.loader_given import read, refused
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from campaign.domain.model import Invalid
 from campaign.loader.columns import check_pass_id
-from campaign.loader.file_format import Format
+from campaign.loader.formats.file_format import Format
 from campaign.loader.limits import CELL_CHARACTERS
 from campaign.loader.table import open_table
 from tests.unit.loader_given import measure, read, reading_here, refused

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from campaign.domain.model import RESULT_COLUMNS, Outcome, ResultRow, Status
 from campaign.domain.text.formula_escape import escape_formula, unescape_formula
 from campaign.insights import iso
-from campaign.loader.frames import rows_of
+from campaign.loader.formats.frames import rows_of
 from campaign.loader.table import open_table
 from campaign.reporter.files.formats import neutralised, time_texts, write_csv
 from campaign.reporter.files.target import Layout

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from campaign.domain.errors import InputError
 from campaign.domain.model import RESULT_COLUMNS, UNSENT, Invalid, Outcome, ResultRow, StagedRow, Status
 from campaign.loader.columns import Layout
-from campaign.loader.frames import rows_of
+from campaign.loader.formats.frames import rows_of
 from campaign.loader.messages import MessageLimits, Messages, plan_messages
 from campaign.loader.stage import Stager
 from campaign.loader.table import open_table

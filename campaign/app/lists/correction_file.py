@@ -67,7 +67,7 @@ class CorrectionFile:
         Raises:
             InputError: a row belongs to another campaign.
         """
-        from campaign.loader.frames import rows_of
+        from campaign.loader.formats.frames import rows_of
 
         clean = unescape_formula if _is_neutralised(self.table) else str
         columns = self.table.columns

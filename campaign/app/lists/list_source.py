@@ -59,7 +59,7 @@ class CheckedList:
 
     def own_cells(self) -> Iterator[list[tuple[str, ...]]]:
         """The values of the list's own columns, some rows at a time."""
-        from campaign.loader.frames import rows_of
+        from campaign.loader.formats.frames import rows_of
 
         return (list(map(self.layout.cells, rows_of(frame))) for frame in self.table.frames())
 

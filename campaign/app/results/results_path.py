@@ -112,7 +112,7 @@ def _of_header(names: Iterable[object]) -> str | None:
 
 
 def _of_csv(path: Path) -> str | None:
-    from campaign.loader.csv import SEPARATORS
+    from campaign.loader.formats.csv import SEPARATORS
 
     with path.open("rb") as file:
         text = _decoded(file.read(_MOST_UNITS))

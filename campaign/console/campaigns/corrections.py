@@ -26,7 +26,7 @@ from campaign.console.subprocesses import CommandSpec
 from campaign.console.upload_limits import LOOK_EVERY_BYTES, UPLOAD_LIMITS, check_space, form_parts, in_time, next_piece
 from campaign.domain.errors import CampaignError, UsageError
 from campaign.domain.model import Status
-from campaign.loader.file_format import LIST_SUFFIXES
+from campaign.loader.formats.file_format import LIST_SUFFIXES
 
 if TYPE_CHECKING:
     from campaign.settings import Settings

@@ -17,7 +17,7 @@ from campaign.console.auth import csrf
 from campaign.console.drafts.draft import Upload
 from campaign.console.upload_limits import LOOK_EVERY_BYTES, check_space, form_parts, in_time, next_piece
 from campaign.domain.errors import DiskFullError, InputError
-from campaign.loader.file_format import suffix_of
+from campaign.loader.formats.file_format import suffix_of
 
 FIELD_BYTES: Final = 10_000
 NAME_CHARACTERS: Final = 200

@@ -17,9 +17,9 @@ from campaign.console.drafts.inspection import CHECKED, PREVIEW, ListPreview, Sa
 from campaign.console.drafts.store import write_atomically
 from campaign.domain.errors import CampaignError, InputError
 from campaign.domain.model import RESULT_COLUMNS
-from campaign.loader.child import restrict
 from campaign.loader.columns import ID_NAMES, Layout, find_id_column, find_message_column, find_zone_column, is_results_file, loosely
-from campaign.loader.frames import rows_of
+from campaign.loader.formats.child import restrict
+from campaign.loader.formats.frames import rows_of
 from campaign.loader.table import Table, open_table
 
 FIRST_ROWS: Final = 100

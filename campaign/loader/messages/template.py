@@ -245,7 +245,7 @@ class Template:
         return refused(Invalid.TEMPLATE_FAILED, error)
 
     def render_columns(self, frame: "pd.DataFrame") -> RenderedBatch:
-        from campaign.loader.frames import rows_of  # noqa: PLC0415 - it imports pyarrow, which takes a while
+        from campaign.loader.formats.frames import rows_of  # noqa: PLC0415 - it imports pyarrow, which takes a while
 
         if self.parts:
             batch, rows = self._joined(frame)

@@ -8,7 +8,7 @@ from typing import Any, Final, NoReturn
 
 from campaign.domain.errors import InputError
 from campaign.loader import limits
-from campaign.loader.frames import Header
+from campaign.loader.formats.frames import Header
 from campaign.loader.table import Head, List
 
 _HALF: Final = re.compile("[\ud800-\udfff]")

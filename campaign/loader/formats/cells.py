@@ -11,7 +11,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.types as kinds
 
-from campaign.loader.frames import TEXT
+from campaign.loader.formats.frames import TEXT
 
 _DIGITS_LOST: Final = 1e15
 """From this number on, a spreadsheet or a float column may have lost digits of an id."""

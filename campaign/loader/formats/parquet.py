@@ -11,8 +11,8 @@ import pyarrow.types as kinds
 
 from campaign.domain.errors import InputError
 from campaign.loader import limits
-from campaign.loader.cells import column_text, is_binary
-from campaign.loader.frames import ROWS_AT_ONCE, TEXT_AT_ONCE, Header, too_long
+from campaign.loader.formats.cells import column_text, is_binary
+from campaign.loader.formats.frames import ROWS_AT_ONCE, TEXT_AT_ONCE, Header, too_long
 from campaign.loader.table import Head, List
 
 _ROWS_AT_ONCE: Final = 1_000

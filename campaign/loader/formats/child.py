@@ -21,8 +21,8 @@ import pyarrow.compute as pc
 
 from campaign.domain.errors import InputError
 from campaign.loader import limits
-from campaign.loader.file_format import Format
-from campaign.loader.frames import schema_of
+from campaign.loader.formats.file_format import Format
+from campaign.loader.formats.frames import schema_of
 from campaign.loader.table import Head, List, reader_of
 
 _REFUSED: Final = 3
@@ -59,7 +59,7 @@ def _process(name: str, words: list[str]) -> Iterator["subprocess.Popen[bytes]"]
     # A separate process group: Ctrl-C reaches only this process, which then ends the child.
     group: dict[str, Any] = {"process_group": 0} if os.name == "posix" else {}
     with tempfile.TemporaryFile() as errors:
-        command = [sys.executable, "-P", "-m", "campaign.loader.child", *words]
+        command = [sys.executable, "-P", "-m", "campaign.loader.formats.child", *words]
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, env=env, **group)  # noqa: S603 - our own words
         with process:
             try:

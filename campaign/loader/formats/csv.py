@@ -23,8 +23,8 @@ import pyarrow.csv as pa_csv
 from campaign.domain.errors import InputError
 from campaign.domain.text.formula_escape import strip_unseen
 from campaign.loader import limits
-from campaign.loader.encoding import UTF_8, find_encoding
-from campaign.loader.frames import TEXT, Header, guess_header, too_long
+from campaign.loader.formats.encoding import UTF_8, find_encoding
+from campaign.loader.formats.frames import TEXT, Header, guess_header, too_long
 from campaign.loader.table import Head, List
 
 BLOCK_BYTES: Final = 1 << 20
