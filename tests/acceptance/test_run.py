@@ -185,7 +185,7 @@ class TestGoingOn:
 
     def test_a_place_for_results_that_is_lost_meanwhile_never_says_that_nothing_was_sent(self, desk: Desk) -> None:
         (desk.folder / "place").mkdir()
-        words = ("run", str(desk.make_list(60)), "--message", MESSAGE, "--rate", "40", "--results", "place/out.csv")
+        words = ("run", str(desk.make_list(120)), "--message", MESSAGE, "--rate", "40", "--results", "place/out.csv")
         process = desk.start(*words)
         wait_for(lambda: len(desk.sent()) > 5)
         shutil.rmtree(desk.folder / "place")

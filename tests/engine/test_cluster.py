@@ -7,9 +7,16 @@ import sys
 import pytest
 
 from campaign.domain.errors import UsageError
+from campaign.engine import cluster
 from campaign.engine.sender import sender_of
 from campaign.settings import Engine, GivenSettings
 from tests.errors import raises
+
+
+@pytest.fixture
+def ray(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray, as far as a look for it goes: these tests never come to load it."""
+    monkeypatch.setattr(cluster, "find_spec", lambda _name: object())
 
 
 def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -18,6 +25,7 @@ def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPat
         pass
 
 
+@pytest.mark.usefixtures("ray")
 @pytest.mark.parametrize(
     "address", ["ray://10.0.0.1:10001", "local", "", "10.0.0.1", ":6379", "host:port", "http://host:8265", "host:70000"]
 )
@@ -31,6 +39,7 @@ def test_what_is_no_cluster_s_address_is_refused_and_ray_starts_no_open_one_in_i
     assert "ray" not in sys.modules
 
 
+@pytest.mark.usefixtures("ray")
 def test_where_nobody_listens_it_is_said_at_once() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
