@@ -229,9 +229,9 @@ class Session:
         return None
 
     def _mark(self, record: CampaignRecord, results: Location | None, *, again: bool = False) -> bool:
-        """Create the marker of the results unless there is one; returns whether it did."""
+        """Create the marker of the results unless there is one, or can't be one; returns whether it did."""
         created = mark_as_sending(results, record, self.reader.place) if results is not None else None
-        if results is None or created is None or (again and not created):
+        if again and not created:
             return False
         # Another ledger may have sent the list since the checks, perhaps while a person was asked.
         places = places_of_campaign(record, self.settings, results=results)
@@ -240,10 +240,10 @@ class Session:
             for place in places:
                 check_not_newer(place, self.reader, record, self.compared)
         except UsageError:
-            if created:
+            if created and results is not None:
                 remove_marker(results, record)
             raise
-        return created
+        return bool(created)
 
     def _unmark(self, record: CampaignRecord, results: Location) -> None:
         """Remove the marker, unless another process of this ledger still sends."""

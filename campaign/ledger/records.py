@@ -27,8 +27,8 @@ class DesiredState(StrEnum):
 class CampaignSpec:
     """The identity of a campaign: a new run with an equal `list_sha256` and `message_sha256` resumes it.
 
-    `lines_text` is the stored form of `lines`. `mark` is a random text that no other ledger's campaign has; empty in campaigns of earlier
-    versions.
+    `list_place` is the list's absolute path or URL; empty if it has none. `lines_text` is the stored form of `lines`. `mark` is a random
+    text that no other ledger's campaign has; empty in campaigns of earlier versions.
     """
 
     name: str
@@ -38,6 +38,7 @@ class CampaignSpec:
     columns: tuple[str, ...]
     id_column: str
     settings: dict[str, str]
+    list_place: str = ""
     lines_text: str = ""
     mark: str = ""
 

@@ -20,7 +20,8 @@ MAY_HAVE_ARRIVED: Final = frozenset({Status.DELIVERED, Status.NOT_DELIVERED, Sta
 
 _LINES: Final = "lines"
 _MARK: Final = "mark"
-"""Stored among the settings of a campaign, though it is not one."""
+_PLACE: Final = "list_place"
+"""Stored among the settings of a campaign, though they are none."""
 
 _STATUSES: Final[dict[str, Status]] = {status.value: status for status in Status}
 """A lookup is faster than a call of `Status`, which matters for a million rows."""
@@ -116,7 +117,8 @@ def attempt_elsewhere(campaign: int, row: StagedRow) -> tuple[Any, ...]:
 
 def spec_values(spec: CampaignSpec) -> dict[str, Any]:
     """The parameters of `create_campaign` for a spec."""
-    settings = spec.settings | {name: text for name, text in ((_LINES, spec.lines_text), (_MARK, spec.mark)) if text}
+    more = {_LINES: spec.lines_text, _MARK: spec.mark, _PLACE: spec.list_place}
+    settings = spec.settings | {name: text for name, text in more.items() if text}
     return asdict(spec) | {"columns": json.dumps(spec.columns), "settings": json.dumps(settings)}
 
 
@@ -133,6 +135,7 @@ def record(values: tuple[Any, ...]) -> CampaignRecord:
             message_sha256=message_sha256,
             columns=tuple(json.loads(columns)),
             id_column=id_column,
+            list_place=kept.pop(_PLACE, ""),
             lines_text=kept.pop(_LINES, ""),
             mark=kept.pop(_MARK, ""),
             settings=kept,

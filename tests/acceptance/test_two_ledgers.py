@@ -103,6 +103,17 @@ class TestAtTheSameTime:
         assert all_sent_once(desk)
         assert not marker(desk).exists()
 
+    def test_whoever_creates_no_marker_is_told_too(self, desk: Desk) -> None:
+        """As with results in a store, of which there are none yet when both look."""
+        there = home(desk, "root")
+        desk.run("stage", *WORDS[1:], HOME=there)
+        with Terminal(desk, "send", "list", HOME=there, CAMPAIGN_YES="false") as asked:
+            asked.until(r"Send\? \[y/N\]")
+            desk.run(*WORDS)
+            asked.type("y\n")
+            assert asked.end() == 2
+        assert all_sent_once(desk)
+
     @pytest.mark.parametrize("runs", slow_after(1, [2, 4]))
     def test_of_several_that_start_at_once_one_sends(self, desk: Desk, runs: int) -> None:
         """As crontabs of several machines do."""
@@ -189,11 +200,35 @@ class TestResultsAsList:
         desk.until(second, lambda: len(desk.sent()) >= 4)
         with suspended(second):
             assert str(ledger_of(desk, "root")) in is_refused(desk, "run", "list.results.csv", HOME=home(desk, "mia"))
-            # The one that it came from, too.
+            # The one that it came from, too, in whichever folder.
+            elsewhere = replace(desk, folder=Path(home(desk, "anna")))
             is_refused(desk, "resume", "list")
+            is_refused(elsewhere, "resume", "list")
             is_refused(desk, *WORDS)
         finish(second, code=0)
+        assert "list.resumed.csv" in refused(elsewhere, "resume", "list")
         assert all_sent_once(desk)
+
+    def test_whoever_was_asked_while_the_one_that_it_came_from_goes_on_is_told_too(self, desk: Desk) -> None:
+        """The results have another name than the usual one."""
+        desk.run(*WORDS, "--limit", "2", "--results", "half.csv", code=5)
+        with Terminal(desk, "run", "half.csv", HOME=home(desk, "root"), CAMPAIGN_YES="false") as asked:
+            asked.until(r"Send\? \[y/N\]")
+            first = desk.start("resume", "list", *SLOWLY)
+            desk.until(first, lambda: len(desk.sent()) >= 4)
+            with suspended(first):
+                asked.type("y\n")
+                assert asked.end() == 2
+            finish(first, code=0)
+        assert all_sent_once(desk)
+
+    def test_one_that_writes_results_of_another_name_into_the_folder_is_seen(self, desk: Desk) -> None:
+        desk.run(*WORDS, "--limit", "2", code=5)
+        second = desk.start("run", "list.results.csv", "--results", "other.csv", *SLOWLY, HOME=home(desk, "root"))
+        desk.until(second, lambda: len(desk.sent()) >= 4)
+        with suspended(second):
+            assert str(marker(desk, "other.sending")) in is_refused(desk, "resume", "list")
+        finish(second, code=0)
 
 
 class TestWhereThereIsNoMarker:

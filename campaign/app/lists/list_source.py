@@ -85,6 +85,7 @@ def opened(source: ListSource, settings: Settings) -> Iterator[CheckedList]:
             spec=CampaignSpec(
                 name=settings.name or _named_within(table, layout) or default_name(source),
                 list_name=str(source) if isinstance(source, Query) else table.name,
+                list_place=str(parse_location(source).absolute()) if isinstance(source, str) and source != "-" else "",
                 list_sha256=list_fingerprint(table.source.sha256, settings.header_row),
                 message_sha256=message_fingerprint(layout.columns[layout.id_place], messages),
                 columns=layout.columns,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from campaign import object_store
-from campaign.app.lists.list_source import ListSource, results_path
+from campaign.app.lists.list_source import ListSource, message_fingerprint, results_path
 from campaign.app.results.results_path import owner_of
 from campaign.domain.errors import InputError, UsageError
 from campaign.domain.lists.locations import Location, parse_location, place_of
@@ -88,9 +88,12 @@ def places_of_campaign(
     """
     stored = record.spec.settings.get("results", "")
     named = settings.model_copy(update={"name": record.spec.name})
-    lists = [source] if source is not None else [record.spec.list_name] if stored and not is_query(record.spec.list_name) else []
+    known = record.spec.list_place or ("" if is_query(record.spec.list_name) or not stored else record.spec.list_name)
+    lists = [source] if source is not None else [known] if known else []
     written = [place.absolute() for place in (results, settings.results) if place] + ([place_of(stored)] if stored else [])
-    found: list[Location] = [place for one in lists for place in results_places(one, named)]
+    is_of_results = record.spec.message_sha256 == message_fingerprint(record.spec.id_column, None)
+    found: list[Location] = [place for one in lists if is_of_results for place in own_place(one)]
+    found += [place for one in lists for place in results_places(one, named)]
     for place in written:
         found += [place, *_in_any_format(place), failed_path(place)]
     return list(dict.fromkeys(found))

@@ -181,7 +181,7 @@ def other_token(record: CampaignRecord, settings: Settings) -> str:
 
 def _check_not_behind_results(work: Session, record: CampaignRecord, source: ListSource | None, results: Location | None) -> None:
     places = places_of_campaign(record, work.settings, source=source, results=results)
-    check_not_sent_elsewhere(chain(own_place(source), places), record.spec.name, record.spec.mark)
+    check_not_sent_elsewhere(places, record.spec.name, record.spec.mark)
     for place in places:
         if problem := check_not_newer(place, work.reader, record, work.compared):
             sentence = f"Whether the results know more than the ledger can't be seen, as they can't be read: {problem}"

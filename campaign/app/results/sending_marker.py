@@ -38,7 +38,11 @@ _UNREADABLE: Final = Marker(mark="", campaign="", ledger="", host="", since="")
 
 def marker_path(results: Location) -> Path | None:
     """The marker of results, or of the failed rows beside them, in any format; None for an object in a store."""
-    return results.with_name(results.stem.removesuffix(".failed") + SUFFIX) if isinstance(results, Path) else None
+    if not isinstance(results, Path):
+        return None
+    # The results replace the target of a link.
+    real = Path(os.path.realpath(results))
+    return real.with_name(real.stem.removesuffix(".failed") + SUFFIX)
 
 
 def mark_as_sending(results: Location, record: CampaignRecord, ledger: str) -> bool | None:
@@ -85,10 +89,22 @@ def check_not_sent_elsewhere(places: Iterable[Location], campaign: str, mark: st
     Raises:
         UsageError: another one is, or was until it was killed.
     """
-    for path in dict.fromkeys(map(marker_path, places)):
-        found = _read(path) if path is not None else None
+    own = dict.fromkeys(filter(None, map(marker_path, places)))
+    # Results in the same folder may have another name there.
+    others = [path for folder in dict.fromkeys(path.parent for path in own) for path in _markers_in(folder) if path not in own]
+    for path in (*own, *others):
+        found = _read(path)
+        if found is _UNREADABLE and path not in own:
+            continue
         if found is not None and (found is _UNREADABLE or (found.campaign == campaign and found.mark != mark)):
             raise UsageError(_in_words(found, path, campaign), code="sent_from_elsewhere", option="--ledger", marker=str(path))
+
+
+def _markers_in(folder: Path) -> list[Path]:
+    try:
+        return [folder / name for name in sorted(os.listdir(folder)) if name.endswith(SUFFIX)]  # noqa: PTH208 - only names are needed
+    except OSError:
+        return []
 
 
 def _read(path: Path) -> Marker | None:
