@@ -28,7 +28,7 @@ from campaign.sender.port import Observer
 from campaign.sender.rate_limiter import RateLimiter
 from campaign.sender.readback.verify import Verifier
 from campaign.sender.settings import Clocks, PoolSettings
-from campaign.sender.stop import End, Ending, StopReason, happens_within
+from campaign.sender.stop import End, StopReason, StopSignal, happens_within
 from campaign.settings import Settings, Via
 
 if TYPE_CHECKING:
@@ -357,18 +357,20 @@ async def _read_back(
     observer: Observer,
     stop: Stop,
 ) -> End:
-    ending = Ending()
-    identifying = IdentifyingGateway(gateway, origin=ApiUrl.of(settings.api_url).origin, stop=partial(ending.come, StopReason.SAFEGUARD))
+    stop_signal = StopSignal()
+    identifying = IdentifyingGateway(
+        gateway, origin=ApiUrl.of(settings.api_url).origin, stop=partial(stop_signal.set, StopReason.SAFEGUARD)
+    )
     pacer = read_limiter(ledger, settings)
     verifier = Verifier(ledger, identifying, pacer, observer, campaign=record.id, max_attempts=settings.max_attempts)
     async with asyncio.TaskGroup() as group:
         pacing = group.create_task(pacer.run())
         while reader.outlook(record.id).doubt_in_seconds is not None and not await happens_within(stop.gently, 0.1):
             await verifier.round()
-            if ending.came():
+            if stop_signal.is_set():
                 break
         pacing.cancel()
-    return ending.end or End(ended=StopReason.LIMIT)
+    return stop_signal.end or End(ended=StopReason.LIMIT)
 
 
 def report(reader: LedgerReader, record: CampaignRecord, results: Location) -> "Written":

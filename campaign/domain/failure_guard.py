@@ -239,7 +239,7 @@ class Refusals(Generic[T]):
             self._last.clear()
         return decided
 
-    def let_go(self) -> list[T]:
+    def release(self) -> list[T]:
         """Return and drop the items that are still held: their cause stays unknown."""
         left = [held.item for held in self._held]
         self._held.clear()

@@ -16,7 +16,7 @@ from campaign.ledger.port import CampaignRecord, LedgerReader
 from campaign.sender.api.network_errors import Cause
 from campaign.sender.pool import DRAIN_SECONDS
 from campaign.sender.port import Observer
-from campaign.sender.stop import End, Ending, StopReason, happens_within
+from campaign.sender.stop import End, StopReason, StopSignal, happens_within
 
 STRIKES: Final = 8
 """How often in a row a worker may fail while the campaign makes no progress."""
@@ -89,7 +89,7 @@ class Supervisor:
         self._workers = workers
         self._work = work
         self._handles: dict[int, WorkerHandle] = {}
-        self._ending = Ending()
+        self._stop_signal = StopSignal()
         self._given_up = ""
         self._open = -1
         self._failed_before: int | None = None
@@ -109,15 +109,15 @@ class Supervisor:
         finally:
             for handle in self._handles.values():
                 handle.terminate()
-        if self._ending.end is not None:
-            return self._ending.end
+        if self._stop_signal.end is not None:
+            return self._stop_signal.end
         if self._work.stop.gently.is_set():
             return End(ended=StopReason.INTERRUPTED)
         return End(ended=StopReason.SAFEGUARD, why=self._given_up)
 
     @property
     def _over(self) -> bool:
-        return self._work.stop.gently.is_set() or self._ending.came()
+        return self._work.stop.gently.is_set() or self._stop_signal.is_set()
 
     async def _place(self, number: int) -> None:
         """Keep one worker at work, and replace it, until the campaign is over."""
@@ -166,7 +166,7 @@ class Supervisor:
                 | StopReason.OUTSIDE_WINDOW
                 | StopReason.LIMIT
             ):
-                self._ending.come(end.ended, end.why)
+                self._stop_signal.set(end.ended, end.why)
             case _:
                 assert_never(end.ended)
         return None
@@ -189,7 +189,7 @@ class Supervisor:
                     work.observer.event("unreachable", reason=reason, detail=detail)
                 work.observer.event("standing", counts=counts)
                 if finished:
-                    self._ending.come(StopReason.FINISHED)
+                    self._stop_signal.set(StopReason.FINISHED)
             await asyncio.sleep(LOOK_SECONDS)
 
     def _halt(self, counts: Counts) -> None:
@@ -198,7 +198,7 @@ class Supervisor:
         if self._failed_before is None:
             self._failed_before = failed
         if limit is not None and failed - self._failed_before >= limit:
-            self._ending.come(StopReason.SAFEGUARD, f"{failed - self._failed_before} sends failed, which is the limit set by --halt.")
+            self._stop_signal.set(StopReason.SAFEGUARD, f"{failed - self._failed_before} sends failed, which is the limit set by --halt.")
 
     def _unreachable(self, counts: Counts) -> dict[str, str]:
         """Why the API can't be reached, by reason, each one once. It comes from the first failed rows, as the workers report nothing."""
@@ -219,9 +219,9 @@ class Supervisor:
     async def _heed(self) -> None:
         """Pass on a request to stop, or the end of one worker, to all workers. Waits for none of them for ever."""
         stop = self._work.stop
-        while not self._ending.came() and not await happens_within(stop.gently, HEED_SECONDS):
+        while not self._stop_signal.is_set() and not await happens_within(stop.gently, HEED_SECONDS):
             pass
-        if self._ending.end == End(ended=StopReason.FINISHED):
+        if self._stop_signal.end == End(ended=StopReason.FINISHED):
             # Nothing is in flight any more, so this wait is short. Ray may wait half a minute for a lost node.
             await happens_within(stop.gently, FAREWELL_SECONDS)
             return

@@ -1,4 +1,4 @@
-"""Turns the end of one attempt into its settlement: decided here, written by the recorder."""
+"""Turns the end of one attempt into its settlement: decided here, written by the settlements."""
 
 from dataclasses import dataclass, replace
 from enum import StrEnum

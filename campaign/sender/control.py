@@ -9,7 +9,7 @@ from campaign.ledger.port import DesiredState, Ledger, LedgerReader, PendingWork
 from campaign.sender.executor import LEASE_OVER, SendWindow
 from campaign.sender.lease import TAKEN_OVER, LeaseKeeper
 from campaign.sender.port import Observer
-from campaign.sender.stop import Ending, StopReason, happens_within
+from campaign.sender.stop import StopReason, StopSignal, happens_within
 
 LOOK_SECONDS: Final = 0.4
 LOOKS_FOR_THE_DEAD: Final = 3
@@ -23,7 +23,7 @@ class Control:
         ledger, reader, runner, observer: of the run.
         heart: its lease.
         timing: its send window, whose zones are kept up to date.
-        ending: gets the reason of the end.
+        stop_signal: gets the reason of the end.
         doubts_are_due: called when a row may be read back.
         ignores_pause: the run only ends open batches, so a pause or a cancellation does not stop it.
     """
@@ -37,7 +37,7 @@ class Control:
         observer: Observer,
         heart: LeaseKeeper,
         timing: SendWindow,
-        ending: Ending,
+        stop_signal: StopSignal,
         doubts_are_due: Callable[[], None],
         ignores_pause: bool = False,
     ) -> None:
@@ -47,7 +47,7 @@ class Control:
         self._observer = observer
         self._heart = heart
         self._timing = timing
-        self._ending = ending
+        self._stop_signal = stop_signal
         self._doubts_are_due = doubts_are_due
         self._ignores_pause = ignores_pause
 
@@ -64,17 +64,17 @@ class Control:
             if outlook.doubt_in_seconds is not None and outlook.doubt_in_seconds <= 0:
                 self._doubts_are_due()
             self._judge(outlook.control)
-        self._ending.come(StopReason.INTERRUPTED)
+        self._stop_signal.set(StopReason.INTERRUPTED)
 
     def _judge(self, control: DesiredState) -> None:
         if control is DesiredState.PAUSED and not self._ignores_pause:
-            self._ending.come(StopReason.PAUSED)
+            self._stop_signal.set(StopReason.PAUSED)
         elif control is DesiredState.CANCELLED and not self._ignores_pause:
-            self._ending.come(StopReason.CANCELLED)
+            self._stop_signal.set(StopReason.CANCELLED)
         elif self._heart.lost:
-            self._ending.come(StopReason.LEASE_LOST, TAKEN_OVER)
+            self._stop_signal.set(StopReason.LEASE_LOST, TAKEN_OVER)
         elif not self._heart.is_held():
-            self._ending.come(StopReason.LEASE_LOST, LEASE_OVER)
+            self._stop_signal.set(StopReason.LEASE_LOST, LEASE_OVER)
 
     def _look(self) -> tuple[tuple[str, ...], PendingWork]:
         """The zones and the pending work, in one call: a round trip to a thread costs more than either query."""

@@ -18,7 +18,7 @@ from campaign.sender.port import Gateway, Observer, WhileHeld
 from campaign.sender.rate_limiter import RateLimiter
 from campaign.sender.settings import Clocks, PoolSettings
 from campaign.sender.settlement import SettlementBatcher
-from campaign.sender.stop import Ending, StopReason
+from campaign.sender.stop import StopReason, StopSignal
 
 MOST_READY: Final = 512
 """How many claims may wait for a worker when there is no rate limit: the dispatcher then runs once for many of them."""
@@ -162,10 +162,10 @@ class AttemptExecutor:
         gateway: Gateway,
         observer: Observer,
         runner: Runner,
-        recorder: SettlementBatcher,
+        settlements: SettlementBatcher,
         heart: LeaseKeeper,
         pacer: RateLimiter | None,
-        ending: Ending,
+        stop_signal: StopSignal,
         timing: SendWindow,
         settings: PoolSettings,
         clocks: Clocks,
@@ -175,10 +175,10 @@ class AttemptExecutor:
         self._gateway = gateway
         self._observer = observer
         self._runner = runner
-        self._recorder = recorder
+        self._settlements = settlements
         self._heart = heart
         self._pacer = pacer
-        self._ending = ending
+        self._stop_signal = stop_signal
         self._timing = timing
         self._settings = settings
         self._clocks = clocks
@@ -190,11 +190,11 @@ class AttemptExecutor:
         """The pass of the last accepted message; empty if there is none yet."""
 
     async def send(self, claim: Claim) -> None:
-        """Send one row and pass its outcome to the recorder; release the row if the run has ended or the row may not be sent now."""
+        """Send one row and pass its outcome to the settlements; release the row if the run has ended or the row may not be sent now."""
         if not self._heart.is_held():
             # Another runner may already have marked this row as unknown: sending it now could send it twice.
-            self._ending.come(StopReason.LEASE_LOST, LEASE_OVER)
-        if self._ending.came() or not self._timing.may_send(claim.zone):
+            self._stop_signal.set(StopReason.LEASE_LOST, LEASE_OVER)
+        if self._stop_signal.is_set() or not self._timing.may_send(claim.zone):
             await self._ledger.release(self._runner, [claim])
             return
         in_flight = WhileHeld(self._heart.is_held)
@@ -225,12 +225,12 @@ class AttemptExecutor:
         """See `Refusals.asked`."""
         decided = self._refusals.asked(works=works, readable=readable)
         if self._refusals.stop:
-            self._ending.come(StopReason.SAFEGUARD, self._refusals.stop)
+            self._stop_signal.set(StopReason.SAFEGUARD, self._refusals.stop)
         await self._settle_decided(decided)
 
-    async def let_refusals_go(self) -> None:
+    async def release_refusals(self) -> None:
         """Settle the held refusals at the end of a run; none of them counts as a refusal of its row."""
-        for attempt in self._refusals.let_go():
+        for attempt in self._refusals.release():
             await self._settle(attempt)
 
     async def _take(self, attempt: _Attempt) -> None:
@@ -261,7 +261,7 @@ class AttemptExecutor:
             await self._settle(attempt, proves=Evidence.REFUSED if own else Evidence.NOT_ACCEPTED)
 
     async def _settle(self, attempt: _Attempt, *, proves: Evidence | None = None, broken_off: bool = False) -> None:
-        """Pass the outcome to the recorder; `proves` is what other answers have shown if the attempt's own was not clear."""
+        """Pass the outcome to the settlements; `proves` is what other answers have shown if the attempt's own was not clear."""
         verdict = attempt.verdict if proves is None else replace(attempt.verdict, proof=proves)
         settlement = settle_attempt(
             attempt.claim,
@@ -273,11 +273,11 @@ class AttemptExecutor:
             jitter=self._jitter(),
             held_against=not (broken_off or self._failure_guard.in_trouble),
         )
-        await self._recorder.settle(settlement)
+        await self._settlements.settle(settlement)
         failed = settlement.outcome.status in {Status.FAILED, Status.UNKNOWN}
         shown = replace(verdict, proof=Evidence.REFUSED) if failed and proves is not None else attempt.verdict
         if why := self._failure_guard.note(shown, failed=failed, now=self._clocks.ticks()):
-            self._ending.come(StopReason.SAFEGUARD, why)
+            self._stop_signal.set(StopReason.SAFEGUARD, why)
 
     async def _slow_down(self, pacer: RateLimiter, verdict: AttemptOutcome, result: Reply | Fault) -> None:
         pause = self._failure_guard.pause_seconds

@@ -21,7 +21,7 @@ from campaign.sender.readback.baselines import Baselines
 from campaign.sender.readback.verify import Verifier
 from campaign.sender.settings import Clocks, PoolSettings
 from campaign.sender.settlement import SettlementBatcher
-from campaign.sender.stop import End, Ending, StopReason, happens_within
+from campaign.sender.stop import End, StopReason, StopSignal, happens_within
 
 DRAIN_SECONDS: Final = 10.0
 IDLE_SECONDS: Final = 0.1
@@ -44,13 +44,13 @@ class Pool:
     ) -> None:
         self._ledger = ledger
         self._reader = reader
-        self._ending = Ending()
-        self._gateway = IdentifyingGateway(gateway, origin=settings.origin, stop=partial(self._ending.come, StopReason.SAFEGUARD))
+        self._stop_signal = StopSignal()
+        self._gateway = IdentifyingGateway(gateway, origin=settings.origin, stop=partial(self._stop_signal.set, StopReason.SAFEGUARD))
         self._observer = observer
         self._runner = runner
         self._settings = settings
         self._heart = LeaseKeeper(ledger, runner, clocks.ticks)
-        self._recorder = SettlementBatcher(ledger, runner, observer)
+        self._settlements = SettlementBatcher(ledger, runner, observer)
         rate = settings.rate_per_second
         self._pacer = RateLimiter(ledger, settings.key, rate, usable=self._usable) if rate is not None else None
         self._left = settings.limit if settings.limit is not None else math.inf
@@ -69,10 +69,10 @@ class Pool:
             gateway=self._gateway,
             observer=observer,
             runner=runner,
-            recorder=self._recorder,
+            settlements=self._settlements,
             heart=self._heart,
             pacer=self._pacer,
-            ending=self._ending,
+            stop_signal=self._stop_signal,
             timing=self._timing,
             settings=settings,
             clocks=clocks,
@@ -108,26 +108,26 @@ class Pool:
             observer=self._observer,
             heart=self._heart,
             timing=self._timing,
-            ending=self._ending,
+            stop_signal=self._stop_signal,
             doubts_are_due=verifier.tell_due,
         )
         async with asyncio.TaskGroup() as group:
-            recorder = group.create_task(self._recorder.run())
+            settlements = group.create_task(self._settlements.run())
             works = (self._heart.run(), control.run(stop), read_pacer.run(), verifier.run())
             helpers = [group.create_task(work) for work in works]
             if self._pacer is not None:
                 helpers.append(group.create_task(self._pacer.run()))
             self._rows = rows = self._source(read_pacer, group)
             dispatcher = group.create_task(self._dispatch(rows, read_pacer, group))
-            await self._ending.wait()
+            await self._stop_signal.wait()
             dispatcher.cancel()
             await asyncio.wait([dispatcher])
             await self._drain(rows, stop_now)
-            self._recorder.close()
-            await recorder
+            self._settlements.close()
+            await settlements
             for helper in helpers:
                 helper.cancel()
-        return self._ending.end or End(ended=StopReason.FINISHED)
+        return self._stop_signal.end or End(ended=StopReason.FINISHED)
 
     def _source(self, read_pacer: RateLimiter, group: asyncio.TaskGroup) -> ClaimPrefetcher | Baselines:
         rate = self._settings.rate_per_second
@@ -156,14 +156,14 @@ class Pool:
                 if not self._workers.busy:
                     await self._decide_refusals(read_pacer)
                 if await self._is_finished():
-                    self._ending.come(StopReason.FINISHED)
+                    self._stop_signal.set(StopReason.FINISHED)
                     return
                 await asyncio.sleep(IDLE_SECONDS)
                 continue
             if not identified:
                 await self._gateway.identify(self._held.pass_id, read_pacer)
                 identified = True
-            if self._ending.came():
+            if self._stop_signal.is_set():
                 return
             if self._pacer is not None:
                 # Several due slots are used together, if there is no wait between them.
@@ -175,7 +175,7 @@ class Pool:
         while self._workers.busy:  # noqa: ASYNC110 - the rows within the limit are sent before the run ends
             await asyncio.sleep(IDLE_SECONDS / 4)
         await self._decide_refusals(read_pacer)
-        self._ending.come(StopReason.LIMIT)
+        self._stop_signal.set(StopReason.LIMIT)
 
     async def _ask(self, rows: ClaimPrefetcher | Baselines, read_pacer: RateLimiter, group: asyncio.TaskGroup) -> None:
         """Find out, before more is sent, whether refusals concern their rows or the token, and whether PassEntry answers."""
@@ -215,7 +215,7 @@ class Pool:
             return False
         outlook = await asyncio.to_thread(self._reader.outlook, self._runner.campaign)
         if outlook.sending and any(not batch.worked_on for batch in await asyncio.to_thread(self._reader.batches, self._runner.campaign)):
-            self._ending.come(StopReason.BATCHES_LEFT)
+            self._stop_signal.set(StopReason.BATCHES_LEFT)
         self._timing.zones = await asyncio.to_thread(self._reader.pending_zones, self._runner.campaign, self._settings.only)
         opens_at = self._timing.opens_at() if outlook.pending_in_seconds is not None else None
         busy = outlook.sending or (outlook.pending_in_seconds is not None and opens_at is None)
@@ -224,7 +224,7 @@ class Pool:
             self._until(opens_at, outlook)
         only = self._settings.only
         if only is not None and not await asyncio.to_thread(self._reader.unfinished, self._runner.campaign, only):
-            self._ending.come(StopReason.LIMIT)
+            self._stop_signal.set(StopReason.LIMIT)
         return outlook.finished
 
     def _until(self, opens_at: datetime, outlook: PendingWork) -> None:
@@ -233,7 +233,7 @@ class Pool:
             self._opens_at = opens_at
             self._observer.event("waiting_for_its_time", until=opens_at.isoformat(timespec="minutes"))
         if not self._settings.wait and not outlook.sending and outlook.doubt_in_seconds is None:
-            self._ending.come(StopReason.OUTSIDE_WINDOW)
+            self._stop_signal.set(StopReason.OUTSIDE_WINDOW)
 
     async def _drain(self, rows: ClaimPrefetcher | Baselines, stop_now: asyncio.Event) -> None:
         held = [self._held] if self._held is not None else []
@@ -244,4 +244,4 @@ class Pool:
         while self._workers.busy and asyncio.get_running_loop().time() < deadline and not await happens_within(stop_now, 0.02):
             pass
         await self._workers.stop()
-        await self._sends.let_refusals_go()
+        await self._sends.release_refusals()

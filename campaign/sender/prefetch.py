@@ -49,7 +49,7 @@ class ClaimPrefetcher:
     async def next(self, *, most: int) -> Claim | None:
         """The next row; None if none is due at present. The caller wants at most `most` rows, this one included."""
         if self._claiming is None and len(self._hand) <= self._batch // 2 and len(self._hand) < most:
-            self._size_up()
+            self._resize()
             self._claiming = self._group.create_task(self._claim(min(self._batch, most - len(self._hand))))
         if self._claiming is not None and (not self._hand or self._claiming.done()):
             self._starved = self._starved or not (self._hand or self._claiming.done())
@@ -66,7 +66,7 @@ class ClaimPrefetcher:
         self._short = len(claims) < count
         return claims
 
-    def _size_up(self) -> None:
+    def _resize(self) -> None:
         """Adapt the size of a claim: if others send the same campaign, each has only a part of the rate."""
         now = asyncio.get_running_loop().time()
         if self._taken:

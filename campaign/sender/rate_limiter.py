@@ -125,15 +125,15 @@ class RateLimiter:
 
     async def throttle(self, retry_after_seconds: float | None) -> None:
         """The API asked to slow down: drop the held slots, and make every process pause."""
-        self._let_go()
+        self._release()
         await self._ledger.throttle(self._key, retry_after_seconds=retry_after_seconds)
 
     async def pause(self, seconds: float) -> None:
         """The API is in trouble, whatever the rate: drop the held slots, and make every process pause."""
-        self._let_go()
+        self._release()
         await self._ledger.pause(self._key, seconds=seconds)
 
-    def _let_go(self) -> None:
+    def _release(self) -> None:
         self._held.clear()
         self._pauses += 1
 

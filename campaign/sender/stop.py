@@ -23,19 +23,19 @@ class End:
     why: str = ""
 
 
-class Ending:
+class StopSignal:
     """The first reason to end; later ones change nothing."""
 
     def __init__(self) -> None:
         self.end: End | None = None
         self._event = asyncio.Event()
 
-    def come(self, ended: StopReason, why: str = "") -> None:
+    def set(self, ended: StopReason, why: str = "") -> None:
         if self.end is None:
             self.end = End(ended=ended, why=why)
             self._event.set()
 
-    def came(self) -> bool:
+    def is_set(self) -> bool:
         return self.end is not None
 
     async def wait(self) -> None:

@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Final
 
-from tests.chaos.plan import Life
+from tests.chaos.plan import Lifecycle
 from tests.chaos.process import Messages, Process
 from tests.chaos.victim import SHORT_LEASE_SECONDS
 from tests.chaos.world import World
@@ -89,11 +89,11 @@ class Driver:
             time.sleep(SHORT_LEASE_SECONDS)
         while not self._ended_well and not self._is_late():
             self._clean += 1
-            self._start(Life(number=self._clean, messages=sys.maxsize, seconds=float("inf"), via=self._world.plan.via))
+            self._start(Lifecycle(number=self._clean, messages=sys.maxsize, seconds=float("inf"), via=self._world.plan.via))
             self._wait_until_running(0)
         self.story.finished = self._ended_well
 
-    def _start(self, life: Life) -> None:
+    def _start(self, life: Lifecycle) -> None:
         says = self._world.output(life, "err")
         self._running.append(Process(self._world.start(life), life, messages=self._messages.count(), says=says))
         self._tell(f"began {life}")
@@ -149,7 +149,7 @@ class Driver:
         with (self._world.folder / "driver.log").open("a", encoding="utf-8") as log:
             log.write(f"{time.time():.3f} {self._messages.count()} processed: {what}\n")
 
-    def _look_at_results(self, life: Life) -> None:
+    def _look_at_results(self, life: Lifecycle) -> None:
         """Killed or not, what stands there is a whole file."""
         path = self._world.results
         if path.exists():

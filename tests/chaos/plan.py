@@ -48,7 +48,7 @@ class Death(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Life:
+class Lifecycle:
     """One process. `together` is how many may run when it begins, itself counted.
 
     One that is to die at a moment that does not come is killed after `messages` or `seconds`, whichever is first. With
@@ -84,8 +84,8 @@ class Plan:
     faults: Mapping[Fault, float]
     batch_faults: Mapping[str, float]
     storms: tuple[tuple[float, float, str | None], ...]
-    sending: tuple[Life, ...]
-    reporting: tuple[Life, ...]
+    sending: tuple[Lifecycle, ...]
+    reporting: tuple[Lifecycle, ...]
     baseline: bool
     freezes: bool
     apart: bool
@@ -126,7 +126,7 @@ def plan(wishes: Wishes, index: int) -> Plan:
     in_server = wishes.ledger is LedgerKind.POSTGRES
     ways = _ways(wishes.via, random.Random(f"{seed} via"))
 
-    def lived(lives: Iterator[Life]) -> tuple[Life, ...]:
+    def lived(lives: Iterator[Lifecycle]) -> tuple[Lifecycle, ...]:
         return tuple(replace(life, via=next(ways), strike=next(blows) if in_server else None) for life in lives)
 
     return Plan(
@@ -199,7 +199,7 @@ def _storm(luck: random.Random) -> tuple[float, float, str | None]:
     return luck.uniform(1, 20), luck.uniform(0.2, 1.0), luck.choice(("0.3", "1", None, "soon"))
 
 
-def _sending(luck: random.Random, wishes: Wishes, staging: int, kills: int) -> Iterator[Life]:
+def _sending(luck: random.Random, wishes: Wishes, staging: int, kills: int) -> Iterator[Lifecycle]:
     rows = wishes.rows
     # The messages of a batch come together.
     fewest = FEWEST_IN_BATCHES if wishes.via is Via.BATCH else 0
@@ -211,24 +211,24 @@ def _sending(luck: random.Random, wishes: Wishes, staging: int, kills: int) -> I
     for number in range(1, kills + 1):
         if number <= staging:
             moment, count = next(first)
-            yield Life(number=number, death=Death.AT_MOMENT, together=luck.randint(1, 2), moment=moment, count=count, messages=most)
+            yield Lifecycle(number=number, death=Death.AT_MOMENT, together=luck.randint(1, 2), moment=moment, count=count, messages=most)
             continue
         together = luck.randint(1, wishes.most_together)
         if luck.random() < wishes.freezes:
-            yield Life(number=number, death=Death.FREEZE, together=max(2, together), messages=luck.randint(1, longest))
+            yield Lifecycle(number=number, death=Death.FREEZE, together=max(2, together), messages=luck.randint(1, longest))
             continue
         match luck.choices((0, 1, 2, 3), weights=(6, 2, 1, 1.5))[0]:
             case 0:
                 moment, count = next(sending)
-                yield Life(number=number, death=Death.AT_MOMENT, together=together, moment=moment, count=count, messages=most)
+                yield Lifecycle(number=number, death=Death.AT_MOMENT, together=together, moment=moment, count=count, messages=most)
             case 1:
-                yield Life(number=number, death=Death.AFTER_MESSAGES, together=together, messages=luck.randint(1, longest))
+                yield Lifecycle(number=number, death=Death.AFTER_MESSAGES, together=together, messages=luck.randint(1, longest))
             case 2:
-                yield Life(number=number, death=Death.AFTER_SECONDS, together=together, messages=most, seconds=luck.uniform(0, 3))
+                yield Lifecycle(number=number, death=Death.AFTER_SECONDS, together=together, messages=most, seconds=luck.uniform(0, 3))
             case _:
                 moment, count = next(stopping)
                 interrupted = luck.randint(1, longest)
-                yield Life(
+                yield Lifecycle(
                     number=number,
                     death=Death.AT_MOMENT,
                     together=together,
@@ -239,11 +239,11 @@ def _sending(luck: random.Random, wishes: Wishes, staging: int, kills: int) -> I
                 )
 
 
-def _reporting(luck: random.Random, wishes: Wishes, kills: int) -> Iterator[Life]:
+def _reporting(luck: random.Random, wishes: Wishes, kills: int) -> Iterator[Lifecycle]:
     deck = _deck(luck, wishes, Phase.REPORTING)
     for number in range(1, kills + 1):
         moment, count = next(deck)
-        yield Life(number=1000 + number, death=Death.AT_MOMENT, moment=moment, count=count, messages=wishes.rows)
+        yield Lifecycle(number=1000 + number, death=Death.AT_MOMENT, moment=moment, count=count, messages=wishes.rows)
 
 
 def _deck(luck: random.Random, wishes: Wishes, *phases: Phase) -> Iterator[tuple[str, int]]:

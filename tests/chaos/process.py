@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from tests.chaos.plan import Death, Life
+from tests.chaos.plan import Death, Lifecycle
 
 FROZEN_SECONDS: Final = 8.0
 """Longer than the short lease of `victim.SHORT_LEASE`."""
@@ -23,7 +23,7 @@ class Process:
         says: where its stderr goes.
     """
 
-    def __init__(self, popen: subprocess.Popen[str], life: Life, *, messages: int, says: Path) -> None:
+    def __init__(self, popen: subprocess.Popen[str], life: Lifecycle, *, messages: int, says: Path) -> None:
         self._popen = popen
         self._says = says
         self._speaks_since: int | None = None

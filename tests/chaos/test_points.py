@@ -12,7 +12,7 @@ import pytest
 from campaign.settings import Via
 from campaign.simulator.faults import Fault
 from tests.chaos.ledgers import Kept, ledgers
-from tests.chaos.plan import Death, Life, Plan, Wishes, plan
+from tests.chaos.plan import Death, Lifecycle, Plan, Wishes, plan
 from tests.chaos.points import MOMENTS, POINTS, LedgerKind, Phase, moments_of
 from tests.chaos.victim import RECORD
 from tests.chaos.world import World, world
@@ -53,15 +53,15 @@ def died(process: subprocess.Popen[str]) -> int:
 
 def test_one_run_that_is_stopped_passes_every_moment(small: Plan, tmp_path: Path, make: Callable[[Path], Kept]) -> None:
     with world(small, tmp_path, make(tmp_path)) as place:
-        assert died(place.start(Life(number=1, death=Death.AT_MOMENT, moment="stage.after", count=1, messages=ANY))) == -signal.SIGKILL
-        process = place.start(Life(number=2, death=Death.AT_MOMENT, moment=RECORD, messages=ANY))
+        assert died(place.start(Lifecycle(number=1, death=Death.AT_MOMENT, moment="stage.after", count=1, messages=ANY))) == -signal.SIGKILL
+        process = place.start(Lifecycle(number=2, death=Death.AT_MOMENT, moment=RECORD, messages=ANY))
         stop_once(process, lambda: has_happened("read_back", place, 2))
     assert (tmp_path / "passed.txt").read_text(encoding="utf-8").splitlines() == sorted(moments_of(Via.SINGLE))
 
 
 def test_so_does_one_that_sends_by_batches(in_batches: Plan, tmp_path: Path, make: Callable[[Path], Kept]) -> None:
     with world(in_batches, tmp_path, make(tmp_path)) as place:
-        process = place.start(Life(number=1, death=Death.AT_MOMENT, moment=RECORD, messages=ANY, via=Via.BATCH))
+        process = place.start(Lifecycle(number=1, death=Death.AT_MOMENT, moment=RECORD, messages=ANY, via=Via.BATCH))
         stop_once(process, lambda: has_happened("batch_ended", place, 1))
     # A staging that is broken off is not one of its own.
     never = {moment for moment in moments_of(Via.BATCH) if moment.startswith("discard.")}
@@ -71,7 +71,7 @@ def test_so_does_one_that_sends_by_batches(in_batches: Plan, tmp_path: Path, mak
 @pytest.mark.parametrize("moment", ["finish_staging.before", "write.after", "left.after", "durable.before"])
 def test_a_process_dies_where_it_should(small: Plan, tmp_path: Path, make: Callable[[Path], Kept], moment: str) -> None:
     with world(small, tmp_path, make(tmp_path)) as place:
-        assert died(place.start(Life(number=1, death=Death.AT_MOMENT, moment=moment, count=1, messages=ANY))) == -signal.SIGKILL
+        assert died(place.start(Lifecycle(number=1, death=Death.AT_MOMENT, moment=moment, count=1, messages=ANY))) == -signal.SIGKILL
         written = sum(request.method == "POST" for request in place.simulator.requests())
     assert written == 0 if MOMENTS[moment].phase is Phase.STAGING or moment == "durable.before" else written < small.rows // 4
 

@@ -16,7 +16,7 @@ from campaign.simulator.client import SimulatorClient
 from campaign.simulator.config import ENTITY, Latency, Storm
 from tests import prefork
 from tests.chaos.ledgers import Kept
-from tests.chaos.plan import LATE_SECONDS, QUIET_SECONDS, TIMEOUT_SECONDS, Death, Life, Plan
+from tests.chaos.plan import LATE_SECONDS, QUIET_SECONDS, TIMEOUT_SECONDS, Death, Lifecycle, Plan
 from tests.chaos.victim import NONE
 
 ROOT: Final = Path(__file__).parents[2]
@@ -54,7 +54,7 @@ class World:
     def audit_file(self) -> Path:
         return self.folder / "audit.jsonl"
 
-    def start(self, life: Life) -> subprocess.Popen[str]:
+    def start(self, life: Lifecycle) -> subprocess.Popen[str]:
         """The command in a process of its own; what it prints is kept in the folder."""
         moment, count = (life.moment, life.count) if life.death is Death.AT_MOMENT else (NONE, 0)
         words = ("run", "list.csv", "--message", MESSAGE, "--yes", "--json")
@@ -67,10 +67,10 @@ class World:
                 module="tests.chaos.victim",
             )
 
-    def output(self, life: Life, kind: str) -> Path:
+    def output(self, life: Lifecycle, kind: str) -> Path:
         return self.folder / f"life-{life.number:04}.{kind}"
 
-    def _environment(self, life: Life) -> dict[str, str]:
+    def _environment(self, life: Lifecycle) -> dict[str, str]:
         plan = self.plan
         machine = f"machine-{life.number}" if plan.apart else "machine"
         return {

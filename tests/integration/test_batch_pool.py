@@ -28,7 +28,7 @@ from campaign.sender.batches.gateway import HttpBatchGateway
 from campaign.sender.batches.pool import BatchPool, BatchSettings
 from campaign.sender.batches.wire import Shape, create_body
 from campaign.sender.settings import Clocks, PoolSettings
-from campaign.sender.stop import End, Ending, StopReason
+from campaign.sender.stop import End, StopReason, StopSignal
 from campaign.simulator.batches.faults import STEP_FAULTS
 from campaign.simulator.passes import PassChange
 from tests.integration.pool_given import QUIET, Rig, passes, rig
@@ -363,7 +363,7 @@ async def test_one_reading_of_the_list_serves_all_that_ask_and_nothing_is_releas
 
     async with rig(tmp_path) as given, Failing(url=given.simulator.url, token="token", timeouts=Timeouts()) as gateway:
         made = [await gateway.create(ENTITY, batch_of("p", name=f"batch {number}")) for number in range(30)]
-        calls = Calls(gateway, given.ledger, given.log, key="k", rate_per_second=None, ending=Ending(), ticks=given.clock.ticks)
+        calls = Calls(gateway, given.ledger, given.log, key="k", rate_per_second=None, stop_signal=StopSignal(), ticks=given.clock.ticks)
         works = [asyncio.create_task(work) for work in calls.works()]
         found = await asyncio.gather(*(calls.named({f"batch {number}"}) for number in range(30)))
         assert [[one.id for one in batches or ()] for batches in found] == [[answer.batches[0].id] for answer in made]

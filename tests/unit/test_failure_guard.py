@@ -227,7 +227,7 @@ class TestRefusals:
         guard, found = refusals(*events)
         assert found == own
         assert not guard.must_ask
-        assert sorted([*own, *guard.let_go()]) == [place for place, (kind, *_) in enumerate(events) if kind == "403"]
+        assert sorted([*own, *guard.release()]) == [place for place, (kind, *_) in enumerate(events) if kind == "403"]
 
     def test_a_first_refusal_is_never_its_rows_own_by_what_others_are_answered(self) -> None:
         guard = Refusals[int]()
@@ -255,13 +255,13 @@ class TestRefusals:
         assert guard.stop
         assert not guard.must_ask
         assert guard.accept(sent_at=9) == []
-        assert len(guard.let_go()) == MOST_REFUSED
+        assert len(guard.release()) == MOST_REFUSED
 
     def test_many_that_the_token_may_read_and_not_send_to_stop_the_run(self) -> None:
         guard, _ = refusals(("200", 0, 1), *[("403", 2, 3)] * FIRST_REFUSED)
         assert guard.asked(works=True, readable=dict.fromkeys(range(99), True)) == []
         assert guard.stop
-        assert len(guard.let_go()) == FIRST_REFUSED
+        assert len(guard.release()) == FIRST_REFUSED
 
     def test_any_number_that_the_token_may_not_read_either_are_their_rows_own_and_the_run_goes_on(self) -> None:
         guard, _ = refusals(("200", 0, 1))
@@ -317,7 +317,7 @@ class TestRefusals:
             else:
                 decided += guard.accept(sent_at=sent)
         assert all(own for (_, own), is_own in decided if is_own)
-        assert len(decided) + len(guard.let_go()) == refused
+        assert len(decided) + len(guard.release()) == refused
 
     @pytest.mark.parametrize(
         ("before", "works", "readable", "again", "found"),
@@ -347,7 +347,7 @@ class TestRefusals:
     def test_what_was_refused_while_the_passes_were_read_stays_undecided(self) -> None:
         guard, _ = refusals(("403", 1.0, 2.0), ("403", 1.0, 4.0))
         assert guard.asked(works=True, readable={0: False}) == [(0, True)]
-        assert guard.let_go() == [1]
+        assert guard.release() == [1]
 
 
 PORTAL = Reply(http_status=200, readable=False, signature=Signature(page=True))

@@ -10,7 +10,7 @@ from campaign.ledger.port import Ledger
 from campaign.sender.batches.port import BatchGateway
 from campaign.sender.port import InFlight, Observer
 from campaign.sender.rate_limiter import RateLimiter
-from campaign.sender.stop import Ending, StopReason
+from campaign.sender.stop import StopReason, StopSignal
 
 UNPACED_PER_SECOND: Final = 50.0
 ENDPOINTS: Final = ("create", "look", "list", "send-now", "cancel")
@@ -34,7 +34,7 @@ class Calls:
     observer: gets an event for each 429.
     key: identifies the rate limits.
     rate_per_second: of each endpoint; None where there is no limit.
-    ending: ends the run if the API refuses everything, answers in an unknown form, or gives no answer for 15 minutes.
+    stop_signal: ends the run if the API refuses everything, answers in an unknown form, or gives no answer for 15 minutes.
     ticks: seconds on a clock that only goes forward.
     """
 
@@ -46,18 +46,18 @@ class Calls:
         *,
         key: str,
         rate_per_second: float | None,
-        ending: Ending,
+        stop_signal: StopSignal,
         ticks: Callable[[], float],
         jitter: Callable[[], float] = random.random,
     ) -> None:
         rate = rate_per_second or UNPACED_PER_SECOND
         self._gateway = gateway
         self._observer = observer
-        self._ending = ending
+        self._stop_signal = stop_signal
         self._ticks = ticks
         self._paces = {one: RateLimiter(ledger, f"{key} batch-{one}", rate, jitter=jitter) for one in ENDPOINTS}
         self._patience = Patience()
-        self._unlike = 0
+        self._unrecognized = 0
         self._downloads = asyncio.Semaphore(DOWNLOADS)
         self._asking: list[asyncio.Future[list[RemoteBatch] | None]] = []
         self._asked = asyncio.Event()
@@ -119,7 +119,7 @@ class Calls:
             if proof_of(answer) is Proof.DONE:
                 found |= {batch.id: batch for batch in answer.batches}
                 number, pages, failures = number + 1, answer.pages, 0
-            elif (failures := failures + 1) >= MOST_FAILURES or self._ending.came():
+            elif (failures := failures + 1) >= MOST_FAILURES or self._stop_signal.is_set():
                 return None
         return list(found.values())
 
@@ -133,12 +133,14 @@ class Calls:
             self._observer.event("throttled", retry_after_seconds=answer.retry_after_seconds)
             await self._paces[endpoint].throttle(answer.retry_after_seconds)
         if proof is Proof.NO_ACCESS and answer.http_status != 404:
-            self._ending.come(StopReason.SAFEGUARD, f"PassEntry does not let this token use batches ({answer.http_status}): {answer.error}")
-        self._unlike = self._unlike + 1 if proof is Proof.UNKNOWN and not answer.readable else 0
-        if self._unlike >= MOST_UNLIKE:
-            self._ending.come(StopReason.SAFEGUARD, f"What PassEntry says of a batch is not as expected. {answer.error}. {WHERE}")
+            self._stop_signal.set(
+                StopReason.SAFEGUARD, f"PassEntry does not let this token use batches ({answer.http_status}): {answer.error}"
+            )
+        self._unrecognized = self._unrecognized + 1 if proof is Proof.UNKNOWN and not answer.readable else 0
+        if self._unrecognized >= MOST_UNLIKE:
+            self._stop_signal.set(StopReason.SAFEGUARD, f"What PassEntry says of a batch is not as expected. {answer.error}. {WHERE}")
         is_gone = answer.http_status == 404 and endpoint != "create"
         is_trouble = is_gone or proof in {Proof.UNKNOWN, Proof.NOT_SENT, Proof.THROTTLED}
         if why := self._patience.note(is_trouble=is_trouble, now=self._ticks()):
-            self._ending.come(StopReason.SAFEGUARD, f"{why} {answer.error}".rstrip())
+            self._stop_signal.set(StopReason.SAFEGUARD, f"{why} {answer.error}".rstrip())
         return answer

@@ -13,7 +13,7 @@ from campaign.sender.batches.calls import Calls
 from campaign.sender.batches.watcher import Watcher
 from campaign.sender.batches.wire import Shape
 from campaign.sender.port import Observer
-from campaign.sender.stop import Ending, happens_within
+from campaign.sender.stop import StopSignal, happens_within
 
 SHORTEST_WAIT_SECONDS: Final = 0.25
 
@@ -35,7 +35,7 @@ class Env:
     calls: Calls
     watcher: Watcher
     observer: Observer
-    ending: Ending
+    stop_signal: StopSignal
     size: Size
     shape: Shape
     tag: str
@@ -51,7 +51,7 @@ class Env:
     closing: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
-    def winds_up(self) -> bool:
+    def drains(self) -> bool:
         """Whether nothing more may be created or released."""
         return self.closing.is_set() or not self.creates
 
@@ -81,11 +81,11 @@ class RecordedBatch:
         return self.batch.id
 
     @property
-    def winds_up(self) -> bool:
+    def drains(self) -> bool:
         """Whether it may not be created or released now."""
         # By zone: a batch has hundreds of rows, nearly always of one zone.
         zones = {claim.zone for claim in self._claims or ()}
-        return self.env.winds_up or self._is_undone or any(not self.env.may_release(zone) for zone in zones)
+        return self.env.drains or self._is_undone or any(not self.env.may_release(zone) for zone in zones)
 
     async def rows(self) -> list[Claim]:
         if self._claims is None:

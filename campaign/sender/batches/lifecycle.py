@@ -37,7 +37,7 @@ MOST_REFUSALS: Final = 5
 VALIDATED: Final = frozenset(RemoteState) - {RemoteState.VALIDATING}
 
 
-class Life(RecordedBatch):
+class Lifecycle(RecordedBatch):
     """`run` takes the batch to its end, or leaves it where it is recorded."""
 
     async def run(self) -> None:
@@ -68,10 +68,10 @@ class Life(RecordedBatch):
         """Whether it exists now."""
         created: bool | None = None
         while created is None:
-            if not self.winds_up:
+            if not self.drains:
                 await self.env.calls.turn_to_create()
             claims = await self.rows()
-            if self.winds_up or not claims:
+            if self.drains or not claims:
                 await self.give_back()
                 return False
             created = await self._request(claims)
@@ -102,7 +102,7 @@ class Life(RecordedBatch):
         if proof is Proof.NO_ACCESS:
             if answer.http_status == 404:
                 why = f"PassEntry knows no entity “{self.batch.entity}”: {answer.error}. Give the right one with --entity, also to go on."
-                self.env.ending.come(StopReason.SAFEGUARD, why)
+                self.env.stop_signal.set(StopReason.SAFEGUARD, why)
             await self.give_back()
             return False
         await self.pause(answer.retry_after_seconds)
@@ -118,7 +118,7 @@ class Life(RecordedBatch):
         self.env.observer.event("batch_refused", rows=len(claims), http_status=answer.http_status, reason=answer.error)
         if self.env.size.nothing_is_accepted:
             words = f"PassEntry refuses every batch ({answer.http_status}): {answer.error}. {WHERE}"
-            self.env.ending.come(StopReason.SAFEGUARD, words)
+            self.env.stop_signal.set(StopReason.SAFEGUARD, words)
         elif len(claims) == 1:
             refusals = [rules.refused(claims[0], answer.error, http_status=answer.http_status, now=self.env.wall())]
             return await self.end(refusals)
@@ -139,7 +139,7 @@ class Life(RecordedBatch):
             if found is not None and asked_at - began >= self.env.quiet_seconds:
                 return False
             if found is None:
-                if self.env.ending.came():
+                if self.env.stop_signal.is_set():
                     raise LeftError
                 await self.pause(None)
             else:
@@ -170,7 +170,7 @@ class Life(RecordedBatch):
                 return True
         refusals = await self._refusals(remote)
         await self.settle_rows(refusals or [])
-        if refusals is None or not await self.rows() or self.winds_up:
+        if refusals is None or not await self.rows() or self.drains:
             await self._cancel()
             return False
         await self.record(replace(self.batch, state=BatchState.RELEASING, released_at=self.env.wall()))
@@ -178,10 +178,10 @@ class Life(RecordedBatch):
 
     async def _validated(self) -> RemoteBatch | None:
         """The batch once it is validated, with all that is known of it; None if the run ends."""
-        if self.winds_up:
+        if self.drains:
             return None
         remote = await self.env.watcher.until(self.batch.remote_id, VALIDATED, unless=self.env.closing)
-        while remote is not None and not remote.detailed and not self.winds_up:
+        while remote is not None and not remote.detailed and not self.drains:
             answer = await self.env.calls.look(self.batch.remote_id)
             if answer.batch is not None:
                 return answer.batch
@@ -273,7 +273,7 @@ class Life(RecordedBatch):
 
     def _give_up_cancelling(self, answer: BatchAnswer) -> NoReturn:
         why = f"PassEntry does not cancel the batch “{self.batch.name}” ({answer.http_status}): {answer.error}"
-        self.env.ending.come(StopReason.SAFEGUARD, f"{why}. Cancel it in PassEntry's dashboard, or resume the campaign.")
+        self.env.stop_signal.set(StopReason.SAFEGUARD, f"{why}. Cancel it in PassEntry's dashboard, or resume the campaign.")
         raise LeftError
 
     # Releasing
@@ -283,19 +283,19 @@ class Life(RecordedBatch):
         await self.rows()
         refusals = 0
         while True:
-            if looks or self.winds_up:
+            if looks or self.drains:
                 remote = (await self.env.calls.look(self.batch.remote_id)).batch
                 if remote is not None and remote.state not in rules.UNSENT:
                     break
-                if remote is not None and self.winds_up:
+                if remote is not None and self.drains:
                     return False
-            answer = await self.env.calls.send_now(self.batch.remote_id, may_send=lambda: self.env.is_held() and not self.winds_up)
+            answer = await self.env.calls.send_now(self.batch.remote_id, may_send=lambda: self.env.is_held() and not self.drains)
             if proof_of(answer) is Proof.DONE:
                 break
             refusals += proof_of(answer) is Proof.REFUSED
             if refusals >= MOST_REFUSALS:
                 why = f"PassEntry does not send the batch “{self.batch.name}” ({answer.http_status}): {answer.error}"
-                self.env.ending.come(StopReason.SAFEGUARD, why)
+                self.env.stop_signal.set(StopReason.SAFEGUARD, why)
             looks = True
             await self.pause(None)
         self.tries = 0
@@ -349,7 +349,7 @@ class Life(RecordedBatch):
             except ReportError as error:
                 unlike += 1
                 why = f"is not as expected: {error}"
-            if unlike >= MOST_READS or self.env.ticks() - began > self.env.report_seconds or self.env.ending.came():
-                self.env.ending.come(StopReason.SAFEGUARD, f"A file of the batch “{self.batch.name}” {why}. {WHERE}")
+            if unlike >= MOST_READS or self.env.ticks() - began > self.env.report_seconds or self.env.stop_signal.is_set():
+                self.env.stop_signal.set(StopReason.SAFEGUARD, f"A file of the batch “{self.batch.name}” {why}. {WHERE}")
                 return None
             await self.pause(None)

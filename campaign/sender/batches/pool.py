@@ -16,7 +16,7 @@ from campaign.domain.verdict import AttemptOutcome, Evidence
 from campaign.ledger.port import Ledger, LedgerReader, Runner
 from campaign.sender.batches.calls import UNPACED_PER_SECOND, Calls
 from campaign.sender.batches.env import Env
-from campaign.sender.batches.lifecycle import REPORT_SECONDS, Life
+from campaign.sender.batches.lifecycle import REPORT_SECONDS, Lifecycle
 from campaign.sender.batches.port import BatchGateway
 from campaign.sender.batches.watcher import Watcher
 from campaign.sender.batches.wire import USUAL, Shape
@@ -28,7 +28,7 @@ from campaign.sender.port import Gateway, Observer
 from campaign.sender.rate_limiter import RateLimiter
 from campaign.sender.readback.verify import Verifier
 from campaign.sender.settings import Clocks, PoolSettings
-from campaign.sender.stop import End, Ending, StopReason, happens_within
+from campaign.sender.stop import End, StopReason, StopSignal, happens_within
 
 DISPATCH_SECONDS: Final = 5.0
 LOOK_FOR_ORPHANS_SECONDS: Final = 2.0
@@ -79,7 +79,7 @@ class BatchPool:
         self._clocks = clocks
         self._campaign = campaign
         self._number = number
-        self._ending = Ending()
+        self._stop_signal = StopSignal()
         self._heart = LeaseKeeper(ledger, runner, clocks.ticks)
         self._guard = FailureGuard(halt=settings.halt)
         self._left = settings.limit if settings.limit is not None else math.inf
@@ -91,18 +91,18 @@ class BatchPool:
             observer,
             key=settings.key,
             rate_per_second=settings.rate_per_second,
-            ending=self._ending,
+            stop_signal=self._stop_signal,
             ticks=clocks.ticks,
             jitter=jitter,
         )
-        self._watcher = Watcher(self._calls, self._ending, clocks.ticks)
+        self._watcher = Watcher(self._calls, self._stop_signal, clocks.ticks)
         self._env = Env(
             ledger=ledger,
             runner=runner,
             calls=self._calls,
             watcher=self._watcher,
             observer=observer,
-            ending=self._ending,
+            stop_signal=self._stop_signal,
             size=Size(),
             shape=batches.shape,
             tag=batches.tag,
@@ -116,7 +116,7 @@ class BatchPool:
             settled=self._settled,
             jitter=jitter,
         )
-        self._lives: dict[asyncio.Task[None], Life] = {}
+        self._lifecycles: dict[asyncio.Task[None], Lifecycle] = {}
         self._most_unreleased = max(2, math.ceil((settings.rate_per_second or UNPACED_PER_SECOND) * UNRELEASED_SECONDS))
         self._waits_until = ""
         self._claiming = 0
@@ -141,7 +141,7 @@ class BatchPool:
             observer=self._observer,
             heart=self._heart,
             timing=self._timing,
-            ending=self._ending,
+            stop_signal=self._stop_signal,
             doubts_are_due=verifier.tell_due,
             ignores_pause=not self._batches.creates,
         )
@@ -149,7 +149,7 @@ class BatchPool:
             works = (self._heart.run(), control.run(stop), read_pacer.run(), verifier.run(), self._watcher.run(), *self._calls.works())
             helpers = [group.create_task(work) for work in works]
             dispatcher = group.create_task(self._dispatch(group))
-            await self._ending.wait()
+            await self._stop_signal.wait()
             self._env.closing.set()
             # What is being claimed is known a moment later, and given back.
             await asyncio.wait([dispatcher], timeout=DISPATCH_SECONDS)
@@ -158,29 +158,29 @@ class BatchPool:
             await self._drain(stop_now)
             for helper in helpers:
                 helper.cancel()
-        return self._ending.end or End(ended=StopReason.FINISHED)
+        return self._stop_signal.end or End(ended=StopReason.FINISHED)
 
     async def _dispatch(self, group: asyncio.TaskGroup) -> None:
         adopted_at = -math.inf
         await self._cancel_late_ones()
-        while not self._ending.came():
+        while not self._stop_signal.is_set():
             if self._clocks.ticks() - adopted_at >= LOOK_FOR_ORPHANS_SECONDS:
                 adopted_at = self._clocks.ticks()
-                at_work = {life.batch_id for life in self._lives.values()}
+                at_work = {life.batch_id for life in self._lifecycles.values()}
                 for batch in await self._ledger.adopt_batches(self._runner):
                     if batch.id not in at_work:
                         # A limit, or a choice of rows, is of what this run claims.
-                        self._begin(Life(batch, self._env, is_undone=self._is_limited), group, is_own=False)
+                        self._begin(Lifecycle(batch, self._env, is_undone=self._is_limited), group, is_own=False)
             # Several at once share a disk sync, and none of them keeps a turn to create waiting.
             if not any(await asyncio.gather(*(self._claim(group) for _ in range(CLAIMS_TOGETHER)))):
                 if await self._is_finished() and await self._cancel_late_ones():
                     is_limit = self._batches.creates and (self._left <= 0 or self._settings.only is not None)
-                    self._ending.come(StopReason.LIMIT if is_limit else StopReason.FINISHED)
+                    self._stop_signal.set(StopReason.LIMIT if is_limit else StopReason.FINISHED)
                 await asyncio.sleep(IDLE_SECONDS)
 
     async def _claim(self, group: asyncio.TaskGroup) -> bool:
         """Begin one more batch; False if there is nothing to claim now, or enough is under way."""
-        under_way = sum(not life.released.is_set() for life in self._lives.values()) + self._claiming
+        under_way = sum(not life.released.is_set() for life in self._lifecycles.values()) + self._claiming
         wanted = int(min(self._env.size.rows, self._left))
         if not self._batches.creates or wanted <= 0 or under_way >= self._most_unreleased:
             return False
@@ -199,18 +199,18 @@ class BatchPool:
         batch, claims = made or (None, [])
         self._left += wanted - len(claims)
         if batch is not None:
-            self._begin(Life(batch, self._env, claims), group, is_own=True)
+            self._begin(Lifecycle(batch, self._env, claims), group, is_own=True)
         return batch is not None
 
-    def _begin(self, life: Life, group: asyncio.TaskGroup, *, is_own: bool) -> None:
+    def _begin(self, life: Lifecycle, group: asyncio.TaskGroup, *, is_own: bool) -> None:
         def ended(task: asyncio.Task[None]) -> None:
-            del self._lives[task]
+            del self._lifecycles[task]
             if is_own:
                 # What was claimed and not sent is there to be sent again.
                 self._left += life.given_back
 
         task = group.create_task(life.run())
-        self._lives[task] = life
+        self._lifecycles[task] = life
         task.add_done_callback(ended)
 
     @property
@@ -218,7 +218,7 @@ class BatchPool:
         return self._settings.limit is not None or self._settings.only is not None
 
     async def _is_finished(self) -> bool:
-        if self._lives:
+        if self._lifecycles:
             return False
         if not self._batches.creates:
             return not await asyncio.to_thread(self._reader.batches, self._runner.campaign)
@@ -231,7 +231,7 @@ class BatchPool:
         if outlook.pending_in_seconds is not None and (opens_at := self._timing.opens_at()) is not None:
             self._heart.activity = "waiting"
             if not self._settings.wait and not outlook.sending and outlook.doubt_in_seconds is None:
-                self._ending.come(StopReason.OUTSIDE_WINDOW)
+                self._stop_signal.set(StopReason.OUTSIDE_WINDOW)
             self._observe_waiting(opens_at.isoformat(timespec="minutes"))
         else:
             self._heart.activity = "sending"
@@ -249,19 +249,19 @@ class BatchPool:
             failed = settlement.outcome.status in {Status.FAILED, Status.UNKNOWN}
             proof = Evidence.REFUSED if failed else Evidence.DELIVERED
             if why := self._guard.note(AttemptOutcome(proof=proof), failed=failed, now=self._clocks.ticks()):
-                self._ending.come(StopReason.SAFEGUARD, why)
+                self._stop_signal.set(StopReason.SAFEGUARD, why)
 
     async def _drain(self, stop_now: asyncio.Event) -> None:
         """Cancel what was not released, and wait a little for what was."""
         patience_seconds = DRAIN_SECONDS if self._heart.is_held() else MARGIN_SECONDS
         deadline = self._clocks.ticks() + patience_seconds
-        while self._lives and self._clocks.ticks() < deadline and not await happens_within(stop_now, 0.02):
+        while self._lifecycles and self._clocks.ticks() < deadline and not await happens_within(stop_now, 0.02):
             pass
-        if not self._lives and not stop_now.is_set():
+        if not self._lifecycles and not stop_now.is_set():
             with suppress(TimeoutError):
                 async with asyncio.timeout(max(0.0, deadline - self._clocks.ticks())):
                     await self._cancel_late_ones()
-        left = list(self._lives)
+        left = list(self._lifecycles)
         for task in left:
             task.cancel()
         if left:

@@ -7,7 +7,7 @@ from typing import Final
 
 from campaign.domain.batches import PROGRESS_SECONDS, Proof, RemoteBatch, RemoteState, proof_of
 from campaign.sender.batches.calls import Calls
-from campaign.sender.stop import Ending, StopReason, happens_within
+from campaign.sender.stop import StopReason, StopSignal, happens_within
 
 FIRST_SECONDS: Final = 0.5
 LONGEST_SECONDS: Final = 30.0
@@ -26,13 +26,13 @@ class Watcher:
 
     Args:
         calls: to the API.
-        ending: ends the run if no batch changes its state for an hour.
+        stop_signal: ends the run if no batch changes its state for an hour.
         ticks: seconds on a clock that only goes forward.
     """
 
-    def __init__(self, calls: Calls, ending: Ending, ticks: Callable[[], float]) -> None:
+    def __init__(self, calls: Calls, stop_signal: StopSignal, ticks: Callable[[], float]) -> None:
         self._calls = calls
-        self._ending = ending
+        self._stop_signal = stop_signal
         self._ticks = ticks
         self._waiters: dict[str, _Waiter] = {}
         self._wanted = asyncio.Event()
@@ -70,7 +70,7 @@ class Watcher:
             elif self._waiters and self._ticks() - self._progress_at > PROGRESS_SECONDS:
                 minutes = PROGRESS_SECONDS / 60
                 why = f"None of {len(self._waiters)} batches at PassEntry has come further for {minutes:.0f} minutes."
-                self._ending.come(StopReason.SAFEGUARD, f"{why} Resume the campaign later to read what became of them.")
+                self._stop_signal.set(StopReason.SAFEGUARD, f"{why} Resume the campaign later to read what became of them.")
 
     async def _round(self) -> int:
         """Look at every batch that a caller waits for; returns how many callers were notified."""

@@ -111,7 +111,7 @@ def read_answer(
     return BatchAnswer(
         http_status=http_status,
         readable=readable,
-        error="" if readable else _unlike(body, found, token=token),
+        error="" if readable else _unrecognized(body, found, token=token),
         batches=batches,
         pages=_pages(document),
     )
@@ -136,7 +136,7 @@ def _batch(item: Any, shape: Shape) -> RemoteBatch | None:
     )
 
 
-def _unlike(body: bytes, found: Sequence[Any], *, token: str) -> str:
+def _unrecognized(body: bytes, found: Sequence[Any], *, token: str) -> str:
     states = ", ".join(state.value for state in RemoteState)
     item = next((item for item in found if not isinstance(item, dict) or _batch(item, USUAL) is None), None)
     attributes = item.get("attributes") if isinstance(item, dict) else None

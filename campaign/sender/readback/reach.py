@@ -142,7 +142,7 @@ class ReachReader:
             raise self._problem
         if not self._trouble:
             return
-        self._end_if_hopeless(self._trouble)
+        self._end_if_unreachable(self._trouble)
         if self._problem is not None:
             raise self._problem
         seconds = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2 ** min(self._pauses, 10))
@@ -150,13 +150,13 @@ class ReachReader:
         self._observer.event("backing_off", seconds=seconds, reason=self._trouble)
         await asyncio.sleep(seconds)
 
-    def _end_if_hopeless(self, trouble: str) -> None:
+    def _end_if_unreachable(self, trouble: str) -> None:
         if self._problem is None and time.monotonic() - self._answered_at >= PATIENCE_SECONDS:
             minutes = PATIENCE_SECONDS / 60
             self._problem = SafeguardError(f"No pass could be read for {minutes:.0f} minutes ({trouble}).", code="unreachable")
 
     async def _throttle(self, retry_after_seconds: float | None) -> None:
-        self._end_if_hopeless("http_429")
+        self._end_if_unreachable("http_429")
         await self._pacer.throttle(retry_after_seconds)
 
     async def _read(self, key: str, pass_id: str, *, last: bool) -> None:
