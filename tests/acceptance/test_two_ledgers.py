@@ -1,6 +1,7 @@
 """Two ledgers with one list at the same time: whoever comes second sends nothing, and is told which ledger sends it."""
 
 import json
+import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -229,6 +230,21 @@ class TestResultsAsList:
         with suspended(second):
             assert str(marker(desk, "other.sending")) in is_refused(desk, "resume", "list")
         finish(second, code=0)
+
+    def test_failed_rows_are_not_sent_while_another_ledger_sends_beside_them(self, desk: Desk) -> None:
+        """The ledger of the retry has the campaign from a copy of the results, in another folder."""
+        desk.simulator.set_faults(missing=["pass-00001"])
+        desk.run(*WORDS, "--limit", "3", code=5)
+        desk.simulator.set_faults(missing=[])
+        there = home(desk, "root")
+        copy = shutil.copy(desk.folder / "list.results.csv", there)
+        desk.run("stage", str(copy), code=3, HOME=there)
+        first = desk.start("resume", "list", *SLOWLY)
+        desk.until(first, lambda: len(desk.sent()) >= 4)
+        with suspended(first):
+            assert str(marker(desk)) in is_refused(desk, "retry", "list.results.failed.csv", HOME=there)
+        finish(first, code=3)
+        assert texts(desk) == [1]
 
 
 class TestWhereThereIsNoMarker:

@@ -83,13 +83,13 @@ def places_of_campaign(
     Args:
         record: the campaign.
         settings: may say where its results go.
-        source: its list, if the person named it.
+        source: its list, or its rows in a file, if the person named them.
         results: where this run writes.
     """
     stored = record.spec.settings.get("results", "")
     named = settings.model_copy(update={"name": record.spec.name})
     known = record.spec.list_place or ("" if is_query(record.spec.list_name) or not stored else record.spec.list_name)
-    lists = [source] if source is not None else [known] if known else []
+    lists = [one for one in (source, known) if one]
     written = [place.absolute() for place in (results, settings.results) if place] + ([place_of(stored)] if stored else [])
     is_of_results = record.spec.message_sha256 == message_fingerprint(record.spec.id_column, None)
     found: list[Location] = [place for one in lists if is_of_results for place in own_place(one)]
