@@ -4,10 +4,13 @@ import shlex
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, assert_never
 
 from campaign.domain.batches import MOST_RECIPIENTS, NONE_IN_BATCHES, InBatches
 from campaign.domain.model import CampaignState, Counts, Status
+from campaign.domain.text.durations import words as duration
+from campaign.domain.text.lines import rows
+from campaign.domain.text.reasons import ended_in_words
 from campaign.ledger.port import CampaignRecord, DesiredState, LedgerReader, RunnerRecord
 
 CODES_OF_SIGNALS: Final = {"interrupted": 130, "terminated": 143, "hung_up": 129}
@@ -45,6 +48,36 @@ class CampaignView:
     def half_staged(self) -> bool:
         """Whether its list was not, or is not yet, read to its end: rows are missing, and nothing of it was sent."""
         return self.record.control is DesiredState.STAGING
+
+    @property
+    def state_in_words(self) -> str:
+        """The state as the end of a sentence that begins with the campaign's name: `is paused: 12 rows left.`"""
+        left = f"{rows(self.counts.open)} left"
+        match self.state:
+            case CampaignState.STAGED if self.staging:
+                return f"is being staged by another process: {rows(self.counts.rows)} of its list so far. Nothing was sent."
+            case CampaignState.STAGED if self.half_staged:
+                return f"was not staged to its end: only {rows(self.counts.rows)} of its list were read. Nothing was sent."
+            case CampaignState.STAGED:
+                return "is ready; nothing has been sent yet."
+            case CampaignState.SENDING:
+                return (
+                    f"is being sent: {left}."
+                    if self.eta_seconds is None
+                    else f"is being sent: {left}, about {duration(max(1.0, self.eta_seconds))} to go."
+                )
+            case CampaignState.WAITING:
+                return f"is waiting and goes on by itself: {left}."
+            case CampaignState.PAUSED:
+                return f"is paused: {left}."
+            case CampaignState.STOPPED:
+                return f"has stopped before its end: {left}. {ended_in_words(self.record.ended)}"
+            case CampaignState.CANCELLED:
+                return "was cancelled."
+            case CampaignState.FINISHED:
+                return "is finished."
+            case _:
+                assert_never(self.state)
 
     def command(self, verb: str, *options: str) -> str:
         """A command line about this campaign, to copy into a shell."""

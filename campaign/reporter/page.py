@@ -25,7 +25,6 @@ from campaign.domain.text.sanitize import sanitize_for_terminal
 from campaign.reporter.charts import PAGE_COLORS, band_in_words, latency_picture, sends_picture, sends_series
 from campaign.reporter.figures import OTHERS, READ_BACK, Figures
 from campaign.reporter.pauses import KIND_LABEL
-from campaign.reporter.summary import state_in_words
 from campaign.reporter.timeline import pace
 
 MARK: Final = '<meta name="generator" content="campaign report">'
@@ -138,7 +137,7 @@ def _values(found: Figures) -> dict[str, Any]:
         "counts": counts,
         "name": sanitize_for_terminal(record.spec.name),
         "sentence": sentence(found),
-        "state": f"It {state_in_words(found.view)}",
+        "state": f"It {found.view.state_in_words}",
         "zone": f"{datetime.fromtimestamp(found.now).astimezone():%Z}",
         "parts": [(status, counts.by_status[status]) for status in BY_OUTCOME if counts.by_status[status]],
         "reasons": [_group(found, status) for status in EXPLAINED if counts.by_status[status]],

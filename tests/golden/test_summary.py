@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from campaign.app.summary import in_a_line, in_words
 from campaign.cli.screen.output import line_of
 from campaign.domain.batches import InBatches
 from campaign.domain.model import BY_OUTCOME, CampaignState, Status
@@ -13,7 +14,6 @@ from campaign.domain.text import reasons
 from campaign.domain.text.reasons import ended_in_words, reason_in_words
 from campaign.insights import CampaignView
 from campaign.ledger.port import DesiredState
-from campaign.reporter.summary import in_a_line, in_words
 from tests.golden.files import Golden
 from tests.unit.test_summary import REASONS, STATES, counted, in_state, view
 

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from campaign.app.notify.notice import check_notices, notice_of, notice_of_error, without_secret
+from campaign.app.summary import in_a_line, in_brief
 from campaign.domain.errors import CampaignError, InputError, LedgerError, SafeguardError, UsageError
 from campaign.domain.model import CampaignState, Counts, Status
 from campaign.domain.notices import Occasion, occasion_of, parse_addresses, parse_occasions, service_of
 from campaign.insights import CampaignView
 from campaign.ledger.port import CampaignRecord, CampaignSpec, DesiredState
-from campaign.reporter.summary import in_a_line, in_brief
 from campaign.settings import GivenSettings
 from tests.errors import raises
 

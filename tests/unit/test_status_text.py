@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from campaign.app.lists.check import Checked, Sample
+from campaign.app.summary import in_words
 from campaign.cli.screen.output import line_of, print_checked
 from campaign.domain.model import CampaignState, Status
 from campaign.insights import state_of, view
 from campaign.ledger.port import DesiredState
-from campaign.reporter.summary import in_words
 from tests.contract.backends import Backend, HandClock, SqliteBackend
 from tests.contract.given import campaign_of, ends, spec, staged
 from tests.unit.test_summary import counted

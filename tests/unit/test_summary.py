@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from campaign.app.summary import in_words
 from campaign.domain.model import CampaignState, Counts, Invalid, Skip, Status
 from campaign.domain.text.lines import WIDTH
 from campaign.domain.text.reasons import NO_REASON, ended_in_words, reason_in_words
 from campaign.insights import CampaignView, rows_left_code
 from campaign.ledger.port import CampaignRecord, CampaignSpec, DesiredState
-from campaign.reporter.summary import in_words
 from campaign.sender.stop import StopReason
 
 LABELS = ("delivered", "accepted", "not delivered", "failed", "unknown", "invalid", "skipped", "being sent", "not sent yet")

@@ -20,11 +20,11 @@ from typing import Final, assert_never
 import orjson
 from pydantic import SecretStr
 
+from campaign.app.summary import in_brief
 from campaign.domain.errors import CampaignError, InputError, LedgerError, UsageError
 from campaign.domain.notices import Occasion, service_of
 from campaign.domain.text.sanitize import sanitize_for_terminal
 from campaign.insights import CampaignView
-from campaign.reporter.summary import in_brief
 
 LIMIT_SECONDS: Final = 15.0
 """The time limit for all notices together, including the start of the process."""

@@ -5,11 +5,11 @@ from datetime import datetime
 from typing import Final
 
 from campaign.app.campaigns import History, Run
+from campaign.app.summary import in_words
 from campaign.domain.text.lines import rows
 from campaign.domain.text.reasons import ended_in_words
 from campaign.domain.text.sanitize import sanitize_for_terminal
 from campaign.insights import CampaignView
-from campaign.reporter.summary import in_words
 
 LONGEST_NAME: Final = 40
 

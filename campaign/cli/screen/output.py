@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
+from campaign.app.summary import in_words
 from campaign.domain.errors import CampaignError, fault_of, problem_of
 from campaign.domain.lists.sheet import place, places, where_rows_are_counted
 from campaign.domain.model import CampaignState, Status
@@ -19,7 +20,6 @@ from campaign.domain.text.lines import rows
 from campaign.domain.text.reasons import concern_in_words, reason_in_words
 from campaign.domain.text.sanitize import sanitize_for_terminal
 from campaign.insights import CampaignView
-from campaign.reporter.summary import in_words
 
 if TYPE_CHECKING:
     from campaign.app.demo import Rehearsed

@@ -17,6 +17,7 @@ from rich.text import Text
 from campaign.app.notify.notice import Notice, check_notices, deliver, notice_of, notice_of_error
 from campaign.app.progress import Tally
 from campaign.app.session import Finished
+from campaign.app.summary import in_a_line
 from campaign.cli.logs import setup as logs
 from campaign.cli.logs.setup import console
 from campaign.cli.logs.sinks import describe_event
@@ -25,7 +26,6 @@ from campaign.domain.model import BY_OUTCOME, Counts, Settlement, Status
 from campaign.domain.notices import occasion_of
 from campaign.domain.text.durations import words
 from campaign.domain.text.sanitize import sanitize_for_terminal
-from campaign.reporter.summary import in_a_line
 from campaign.sender.port import Observer
 from campaign.settings import Settings
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from campaign.app.summary import batches_in_words
 from campaign.console.pages import campaign_page
 from campaign.domain.lists.query import list_title
 from campaign.domain.model import BY_OUTCOME, EXPLAINED, RETRYABLE, CampaignState, Status
@@ -11,7 +12,6 @@ from campaign.domain.text.durations import words as duration
 from campaign.domain.text.reasons import reason_in_words
 from campaign.domain.text.sanitize import sanitize_for_terminal
 from campaign.insights import CampaignView
-from campaign.reporter.summary import batches_in_words, state_in_words
 
 AT_WORK: Final = frozenset({CampaignState.SENDING, CampaignState.WAITING})
 _STATES: Final = {
@@ -105,7 +105,7 @@ class ShownCampaign:
 
     @property
     def sentence(self) -> str:
-        return state_in_words(self.view)
+        return self.view.state_in_words
 
     @property
     def batches(self) -> str:

@@ -48,11 +48,6 @@ def failed_path(results: PlaceT) -> PlaceT:
     return results.with_name(f"{results.stem}.failed.csv")
 
 
-def may_be_there(file: Location) -> bool:
-    """Whether a file exists. Always true for an object in a store, because asking the store would take time."""
-    return not isinstance(file, Path) or file.is_file()
-
-
 def same_file(one: Location, other: Location) -> bool:
     """Whether both places are, or would be, the same file; symbolic and hard links are followed."""
     if isinstance(one, ObjectUrl) or isinstance(other, ObjectUrl):

@@ -4,16 +4,15 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, assert_never
+from typing import Final
 
-from campaign.domain.lists.locations import place_of
+from campaign.domain.lists.locations import Location, place_of
 from campaign.domain.model import BY_OUTCOME, CampaignState, Counts, Status
-from campaign.domain.text.durations import words as duration
 from campaign.domain.text.lines import rows, to_copy, wrapped
-from campaign.domain.text.reasons import NO_REASON, ended_in_words, reason_in_words
+from campaign.domain.text.reasons import NO_REASON, reason_in_words
 from campaign.domain.text.sanitize import sanitize_for_terminal
 from campaign.insights import CampaignView, command_line
-from campaign.reporter.files.target import failed_path, may_be_there
+from campaign.reporter.files.target import failed_path
 
 MOST_REASONS: Final = 8
 """The most reasons shown for a status; the others are added up."""
@@ -43,7 +42,7 @@ def in_a_line(view: CampaignView, *, go_on: str = "") -> str:
     `go_on` is a command that continues better than the campaign's own, such as the job's.
     """
     name = sanitize_for_terminal(view.record.spec.name)
-    said = [f"Campaign {name} {state_in_words(view)}", _counted(view.counts), batches_in_words(view)]
+    said = [f"Campaign {name} {view.state_in_words}", _counted(view.counts), batches_in_words(view)]
     if needing := view.counts.needs_attention:
         said.append(f"{rows(needing)} {'needs' if needing == 1 else 'need'} attention.")
     steps = list(next_steps(view, commands=True))
@@ -56,7 +55,7 @@ def in_a_line(view: CampaignView, *, go_on: str = "") -> str:
 
 
 def _overview(view: CampaignView) -> Iterator[str]:
-    yield from wrapped(f"Campaign {sanitize_for_terminal(view.record.spec.name)} {state_in_words(view)}")
+    yield from wrapped(f"Campaign {sanitize_for_terminal(view.record.spec.name)} {view.state_in_words}")
     if view.half_staged:
         return
     yield from wrapped(_counted(view.counts) or "The list has no rows.")
@@ -88,7 +87,7 @@ WRONG_ROW: Final = frozenset({"http_400", "http_404", "http_409", "http_410", "h
 def next_steps(view: CampaignView, *, commands: bool) -> Iterator[str]:
     """Yield the files and, with `commands`, the next steps, each with its command on a separate line."""
     at_work = view.state in {CampaignState.SENDING, CampaignState.WAITING}
-    written = view.results != "" and view.state is not CampaignState.STAGED and may_be_there(place_of(view.results))
+    written = view.results != "" and view.state is not CampaignState.STAGED and _may_be_there(place_of(view.results))
     yield from _files(view, at_work=at_work, written=written)
     if not commands:
         return
@@ -115,8 +114,13 @@ def _files(view: CampaignView, *, at_work: bool, written: bool) -> Iterator[str]
         results = place_of(view.results)
         verb = "are in" if isinstance(results, Path) else "go to"
         yield from to_copy(f"The results {verb}", view.results)
-        if view.counts.needs_attention and may_be_there(failed := failed_path(results)):
+        if view.counts.needs_attention and _may_be_there(failed := failed_path(results)):
             yield from to_copy(f"The rows that need attention {verb}", str(failed))
+
+
+def _may_be_there(file: Location) -> bool:
+    """Whether a file exists. Always true for an object in a store, because asking the store would take time."""
+    return not isinstance(file, Path) or file.is_file()
 
 
 def _commands(view: CampaignView) -> Iterator[str]:
@@ -163,7 +167,7 @@ def _once_corrected(view: CampaignView) -> Iterator[str]:
             yield from wrapped(f"{_the(invalid, 'invalid').capitalize()} can be sent as a new list, corrected, under another --name.")
         return
     file = failed_path(place_of(view.results))
-    if not may_be_there(file):
+    if not _may_be_there(file):
         yield from wrapped(f"{which.capitalize()} can be corrected in the failed-rows file, which is written with the results.")
         return
     command = command_line("retry", str(file), ledger=view.ledger)
@@ -172,36 +176,6 @@ def _once_corrected(view: CampaignView) -> Iterator[str]:
 
 def _the(count: int, kind: str) -> str:
     return f"the {kind} row" if count == 1 else f"the {count:,} {kind} rows"
-
-
-def state_in_words(view: CampaignView) -> str:
-    """The state as the end of a sentence that begins with the campaign's name: `is paused: 12 rows left.`"""
-    left = f"{rows(view.counts.open)} left"
-    match view.state:
-        case CampaignState.STAGED if view.staging:
-            return f"is being staged by another process: {rows(view.counts.rows)} of its list so far. Nothing was sent."
-        case CampaignState.STAGED if view.half_staged:
-            return f"was not staged to its end: only {rows(view.counts.rows)} of its list were read. Nothing was sent."
-        case CampaignState.STAGED:
-            return "is ready; nothing has been sent yet."
-        case CampaignState.SENDING:
-            return (
-                f"is being sent: {left}."
-                if view.eta_seconds is None
-                else f"is being sent: {left}, about {duration(max(1.0, view.eta_seconds))} to go."
-            )
-        case CampaignState.WAITING:
-            return f"is waiting and goes on by itself: {left}."
-        case CampaignState.PAUSED:
-            return f"is paused: {left}."
-        case CampaignState.STOPPED:
-            return f"has stopped before its end: {left}. {ended_in_words(view.record.ended)}"
-        case CampaignState.CANCELLED:
-            return "was cancelled."
-        case CampaignState.FINISHED:
-            return "is finished."
-        case _:
-            assert_never(view.state)
 
 
 def batches_in_words(view: CampaignView) -> str:
