@@ -63,6 +63,11 @@ def is_owner_dead(folder: Path, runner: int) -> bool | None:
     return True
 
 
+def held_by_any(folder: Path) -> bool:
+    """Whether a runner whose lock is in the folder is certainly alive."""
+    return any(is_owner_dead(folder, int(path.stem)) is False for path in folder.glob("*.lock") if path.stem.isdecimal())
+
+
 def delete_stale(folder: Path, runner: int) -> None:
     """Remove the lock file of a deregistered runner."""
     with suppress(OSError):

@@ -24,6 +24,7 @@ from campaign.ledger.sqlite.claims import claim_rows
 from campaign.ledger.sqlite.connection import BUSY_SECONDS, connect, in_words, prepare
 from campaign.ledger.sqlite.integrity import check_not_mounted_alone
 from campaign.sender.lease import BEAT_SECONDS, MARGIN_SECONDS
+from tests.contract.backends import HandClock
 from tests.contract.given import campaign_of, ends, spec, staged
 from tests.errors import raises
 
@@ -254,6 +255,19 @@ async def test_a_ledger_whose_file_is_taken_away_takes_no_more_writes(tmp_path: 
             await ledger.claim(runner, 1)
         (tmp_path / "elsewhere").rename(taken)
         assert len(await ledger.claim(runner, 1)) == 1
+
+
+async def test_a_ledger_that_another_machine_sends_from_is_not_opened(tmp_path: Path) -> None:
+    """As in a folder that both share: SQLite's processes only see each other's writes within one machine."""
+    path = tmp_path / "campaign.db"
+    await half_sent(path)
+    async with opened(path) as ledger:
+        runner = await ledger.register_runner(1, quiet_seconds=0)
+        with raises(LedgerPlaceError, "ledger_on_two_machines"):
+            SqliteLedger(path, clock=HandClock(boot_id="another"))
+        assert len(await ledger.claim(runner, 1)) == 1
+        await ledger.deregister_runner(runner, "over")
+    await SqliteLedger(path, clock=HandClock(boot_id="another")).close()
 
 
 @pytest.mark.parametrize("suffix", ["", "-wal", "-shm"])

@@ -9,11 +9,12 @@ from typing import Any
 
 import apsw
 
+from campaign.domain.errors import LedgerPlaceError
 from campaign.domain.ledger_identity import OPENED_AS_COPY, LedgerIdentity, difference, is_other_file
 from campaign.ledger.clock import LEASE_SECONDS, Clock, SystemClock
 from campaign.ledger.machine import adapters, created_ns, machine_id, username
 from campaign.ledger.port import DesiredState
-from campaign.ledger.process_lock import ProcessLock, is_owner_dead
+from campaign.ledger.process_lock import ProcessLock, held_by_any, is_owner_dead
 from campaign.ledger.sqlite.connection import SQL, SqliteClock, connect, errors_as_sentences, prepare
 from campaign.ledger.sqlite.integrity import runners_folder
 from campaign.ledger.sqlite.writer import Writer
@@ -34,15 +35,21 @@ class Store:
         self._host = host or socket.gethostname()
         self._locks: dict[int, ProcessLock] = {}
         connection = connect(path)
-        with errors_as_sentences(path):
-            connection.execute("BEGIN IMMEDIATE")
-            self._clock = SqliteClock(connection, clock or SystemClock())
-            self._clock.stamp(connection)
-            placed = place(connection, path)
-            connection.execute("COMMIT")
-            if placed:
-                # Written to the file itself: if the file is moved without its log, an identity in the log would be lost.
-                connection.pragma("wal_checkpoint")
+        try:
+            with errors_as_sentences(path):
+                connection.execute("BEGIN IMMEDIATE")
+                self._clock = SqliteClock(connection, clock or SystemClock())
+                if self._clock.is_of_another_boot:
+                    check_not_in_use(path)
+                self._clock.stamp(connection)
+                placed = place(connection, path)
+                connection.execute("COMMIT")
+                if placed:
+                    # Written to the file itself: if the file is moved without its log, an identity in the log would be lost.
+                    connection.pragma("wal_checkpoint")
+        except BaseException:
+            connection.close()
+            raise
         self._writer = Writer(connection, path, self._clock)
 
     async def close(self) -> None:
@@ -77,6 +84,20 @@ class Store:
 
     def _is_dead(self, runner: int, lease_until: float) -> bool:
         return bool(is_owner_dead(lock_dir(self._path), runner)) or lease_until < self._clock.now()
+
+
+def check_not_in_use(path: Path) -> None:
+    """Check that no runner of another machine uses the file: SQLite's processes only see each other's writes within one machine.
+
+    Raises:
+        LedgerPlaceError: one does.
+    """
+    if held_by_any(lock_dir(path)):
+        raise LedgerPlaceError(
+            f"The ledger {path} is being used by another machine, or by a container with a kernel of its own. Neither would see what the "
+            "other claims, and both would send it. Wait until that one has ended, or give them a ledger in PostgreSQL with --ledger.",
+            code="ledger_on_two_machines",
+        )
 
 
 def identity_here(path: Path) -> LedgerIdentity:

@@ -180,6 +180,8 @@ class SqliteClock:
         known: Any = connection.execute(SQL["clock"]).fetchone()
         self._clock = clock
         self._anchor = anchor_for(known=known, boot=clock.boot(), ticks=clock.ticks(), wall=clock.wall())
+        self.is_of_another_boot = known is not None and "" not in {known[0], clock.boot()} and known[0] != clock.boot()
+        """Whether the ledger was last written in another boot, of this machine or of another one."""
 
     def now(self) -> float:
         return self._anchor + self._clock.ticks()
