@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from campaign.domain.model import NEEDS_ATTENTION, RESULT_COLUMNS, Status
 from campaign.ledger.port import CampaignRecord, LedgerReader
 from campaign.ledger.records import AttemptColumns, ResultColumns
-from campaign.reporter.files.target import Layout
+from campaign.reporter.files.target import check_columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,9 +66,10 @@ _OF_ATTEMPTS: Final[dict[str, pa.DataType]] = {
 }
 
 
-def schema_of(layout: Layout) -> pa.Schema:
-    """The schema of a table of results."""
-    return pa.schema([*((name, TEXT) for name in layout.own), *TYPES.items()])
+def schema_of(columns: Sequence[str]) -> pa.Schema:
+    """The schema of the results of a list with these columns; raises as `check_columns` does."""
+    check_columns(columns)
+    return pa.schema([*((name, TEXT) for name in columns), *TYPES.items()])
 
 
 def rows_frame(
@@ -76,14 +77,8 @@ def rows_frame(
 ) -> "pd.DataFrame":
     """The rows of a campaign for figures: row, status, reason, attempts, sent_at, latency_seconds, pass_status and device_type.
 
-    Texts are categories, times are Unix seconds. A row takes about 50 bytes.
-
-    Args:
-        reader: the campaign's ledger.
-        record: the campaign.
-        statuses: only rows with these; None for all.
-        by: the position of a column of the list, whose values are added as the column `by`.
-        ids: whether the ids are added as the column `id`.
+    Texts are categories, times are Unix seconds. A row takes about 50 bytes. `by` is the position of a column of the list, whose values are
+    added as the column `by`; with `ids`, the ids are added as the column `id`.
     """
     own = ({} if by is None else {"by": by}) | ({"id": record.spec.columns.index(record.spec.id_column)} if ids else {})
     schema = pa.schema([*((name, _READ[name]) for name in _OF_ROWS), *((name, TEXT if name == "id" else CATEGORIES) for name in own)])
@@ -117,33 +112,32 @@ def by_status(found: "pd.DataFrame", by: "str | pd.Series[Any]", status: str = "
     return counted.rename(columns=str).reindex(columns=[one.value for one in Status], fill_value=0)
 
 
-def _one_frame(some: Iterable[pa.Table], schema: pa.Schema) -> "pd.DataFrame":
+def _one_frame(some: Iterable[pa.Table], schema: pa.Schema, **options: Any) -> "pd.DataFrame":
     table = pa.concat_tables([schema.empty_table(), *some]).unify_dictionaries()
-    found: pd.DataFrame = table.to_pandas(split_blocks=True, self_destruct=True, use_threads=False)
+    found: pd.DataFrame = table.to_pandas(split_blocks=True, self_destruct=True, use_threads=False, **options)
     return found
 
 
-def tables(parts: Iterable[ResultColumns], *, layout: Layout, campaign: str) -> Iterator[pa.Table]:
+def tables(parts: Iterable[ResultColumns], *, schema: pa.Schema, campaign: str) -> Iterator[pa.Table]:
     """Yield a ledger's rows as tables whose columns have one chunk. A part is read only when its table is needed."""
-    schema = pa.schema([*((f"{place}", TEXT) for place in range(len(layout.own))), *_READ.items()])
+    own = len(schema) - len(TYPES)
+    read = pa.schema([*((f"{place}", TEXT) for place in range(own)), *_READ.items()])
 
     def columns(part: ResultColumns) -> list[Sequence[Any]]:
-        if len(part.cells) != len(layout.own):
-            raise ValueError(f"rows {part.row[0]} to {part.row[-1]} have {len(part.cells)} cells for {len(layout.own)} columns")
+        if len(part.cells) != own:
+            raise ValueError(f"rows {part.row[0]} to {part.row[-1]} have {len(part.cells)} cells for {own} columns")
         return [*part.cells, *(getattr(part, name) for name in _READ)]
 
-    for table in _gathered(parts, schema, columns):
-        yield pa.table([*_columns(table, layout, campaign)], schema=schema_of(layout))
+    for table in _gathered(parts, read, columns):
+        yield pa.table([*table.columns[:own], *_result_columns(table, campaign)], schema=schema)
 
 
-def frame_of(some: Iterable[pa.Table], *, layout: Layout) -> "pd.DataFrame":
+def frame_of(some: Iterable[pa.Table], *, schema: pa.Schema) -> "pd.DataFrame":
     """Tables as one DataFrame."""
     import pandas as pd  # noqa: PLC0415 - it takes a while to import, and results files do without
 
     nullable = {pa.int32(): pd.Int32Dtype(), pa.int64(): pd.Int64Dtype()}
-    table = pa.concat_tables([schema_of(layout).empty_table(), *some]).unify_dictionaries()
-    found: pd.DataFrame = table.to_pandas(types_mapper=nullable.get, split_blocks=True, use_threads=False)
-    return found
+    return _one_frame(some, schema, types_mapper=nullable.get)
 
 
 def needing_attention(table: pa.Table) -> pa.Table:
@@ -212,9 +206,7 @@ def _repeated(value: Any, count: int, type_: pa.DataType) -> pa.Array:
     return pa.repeat(pa.scalar(value, type_), count)
 
 
-def _columns(table: pa.Table, layout: Layout, campaign: str) -> Iterator[Any]:
-    for place in range(len(layout.own)):
-        yield table.column(place)
+def _result_columns(table: pa.Table, campaign: str) -> Iterator[Any]:
     for name, type_ in TYPES.items():
         match name:
             case "delivery_campaign":

@@ -8,8 +8,7 @@ from campaign.domain.model import NEEDS_ATTENTION, RESULT_COLUMNS, Status
 from campaign.ledger.port import CampaignRecord, Ledger, LedgerReader
 from campaign.ledger.records import ROWS_AT_ONCE
 from campaign.reporter import frames as made
-from campaign.reporter.files.target import Layout
-from campaign.reporter.frames import frame_of, needing_attention, tables
+from campaign.reporter.frames import frame_of, needing_attention, schema_of, tables
 from tests.contract.given import campaign_of, staged
 from tests.contract.test_result_columns import of_every_kind
 
@@ -35,11 +34,11 @@ TYPES = {
 
 def made_of(reader: LedgerReader, record: CampaignRecord, statuses: frozenset[Status] | None = None) -> list[pa.Table]:
     parts = reader.result_columns(record.id, statuses)
-    return list(tables(parts, layout=Layout.of(record.spec.columns), campaign=record.spec.name))
+    return list(tables(parts, schema=schema_of(record.spec.columns), campaign=record.spec.name))
 
 
 def one_frame(some: list[pa.Table], record: CampaignRecord) -> pd.DataFrame:
-    return frame_of(some, layout=Layout.of(record.spec.columns))
+    return frame_of(some, schema=schema_of(record.spec.columns))
 
 
 async def test_they_hold_the_rows_typed(ledger: Ledger, reader: LedgerReader) -> None:

@@ -17,8 +17,7 @@ from campaign.insights import iso
 from campaign.loader.formats.frames import rows_of
 from campaign.loader.table import open_table
 from campaign.reporter.files.formats import neutralised, time_texts, write_csv
-from campaign.reporter.files.target import Layout
-from campaign.reporter.frames import TEXT, milliseconds, tables
+from campaign.reporter.frames import TEXT, milliseconds, schema_of, tables
 from tests.unit.reporter_given import DELIVERED, FAILED, OWN, PENDING, by_column, row
 
 CELLS = (
@@ -60,8 +59,8 @@ text = st.one_of(
 
 def csv_of(rows: list[ResultRow], columns: tuple[str, ...] = OWN) -> bytes:
     sink = io.BytesIO()
-    layout = Layout.of(columns)
-    write_csv(sink, layout, tables(by_column(rows), layout=layout, campaign="promo"))
+    schema = schema_of(columns)
+    write_csv(sink, schema, tables(by_column(rows), schema=schema, campaign="promo"))
     return sink.getvalue()
 
 
@@ -116,8 +115,8 @@ def test_no_first_character_is_passed_over_that_neutralise_would_change() -> Non
 
 def test_column_names_and_the_campaign_are_neutralised_too() -> None:
     sink = io.BytesIO()
-    layout = Layout.of(("=cmd", "name"))
-    write_csv(sink, layout, tables(by_column([row(1)]), layout=layout, campaign="-promo"))
+    schema = schema_of(("=cmd", "name"))
+    write_csv(sink, schema, tables(by_column([row(1)]), schema=schema, campaign="-promo"))
     header, line = parsed(sink.getvalue())
     assert header[0] == "'=cmd"
     assert line[header.index("delivery_campaign")] == "'-promo"

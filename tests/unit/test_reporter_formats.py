@@ -17,9 +17,9 @@ from campaign.domain.errors import UsageError
 from campaign.domain.model import RESULT_COLUMNS, ResultRow
 from campaign.domain.text.formula_escape import escape_formula
 from campaign.reporter.files.formats import write_jsonl, write_parquet
-from campaign.reporter.files.target import CELL_UNITS, MOST_ROWS, Layout
+from campaign.reporter.files.target import CELL_UNITS, MOST_ROWS
 from campaign.reporter.files.xlsx import CUT_MARK, write_xlsx
-from campaign.reporter.frames import FRAME_BYTES, FRAME_ROWS, tables
+from campaign.reporter.frames import FRAME_BYTES, FRAME_ROWS, schema_of, tables
 from tests.errors import raises
 from tests.unit.reporter_given import FAILED, OWN, PENDING, UNKNOWN, by_column, row
 
@@ -31,24 +31,24 @@ any_text = st.text(st.characters(exclude_characters="\0", exclude_categories=["C
 
 def parquet_of(rows: list[ResultRow]) -> pq.ParquetFile:
     sink = io.BytesIO()
-    layout = Layout.of(OWN)
-    write_parquet(sink, layout, tables(by_column(rows), layout=layout, campaign="promo"))
+    schema = schema_of(OWN)
+    write_parquet(sink, schema, tables(by_column(rows), schema=schema, campaign="promo"))
     return pq.ParquetFile(io.BytesIO(sink.getvalue()))
 
 
 def jsonl_of(rows: list[ResultRow]) -> list[dict[str, object]]:
     sink = io.BytesIO()
-    layout = Layout.of(OWN)
-    write_jsonl(sink, layout, tables(by_column(rows), layout=layout, campaign="promo"))
+    schema = schema_of(OWN)
+    write_jsonl(sink, schema, tables(by_column(rows), schema=schema, campaign="promo"))
     return [orjson.loads(line) for line in sink.getvalue().splitlines()]
 
 
 def xlsx_of(rows: list[ResultRow], folder: Path, columns: tuple[str, ...] = OWN) -> Path:
     path = folder / "results.xlsx"
-    layout = Layout.of(columns)
+    schema = schema_of(columns)
     with path.open("wb") as sink:
-        frames = tables(by_column(rows), layout=layout, campaign="promo")
-        write_xlsx(sink, layout, frames, path=path, scratch=folder / "scratch")
+        frames = tables(by_column(rows), schema=schema, campaign="promo")
+        write_xlsx(sink, schema, frames, path=path, scratch=folder / "scratch")
     return path
 
 
@@ -186,12 +186,12 @@ def test_xlsx_cuts_what_no_cell_can_hold_and_marks_it(tmp_path: Path, character:
 
 
 def test_xlsx_has_a_limit_and_the_error_names_the_other_formats(tmp_path: Path) -> None:
-    layout = Layout(())
-    one = next(tables(by_column([row(1, cells=())]), layout=layout, campaign="promo"))
+    schema = schema_of(())
+    one = next(tables(by_column([row(1, cells=())]), schema=schema, campaign="promo"))
     frames = [one, pa.table({"delivery_row": range(MOST_ROWS)})]
     path = tmp_path / "results.xlsx"
     with path.open("wb") as sink, raises(UsageError, "too_many_rows"):
-        write_xlsx(sink, layout, frames, path=path, scratch=tmp_path / "scratch")
+        write_xlsx(sink, schema, frames, path=path, scratch=tmp_path / "scratch")
 
 
 def test_xlsx_has_a_limit_of_columns(tmp_path: Path) -> None:

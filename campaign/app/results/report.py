@@ -73,14 +73,13 @@ def results(name: str, settings: Settings, *, statuses: Iterable[Status] = ()) -
     Raises:
         UsageError: there is no such campaign.
     """
-    from campaign.reporter.files.target import Layout
-    from campaign.reporter.frames import frame_of, tables
+    from campaign.reporter.frames import frame_of, schema_of, tables
 
     with reading(settings) as reader:
         record = _kept(reader, name)
-        layout = Layout.of(record.spec.columns)
+        schema = schema_of(record.spec.columns)
         parts = reader.result_columns(record.id, frozenset(statuses) or None)
-        return frame_of(tables(parts, layout=layout, campaign=name), layout=layout)
+        return frame_of(tables(parts, schema=schema, campaign=name), schema=schema)
 
 
 def _kept(reader: LedgerReader, name: str) -> CampaignRecord:

@@ -27,7 +27,7 @@ from campaign.reporter.files.target import (
     MOST_ROWS,
     SURELY_FITS,
     Format,
-    Layout,
+    check_columns,
     failed_path,
     fits,
     format_of,
@@ -186,7 +186,7 @@ def check_writable(
     """
     format_ = format_of(path)
     failed = failed_path(path)
-    Layout.of(columns)
+    check_columns(columns)
     if format_ is Format.XLSX:
         _check_fits_a_sheet(path, columns, rows, batches, list_file=list_file, lines=lines)
     if list_file is not None:

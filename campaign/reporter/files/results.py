@@ -9,7 +9,7 @@ from campaign.atomic import AtomicFile, writing
 from campaign.domain.errors import UsageError
 from campaign.domain.lists.locations import Location
 from campaign.ledger.records import ResultColumns
-from campaign.reporter.files.target import Format, Layout, failed_path, format_of, same_file
+from campaign.reporter.files.target import Format, failed_path, format_of, same_file
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -50,9 +50,9 @@ def write_results(
         InputError: two columns would have the same name.
     """
     from campaign.reporter.files.formats import CsvEncoder
-    from campaign.reporter.frames import needing_attention, tables
+    from campaign.reporter.frames import needing_attention, schema_of, tables
 
-    format_, layout = format_of(path), Layout.of(columns)
+    format_, schema = format_of(path), schema_of(columns)
     if failed is not None and same_file(path, failed):
         raise UsageError(
             f"{path} can't hold the results and the failed rows as well. Choose another place for one of them.",
@@ -68,17 +68,17 @@ def write_results(
             """Every table; the rows that need attention are counted, and written to the failed-rows file."""
             nonlocal rows, failed_rows
             encoder = None
-            for table in tables(parts, layout=layout, campaign=campaign):
+            for table in tables(parts, schema=schema, campaign=campaign):
                 failing = needing_attention(table)
                 rows, failed_rows = rows + len(table), failed_rows + len(failing)
                 if failures is not None and len(failing):
                     with writing(failures.path):
-                        encoder = encoder or CsvEncoder(failures.file, layout)
+                        encoder = encoder or CsvEncoder(failures.file, schema)
                         encoder.write(failing)
                 yield table
 
         with writing(path):
-            _encode(format_, results, layout, copied())
+            _encode(format_, results, schema, copied())
         results.sync()
         if failures is not None and failed_rows:
             failures.sync()
@@ -89,19 +89,19 @@ def write_results(
     return Written(results=path, failed=failed if failed_rows else None, rows=rows, failed_rows=failed_rows)
 
 
-def _encode(format_: Format, draft: AtomicFile, layout: Layout, tables: "Iterable[pa.Table]") -> None:
+def _encode(format_: Format, draft: AtomicFile, schema: "pa.Schema", tables: "Iterable[pa.Table]") -> None:
     from campaign.reporter.files.formats import write_csv, write_jsonl, write_parquet
 
     match format_:
         case Format.CSV:
-            write_csv(draft.file, layout, tables)
+            write_csv(draft.file, schema, tables)
         case Format.PARQUET:
-            write_parquet(draft.file, layout, tables)
+            write_parquet(draft.file, schema, tables)
         case Format.JSONL:
-            write_jsonl(draft.file, layout, tables)
+            write_jsonl(draft.file, schema, tables)
         case Format.XLSX:
             from campaign.reporter.files.xlsx import write_xlsx
 
-            write_xlsx(draft.file, layout, tables, path=draft.path, scratch=draft.temp_path)
+            write_xlsx(draft.file, schema, tables, path=draft.path, scratch=draft.temp_path)
         case _:
             assert_never(format_)

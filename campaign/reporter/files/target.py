@@ -1,11 +1,10 @@
-"""The path, format and columns of a results file, and the limits of an Excel sheet. This module imports nothing heavy."""
+"""The path and format of a results file, its limits, and those of an Excel sheet. This module imports nothing heavy."""
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
-from typing import Final, Self, TypeVar
+from typing import Final, TypeVar
 
 from campaign.domain.errors import InputError, UsageError
 from campaign.domain.lists.locations import Location, ObjectUrl
@@ -58,30 +57,18 @@ def same_file(one: Location, other: Location) -> bool:
         return os.path.realpath(one) == os.path.realpath(other)
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """The columns of a results file: the list's columns, then RESULT_COLUMNS."""
+def check_columns(columns: Iterable[str]) -> None:
+    """Check the columns of a list.
 
-    own: tuple[str, ...]
-
-    @classmethod
-    def of(cls, columns: Sequence[str]) -> Self:
-        """The layout for a list with these columns.
-
-        Raises:
-            InputError: two columns of the file would have the same name, so a reader could not tell them apart.
-        """
-        seen = set(RESULT_COLUMNS)
-        for column in columns:
-            if column in seen:
-                whose = "a column that the results add" if column in RESULT_COLUMNS else "another column of the list"
-                raise InputError(f"It has the same name as {whose}. Rename it in the list.", column=column, code="repeated_column")
-            seen.add(column)
-        return cls(tuple(columns))
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return *self.own, *RESULT_COLUMNS
+    Raises:
+        InputError: two columns of its results would have the same name, so a reader could not tell them apart.
+    """
+    seen = set(RESULT_COLUMNS)
+    for column in columns:
+        if column in seen:
+            whose = "a column that the results add" if column in RESULT_COLUMNS else "another column of the list"
+            raise InputError(f"It has the same name as {whose}. Rename it in the list.", column=column, code="repeated_column")
+        seen.add(column)
 
 
 def too_many_rows(path: Location) -> UsageError:

@@ -27,7 +27,6 @@ from campaign.reporter.files.target import (
     MOST_COLUMNS,
     MOST_ROWS,
     SURELY_FITS,
-    Layout,
     fits,
     too_many_columns,
     too_many_rows,
@@ -40,38 +39,33 @@ _NARROWEST: Final = 10
 _WIDEST: Final = 50
 
 
-def write_xlsx(sink: BinaryIO, layout: Layout, tables: Iterable[pa.Table], *, path: Location, scratch: Path) -> None:
+def write_xlsx(sink: BinaryIO, schema: pa.Schema, tables: Iterable[pa.Table], *, path: Location, scratch: Path) -> None:
     """Write every table to a workbook.
 
-    Args:
-        sink: the file to write.
-        layout: the columns.
-        tables: the rows.
-        path: the file, for error messages.
-        scratch: a folder for temporary files. It must not exist yet; the caller removes it.
+    `path` is for error messages. `scratch` is a folder for temporary files; it must not exist yet, and the caller removes it.
 
     Raises:
         UsageError: the results exceed a limit of Excel.
         OSError: a file can't be written.
     """
-    if len(layout.names) > MOST_COLUMNS:
-        raise too_many_columns(path, len(layout.names))
+    if len(schema.names) > MOST_COLUMNS:
+        raise too_many_columns(path, len(schema.names))
     with _sheet(sink, scratch) as (workbook, sheet):
         bold = workbook.add_format({"bold": True})
-        for position, name in enumerate(layout.names):
+        for position, name in enumerate(schema.names):
             sheet.write_string(0, position, escape_formula(name), bold)
         written = 0
         for table in tables:
             if written + len(table) > MOST_ROWS:
                 raise too_many_rows(path)
             if not written:
-                _set_widths(sheet, layout.names, rows_of(table.slice(0, _WIDTHS_OF), for_spreadsheets=True))
+                _set_widths(sheet, schema.names, rows_of(table.slice(0, _WIDTHS_OF), for_spreadsheets=True))
             for number, row in enumerate(rows_of(table, for_spreadsheets=True), start=written + 1):
                 _write_row(sheet, number, row)
             written += len(table)
         if not written:
-            _set_widths(sheet, layout.names, ())
-        sheet.autofilter(0, 0, written, len(layout.names) - 1)
+            _set_widths(sheet, schema.names, ())
+        sheet.autofilter(0, 0, written, len(schema.names) - 1)
         _close(workbook, path)
 
 
