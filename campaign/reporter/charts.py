@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+import pygal
 from markupsafe import Markup
 
 from campaign.domain.model import Status
 from campaign.reporter.figures import Latencies
 from campaign.reporter.pauses import KIND_LABEL, Kind, Pauses
-from campaign.reporter.svg import NARROW, WIDTH, config, drawn, in_both_widths, pygal, ticks
-from campaign.reporter.timeline import Timeline
+from campaign.reporter.svg import NARROW, WIDTH, config, drawn, in_both_widths, ticks
+from campaign.reporter.timeline import UNITS, Timeline
 
 _MARKS_HEIGHT: Final = 16
 _MARK_WIDTH: Final = 10.0
@@ -71,7 +72,7 @@ def latency_chart(timeline: Timeline, *, title: str, nothing: str, mean: str, mo
 
 def sends_series(timeline: Timeline, pauses: Pauses) -> Iterator[Series]:
     """The key of the page's chart of sends: one series a status, those answered with 429, and the kinds of pauses."""
-    units = timeline.seconds / timeline.unit.seconds
+    units = timeline.seconds / UNITS[timeline.unit]
     # A send that was answered with 429 is a series of its own.
     sends = timeline.sends.assign(pending=timeline.sends["pending"] - timeline.sends["throttled_again"])
     for status in timeline.statuses:
@@ -89,10 +90,10 @@ def sends_series(timeline: Timeline, pauses: Pauses) -> Iterator[Series]:
 
 def _paused(timeline: Timeline, pauses: Pauses) -> Iterator[Series]:
     """For each stretch, the part of the height that equals the paused part of its time, but at most the room above its sends."""
-    most = timeline.most_per_second * timeline.unit.seconds
-    room = most - timeline.of_each.to_numpy() * timeline.unit.seconds / timeline.seconds
+    most = timeline.most_per_second * UNITS[timeline.unit]
+    room = most - timeline.of_each.to_numpy() * UNITS[timeline.unit] / timeline.seconds
     for kind in map(Kind, pauses.by_kind.index):
-        seconds = np.array([pauses.seconds_within(at, at + timeline.seconds, kind) for at in timeline.begins])
+        seconds = np.array([pauses.seconds(at, at + timeline.seconds, kind=kind) for at in timeline.begins])
         lost = np.minimum(room, most * seconds / timeline.seconds)
         room -= lost
         if lost.any():
@@ -101,23 +102,22 @@ def _paused(timeline: Timeline, pauses: Pauses) -> Iterator[Series]:
 
 def sends_picture(timeline: Timeline, key: Sequence[Series]) -> Markup:
     """The series over time, in the timeline's unit, in two widths."""
-    most = timeline.most_per_second * timeline.unit.seconds
+    most = timeline.most_per_second * UNITS[timeline.unit]
     bars = [series for series in key if not series.mark]
     marks = next((series for series in key if series.mark), None)
 
     def chart(width: int) -> Any:
         look = _over_time(timeline, [PAGE_COLORS[series.name] for series in bars], most, per_second, width)
-        look.show_legend = False
         if marks is not None:
             look.margin_top = _MARKS_HEIGHT
-        bar_chart = pygal.StackedBar(look)
+        bar_chart = pygal.StackedBar(look, show_legend=False)
         for series in bars:
             bar_chart.add(series.label, series.values)
         if marks is not None:
             bar_chart.add_xml_filter(lambda root: _marked(root, marks))
         return bar_chart
 
-    title = f"Messages over time, at most {per_second(round(most, 1))} in any {timeline.unit.name}. The figures are in the table below."
+    title = f"Messages over time, at most {per_second(round(most, 1))} in any {timeline.unit}. The figures are in the table below."
     return in_both_widths("sends", chart, title)
 
 
@@ -129,8 +129,7 @@ def latency_picture(latencies: Latencies) -> Markup:
     def chart(width: int) -> Any:
         look = config([_MEAN], labels, ticks(max(counts, default=0), whole=True), lambda value: f"{value:,.0f}", width)
         look.x_labels_major_every = 2 if len(bands) > 3 and width == NARROW else 1
-        look.show_legend = False
-        bar_chart = pygal.Bar(look)
+        bar_chart = pygal.Bar(look, show_legend=False)
         bar_chart.add("rows", counts)
         return bar_chart
 

@@ -66,7 +66,7 @@ def _as_json(found: Figures) -> dict[str, Any]:
         "sends": found.sends,
         "sends_per_second": round(found.sends_per_second, 3),
         "throttled": found.throttled,
-        "paused_seconds": {kind.value: round(found.pauses.seconds_of(kind), 1) for kind in Kind},
+        "paused_seconds": {kind.value: round(found.pauses.seconds(kind=kind), 1) for kind in Kind},
         "latency_ms": {str(part): latencies.percentile_ms(part) for part in PERCENTILES} if latencies.count else None,
         "settings": record.spec.settings,
         "messages": [text for text, _ in found.shared_texts()],

@@ -88,15 +88,7 @@ def conversions(
     keys: Callable[[Sequence[str]], Sequence[str]],
     place: int | None,
 ) -> Conversions:
-    """Compute the conversions of a campaign.
-
-    Args:
-        reader: the campaign's ledger.
-        record: the campaign.
-        redemptions: the redeemed passes.
-        keys: returns the keys by which ids are compared.
-        place: the position of the column to group by among the list's columns; None for none.
-    """
+    """Compute the conversions of a campaign, in groups by the column at `place` of its list, if any; `keys` are those that compare ids."""
     rows = rows_frame(reader, record, statuses=SENT_TO, by=place, ids=True)
     redeemed = redemptions.of(rows.assign(key=keys(rows.pop("id").tolist())))
 

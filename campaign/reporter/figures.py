@@ -19,7 +19,7 @@ from campaign.insights import CampaignView
 from campaign.ledger.port import CampaignSpec, LedgerReader
 from campaign.ledger.records import ResultColumns
 from campaign.reporter.frames import attempts_frame, by_status, rows_frame
-from campaign.reporter.pauses import Kind, Pauses, pauses, spells
+from campaign.reporter.pauses import Kind, Pauses, active_intervals, pauses
 from campaign.reporter.timeline import Timeline, timeline_of
 
 EXAMPLES: Final = 5
@@ -69,23 +69,16 @@ class Latencies:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """A campaign at one moment. `view.counts` count the same rows as all other figures; times are in Unix seconds.
+    """A campaign at one moment, `now`. `view.counts` count the same rows as all other figures; times are in Unix seconds.
 
     Attributes:
-        view: the campaign.
-        now: the moment.
         examples: the first rows of each status and reason.
         latencies: of the last send of each row.
         by_attempts: rows by number of attempts (index) and status (columns), without rows that were never tried.
         by_pass_status: lines of `by_value`; so are `by_device` and `by_column`, which is None if no `column` was asked for.
         wordings: the first messages without personal values (see `without_values`), with how many rows have each.
-        timeline: the sends over time.
-        sends: the number of attempts.
-        first_sent_at: when the first attempt was sent; None if there are none.
-        throttled: the number of attempts that were answered with 429.
+        sends: the number of attempts; `throttled` are those that were answered with 429.
         working_seconds: the time with a runner, except while no row was due. So nights don't lower the speed, but all other waits do.
-        idle_seconds: the time with a runner while no row was due.
-        pauses: the times without sends.
         retried: why rows were sent again (see `retried`).
         retried_unexplained: rows that were sent more than once, but whose earlier sends are not in the ledger.
     """
@@ -105,7 +98,6 @@ class Figures:
     first_sent_at: float | None
     throttled: int
     working_seconds: float
-    idle_seconds: float
     pauses: Pauses
     retried: list[dict[str, Any]]
     retried_unexplained: int
@@ -125,13 +117,7 @@ class Figures:
 
 
 def figures(reader: LedgerReader, view: CampaignView, *, by: str = "", now: float | None = None) -> Figures:
-    """Compute every figure of a campaign.
-
-    Args:
-        reader: the campaign's ledger.
-        view: the campaign at this moment.
-        by: a column of the list to group the rows by; empty for none.
-        now: Unix time in seconds; None for the present.
+    """Compute every figure of a campaign, in groups by the column `by` of the list if it is not empty, at `now` in Unix seconds.
 
     Raises:
         UsageError: there is no such column, or it has too many values; the error names the other columns.
@@ -147,10 +133,9 @@ def figures(reader: LedgerReader, view: CampaignView, *, by: str = "", now: floa
             option="--by",
         )
     runners, attempts = reader.runners(record.id), attempts_frame(reader, record)
-    at_work = spells(runners, attempts, now=now)
-    found = pauses(at_work, attempts)
+    active = active_intervals(runners, attempts, now=now)
+    found = pauses(active, attempts)
     again, unexplained = retried(attempts, rows)
-    idle = found.seconds_of(Kind.HOURS)
     return Figures(
         # A purged campaign has only its counts.
         view=view if record.forgotten_at else replace(view, counts=_counts(rows, in_doubt=view.counts.in_doubt)),
@@ -168,8 +153,7 @@ def figures(reader: LedgerReader, view: CampaignView, *, by: str = "", now: floa
         sends=len(attempts),
         first_sent_at=float(attempts["sent_at"].min()) if len(attempts) else None,
         throttled=int((attempts["http_status"] == HTTPStatus.TOO_MANY_REQUESTS).sum()),
-        working_seconds=float((at_work["until"] - at_work["since"]).sum()) - idle,
-        idle_seconds=idle,
+        working_seconds=float((active["until"] - active["since"]).sum()) - found.seconds(kind=Kind.HOURS),
         pauses=found,
         retried=again,
         retried_unexplained=unexplained,

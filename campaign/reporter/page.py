@@ -160,7 +160,7 @@ def _values(found: Figures) -> dict[str, Any]:
 def sends_table(found: Figures, *, at_most: int) -> dict[str, Any]:
     """The table of sends in at most `at_most` stretches: sends by outcome, answers of 429, and seconds paused."""
     coarse = found.timeline.coarser(at_most)
-    lines = [line | {"paused": found.pauses.seconds_within(line["at"], line["at"] + coarse.seconds)} for line in coarse.lines()]
+    lines = [line | {"paused": found.pauses.seconds(line["at"], line["at"] + coarse.seconds)} for line in coarse.lines()]
     return {"statuses": coarse.statuses, "rows": lines}
 
 

@@ -1,5 +1,6 @@
 """Finds a campaign's pauses and their causes: the times between its runs, and the gaps between the sends of a run."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -16,9 +17,6 @@ SHORTEST_SECONDS: Final = 1.0
 USUAL_TIMES: Final = 10.0
 LONGEST_SEND_SECONDS: Final = 600.0
 """A send takes less time than this."""
-
-PAUSED: Final = "paused"
-"""The ledger's word for a run that ended because a person paused the campaign."""
 
 
 class Kind(StrEnum):
@@ -56,17 +54,10 @@ class Pauses:
         found = self.each.groupby("kind")["seconds"].agg(times="count", seconds="sum", longest="max")
         return found.reindex([kind for kind in Kind if kind in found.index])
 
-    def seconds_of(self, kind: Kind) -> float:
-        return float(self.each["seconds"].where(self.each["kind"] == kind, 0.0).sum())
-
-    def seconds_within(self, since: float, until: float, kind: Kind | None = None) -> float:
-        """The time between two moments with a pause, in seconds; with `kind`, the sum of all pauses of this kind."""
-        found = _merged(self.each) if kind is None else self.each[self.each["kind"] == kind]
+    def seconds(self, since: float = -math.inf, until: float = math.inf, *, kind: str = "") -> float:
+        """The time with a pause, or the sum of all pauses of one kind, between two moments."""
+        found = self.each[self.each["kind"] == kind] if kind else _merged(self.each)
         return float((found["until"].clip(upper=until) - found["since"].clip(lower=since)).clip(lower=0.0).sum())
-
-    @property
-    def seconds(self) -> float:
-        return self.seconds_within(-np.inf, np.inf)
 
     def longest(self, at_most: int) -> list[dict[str, Any]]:
         """The longest pauses, at most `at_most`, in the order in which they began."""
@@ -74,7 +65,7 @@ class Pauses:
         return found
 
 
-def spells(runners: Iterable[RunnerRecord], attempts: pd.DataFrame, *, now: float) -> pd.DataFrame:
+def active_intervals(runners: Iterable[RunnerRecord], attempts: pd.DataFrame, *, now: float) -> pd.DataFrame:
     """The times during which a runner was always at work, in order: `since` and `until` in Unix seconds, and how the last runner ended."""
     last_seen = _ended_at(attempts).groupby(attempts["runner"]).max()
 
@@ -101,18 +92,18 @@ def _merged(times: pd.DataFrame, least_seconds: float = 0.0) -> pd.DataFrame:
     return times.sort_values("until", kind="stable").groupby(block).last().assign(since=since)
 
 
-def pauses(spells: pd.DataFrame, attempts: pd.DataFrame) -> Pauses:
-    """The pauses between the spells, and the gaps between sends within each spell.
+def pauses(active: pd.DataFrame, attempts: pd.DataFrame) -> Pauses:
+    """The pauses between the active intervals, and the gaps between sends within each.
 
     A gap takes at least a second, and at least ten times the median time between two sends.
     """
-    ends = spells.iloc[:-1]
-    kind = np.where(ends["ended"] == PAUSED, Kind.PERSON, Kind.NOBODY)
-    next_since = spells["since"].iloc[1:].to_numpy()
+    ends = active.iloc[:-1]
+    kind = np.where(ends["ended"] == "paused", Kind.PERSON, Kind.NOBODY)
+    next_since = active["since"].iloc[1:].to_numpy()
     found = [pd.DataFrame({"since": ends["until"], "until": next_since, "kind": kind, "after": ends["ended"]})]
     sent = attempts[["sent_at", "http_status"]].assign(ended_at=_ended_at(attempts)).sort_values("sent_at", ignore_index=True)
     usual = float(sent["sent_at"].diff().median()) if len(sent) > 1 else 0.0
-    for since, until in zip(spells["since"], spells["until"], strict=True) if len(sent) else ():
+    for since, until in zip(active["since"], active["until"], strict=True) if len(sent) else ():
         first, last = sent["sent_at"].searchsorted([since, until])
         moments = np.concatenate([[since], sent["sent_at"].iloc[first:last], [until]])
         gaps = np.flatnonzero(np.diff(moments) >= max(SHORTEST_SECONDS, USUAL_TIMES * usual))

@@ -17,8 +17,6 @@ from pygal.style import Style
 # pygal adds a finder for its plugins to `sys.meta_path`. Every later import would use it, and Python warns about it.
 sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__module__ != pygal.__name__]
 
-__all__ = ("HEIGHT", "NARROW", "WIDTH", "config", "drawn", "in_both_widths", "pygal", "scoped", "ticks")
-
 WIDTH: Final = 920
 NARROW: Final = 400
 """The width for phones, where the letters of a wide chart would be too small."""

@@ -18,35 +18,23 @@ STRETCHES: Final = 60
 """The most stretches of a timeline."""
 
 _LENGTHS: Final = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400)
-_MINUTE: Final = 60
-_DAY: Final = 86400
 _LEAST_SECONDS: Final = 20
 _OTHER_COUNTS: Final = ("throttled", "throttled_again", "answered", "latency", "longest")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unit:
-    name: str
-    seconds: int
+UNITS: Final = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
+"""Units of time in seconds."""
 
 
-UNITS: Final = (
-    Unit(name="second", seconds=1),
-    Unit(name="minute", seconds=60),
-    Unit(name="hour", seconds=3600),
-    Unit(name="day", seconds=86_400),
-)
-
-
-def unit_of(per_second: float) -> Unit:
+def unit_of(per_second: float) -> str:
     """The shortest unit of time with at least one send; a day if there is none."""
-    return next((unit for unit in UNITS if per_second * unit.seconds >= 1), UNITS[-1])
+    return next((unit for unit, seconds in UNITS.items() if per_second * seconds >= 1), "day")
 
 
 def pace(per_second: float) -> str:
     """`8.6 a second`, `12.0 an hour`."""
     unit = unit_of(per_second)
-    return f"{per_second * unit.seconds:,.1f} {'an' if unit.name == 'hour' else 'a'} {unit.name}"
+    return f"{per_second * UNITS[unit]:,.1f} {'an' if unit == 'hour' else 'a'} {unit}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +69,7 @@ class Timeline:
         return max(self.of_each, default=0) / self.seconds
 
     @property
-    def unit(self) -> Unit:
+    def unit(self) -> str:
         """The unit of time in which charts show the sends."""
         return unit_of(self.most_per_second)
 
@@ -97,11 +85,11 @@ class Timeline:
     def clock(self, at: float) -> str:
         """A moment as text, as short as the length of the timeline allows."""
         moment = datetime.fromtimestamp(at).astimezone()
-        if self.seconds >= _DAY:
+        if self.seconds >= UNITS["day"]:
             return moment.strftime("%d %b")
-        if self.until - self.since > _DAY:
+        if self.until - self.since > UNITS["day"]:
             return moment.strftime("%d %b %H:%M")
-        return moment.strftime("%H:%M" if self.seconds >= _MINUTE else "%H:%M:%S")
+        return moment.strftime("%H:%M" if self.seconds >= UNITS["minute"] else "%H:%M:%S")
 
     def coarser(self, at_most: int) -> "Timeline":
         """The same sends in at most `at_most` stretches."""
@@ -153,4 +141,4 @@ def length_of(seconds: float) -> int:
     for length in _LENGTHS:
         if seconds / length <= STRETCHES - 2:
             return length
-    return math.ceil(seconds / (STRETCHES - 2) / _DAY) * _DAY
+    return math.ceil(seconds / (STRETCHES - 2) / UNITS["day"]) * UNITS["day"]

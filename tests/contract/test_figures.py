@@ -12,6 +12,7 @@ from campaign.ledger.port import CampaignRecord, Ledger, LedgerReader
 from campaign.reporter import frames
 from campaign.reporter.figures import Figures, figures
 from campaign.reporter.page import day_and_time, page_of
+from campaign.reporter.pauses import Kind
 from tests.contract.backends import HandClock, SqliteBackend
 from tests.contract.given import ends, spec, staged
 
@@ -103,7 +104,7 @@ async def test_hours_of_waiting_are_no_time_at_work(ledger: Ledger, reader: Ledg
     await ledger.deregister_runner(runner, "limit")
     found = figures(reader, view(reader, reader.campaign("promo") or record), now=clock.wall())
     assert found.first_sent_at == begun + 3600.0
-    assert (found.working_seconds, found.idle_seconds, found.sends_per_second) == (10.0, 3600.0, 0.5)
+    assert (found.working_seconds, found.pauses.seconds(kind=Kind.HOURS), found.sends_per_second) == (10.0, 3600.0, 0.5)
     page = page_of(found).decode()
     assert day_and_time(begun + 3600.0) in page
     assert "30.0 a minute" in page

@@ -23,6 +23,7 @@ from campaign.reporter.charts import sends_series
 from campaign.reporter.comparison import Comparison, rates
 from campaign.reporter.figures import Figures, figures
 from campaign.reporter.page import sends_table
+from campaign.reporter.pauses import Kind
 from campaign.settings import Settings
 from tests.contract.backends import HandClock, SqliteBackend
 from tests.contract.given import campaign_of, staged
@@ -110,7 +111,7 @@ def of_figures(found: Figures) -> dict[str, Any]:
         "pauses": found.pauses.each[["since", "until", "kind", "after"]].to_numpy().tolist(),
         "retried": [[line["reason"], line["sends"], line["rows"], by_status(line)] for line in found.retried],
         "retried_unexplained": found.retried_unexplained,
-        "times": [found.working_seconds, found.idle_seconds, found.sends_per_second, found.pauses.seconds],
+        "times": [found.working_seconds, found.pauses.seconds(kind=Kind.HOURS), found.sends_per_second, found.pauses.seconds()],
         "drawn": [[one.name, one.label, one.mark, one.values] for one in sends_series(over_time, found.pauses)],
         "table": of_table(sends_table(found, at_most=12)),
     }

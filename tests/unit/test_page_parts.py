@@ -10,7 +10,7 @@ from campaign.domain.text.lines import percent
 from campaign.ledger.port import RunnerRecord
 from campaign.reporter.charts import band_in_words
 from campaign.reporter.figures import MOST_GROUPS, Latencies, by_value, without_values, wordings
-from campaign.reporter.pauses import Kind, pauses, spells
+from campaign.reporter.pauses import Kind, active_intervals, pauses
 from campaign.reporter.svg import scoped
 from tests.unit.reporter_given import attempts, by_column, row
 
@@ -92,19 +92,19 @@ def test_rests_are_between_runs_and_end_with_the_next() -> None:
         runner(9, 0.0, 40.0, "staged", activity="staging"),
     ]
     # The third was found dead at 150, and had sent until 120.
-    found = pauses(spells(runs, attempts((119.0, 1.0, 200), runner=3), now=1000.0), NOTHING_SENT)
+    found = pauses(active_intervals(runs, attempts((119.0, 1.0, 200), runner=3), now=1000.0), NOTHING_SENT)
     assert found.each.to_dict("records") == [
         {"since": 110.0, "until": 112.0, "kind": Kind.NOBODY, "after": "limit", "seconds": 2.0},
         {"since": 120.0, "until": 300.0, "kind": Kind.NOBODY, "after": "", "seconds": 180.0},
     ]
     at_once = [runner(1, 10.0, 0.0, alive=True), runner(2, 500.0, 510.0)]
-    assert pauses(spells(at_once, NOTHING_SENT, now=1000.0), NOTHING_SENT).each.empty
-    assert pauses(spells([], NOTHING_SENT, now=1000.0), NOTHING_SENT).seconds == 0.0
+    assert pauses(active_intervals(at_once, NOTHING_SENT, now=1000.0), NOTHING_SENT).each.empty
+    assert pauses(active_intervals([], NOTHING_SENT, now=1000.0), NOTHING_SENT).seconds() == 0.0
 
 
-def test_spells_last_as_long_as_somebody_sends() -> None:
+def test_an_active_interval_lasts_as_long_as_somebody_sends() -> None:
     runs = [runner(3, 200.0, 230.0, "finished"), runner(2, 60.0, 80.0, "limit"), runner(1, 50.0, 100.0), runner(4, 100.5, 110.0, "lost")]
-    found = spells(runs, attempts((104.0, 1.0, 200), runner=4), now=1000.0)
+    found = active_intervals(runs, attempts((104.0, 1.0, 200), runner=4), now=1000.0)
     assert found[["since", "until", "ended"]].to_numpy().tolist() == [[50.0, 105.0, ""], [200.0, 230.0, "finished"]]
 
 

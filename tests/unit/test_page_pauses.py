@@ -14,7 +14,7 @@ from campaign.reporter.timeline import by_stretch, pace
 from tests.unit.reporter_given import attempts, timeline_given
 
 
-def spells(*times: tuple[float, float, str]) -> pd.DataFrame:
+def active(*times: tuple[float, float, str]) -> pd.DataFrame:
     return pd.DataFrame(times, columns=["since", "until", "ended"])
 
 
@@ -26,7 +26,7 @@ def paused(*times: tuple[float, float, Kind]) -> Pauses:
 def test_a_gap_says_why_by_what_was_under_way_and_ends_with_its_run() -> None:
     usual = [(101.0 + place / 100, 0.1, 200.0) for place in range(2000)]
     found = pauses(
-        spells((100.0, 200.0, "paused"), (260.0, 300.0, "limit"), (310.0, 400.0, "")),
+        active((100.0, 200.0, "paused"), (260.0, 300.0, "limit"), (310.0, 400.0, "")),
         attempts(
             *usual[:900],
             *((110.0, 0.2, 429.0), (110.1, 0.5, 200.0)),
@@ -50,13 +50,13 @@ def test_a_gap_says_why_by_what_was_under_way_and_ends_with_its_run() -> None:
     by_kind = found.by_kind.round(1).to_dict("index")
     assert list(by_kind) == [Kind.PERSON, Kind.NOBODY, Kind.SLOWED, Kind.TROUBLE, Kind.HOURS]
     assert by_kind[Kind.HOURS] == {"times": 3, "seconds": 16.0, "longest": 10.0}
-    assert found.seconds == pytest.approx(1 + 4.9 + 65 + 10 + 10 + 10, abs=0.1)
-    assert found.seconds_within(195.0, 262.0) == pytest.approx(62.0)
+    assert found.seconds() == pytest.approx(1 + 4.9 + 65 + 10 + 10 + 10, abs=0.1)
+    assert found.seconds(195.0, 262.0) == pytest.approx(62.0)
     assert [(one["since"], one["kind"]) for one in found.longest(1)] == [(200.0, Kind.PERSON)]
 
 
 def test_what_is_usual_at_a_low_rate_is_no_pause() -> None:
-    assert pauses(spells((0.0, 600.0, "")), attempts(*[(place * 60.0, 1.0, 200.0) for place in range(10)])).each.empty
+    assert pauses(active((0.0, 600.0, "")), attempts(*[(place * 60.0, 1.0, 200.0) for place in range(10)])).each.empty
 
 
 def test_the_chart_shows_what_a_stretch_has_lost_and_marks_its_429s() -> None:
@@ -76,7 +76,7 @@ def test_the_chart_shows_what_a_stretch_has_lost_and_marks_its_429s() -> None:
 
 def test_a_campaign_of_a_month_is_told_in_a_unit_in_which_there_is_something_to_count() -> None:
     timeline = timeline_given(*({"delivered": count} for count in (480, 240, 0, 720)), seconds=86_400)
-    found = pauses(spells((0.0, 2 * 86_400.0, "limit"), (3 * 86_400.0, 4 * 86_400.0, "")), attempts())
+    found = pauses(active((0.0, 2 * 86_400.0, "limit"), (3 * 86_400.0, 4 * 86_400.0, "")), attempts())
     key = tuple(sends_series(timeline, found))
     picture = sends_picture(timeline, key)
     assert {series.name: series.values for series in key} == {
