@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-import pygal
 from markupsafe import Markup
 
 from campaign.domain.model import Status
 from campaign.reporter.figures import Latencies
 from campaign.reporter.pauses import KIND_LABEL, Kind, Pauses
-from campaign.reporter.svg import NARROW, WIDTH, config, drawn, in_both_widths, ticks
+from campaign.reporter.svg import NARROW, WIDTH, config, drawn, in_both_widths, pygal, ticks
 from campaign.reporter.timeline import UNITS, Timeline
 
 _MARKS_HEIGHT: Final = 16
@@ -33,10 +32,7 @@ _MOST: Final = ("#b9bbf0", "#4d5191")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
-    """An entry of a chart's key; `name` is the color's name in the page's styles.
-
-    A `mark` is not a bar, but a sign above each stretch with a value.
-    """
+    """An entry of a chart's key; `name` is a color of the page. A `mark` is not a bar, but a sign above each stretch with a value."""
 
     name: str
     label: str
@@ -80,12 +76,10 @@ def sends_series(timeline: Timeline, pauses: Pauses) -> Iterator[Series]:
             label = "tried again" if status is Status.PENDING else status.info.label
             yield Series(name=status.value, label=label, values=tuple(sends[status] / units))
     if sends["throttled_again"].any():
-        label = "asked to slow down (HTTP 429), tried again"
-        yield Series(name=THROTTLED, label=label, values=tuple(sends["throttled_again"] / units))
+        yield Series(name=THROTTLED, label="asked to slow down (HTTP 429), tried again", values=tuple(sends["throttled_again"] / units))
     yield from _paused(timeline, pauses)
     if sends["throttled"].any():
-        label = "here PassEntry asked to slow down (HTTP 429)"
-        yield Series(name=THROTTLED, label=label, values=tuple(sends["throttled"]), mark=True)
+        yield Series(name=THROTTLED, label="here PassEntry asked to slow down (HTTP 429)", values=tuple(sends["throttled"]), mark=True)
 
 
 def _paused(timeline: Timeline, pauses: Pauses) -> Iterator[Series]:

@@ -14,8 +14,6 @@ from campaign.reporter.pauses import Kind
 
 PERCENTILES: Final = (50, 90, 99, 100)
 WITH_REASONS: Final = (Status.FAILED, Status.NOT_DELIVERED, Status.UNKNOWN)
-_OF_ITS_OWN: Final = frozenset({"results"})
-"""Settings that always differ between two campaigns, so the difference means nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +29,8 @@ class Comparison:
     def different(self) -> dict[str, tuple[str, str]]:
         """The settings that differ, with an empty text for a missing one."""
         one, other = (found.view.record.spec.settings for found in self.both)
-        names = sorted((one.keys() | other.keys()) - _OF_ITS_OWN)
+        # Each campaign has its own results file, so that difference means nothing.
+        names = sorted((one.keys() | other.keys()) - {"results"})
         return {name: (one.get(name, ""), other.get(name, "")) for name in names if one.get(name, "") != other.get(name, "")}
 
     def as_json(self) -> dict[str, Any]:
@@ -49,7 +48,7 @@ class Comparison:
 
 
 def _as_json(found: Figures) -> dict[str, Any]:
-    record, counts, latencies = found.view.record, found.counts, found.latencies
+    record, counts, latencies = found.view.record, found.view.counts, found.latencies
     return {
         "campaign": record.spec.name,
         "state": found.view.state.value,
@@ -114,17 +113,14 @@ class Rates:
 
     def as_json(self) -> dict[str, Any]:
         """The output of `stats --json`; scripts rely on its keys."""
-        return {
+        found: dict[str, Any] = {
             "campaigns": [one.as_json() for one in self.campaigns],
             "total": _figures(self.total),
             "unsent_campaigns": self.unsent,
-            **self._conversions(),
         }
-
-    def _conversions(self) -> dict[str, Any]:
-        if self.redemptions is None or self.conversions is None:
-            return {}
-        return {"conversions": {**self.redemptions.as_json(), "column": self.column or None, **self.conversions.as_json()}}
+        if self.redemptions is not None and self.conversions is not None:
+            found["conversions"] = {**self.redemptions.as_json(), "column": self.column or None, **self.conversions.as_json()}
+        return found
 
 
 def rates(

@@ -88,7 +88,7 @@ def conversions(
     keys: Callable[[Sequence[str]], Sequence[str]],
     place: int | None,
 ) -> Conversions:
-    """Compute the conversions of a campaign, in groups by the column at `place` of its list, if any; `keys` are those that compare ids."""
+    """The conversions of a campaign, also by the list's column at `place`, if any; `keys` makes of ids what they are compared by."""
     rows = rows_frame(reader, record, statuses=SENT_TO, by=place, ids=True)
     redeemed = redemptions.of(rows.assign(key=keys(rows.pop("id").tolist())))
 

@@ -36,8 +36,7 @@ LIMITS_MS: Final = (0, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 30_000)
 _LONGEST_MS: Final = 600_000
 """No request waits this long; a longer latency in a ledger counts as this."""
 MOST_TEXTS: Final = 3
-LOOKED_AT: Final = 500
-"""How many messages are examined, from the start of the list."""
+MESSAGES_LOOKED_AT: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +102,6 @@ class Figures:
     retried_unexplained: int
 
     @property
-    def counts(self) -> Counts:
-        return self.view.counts
-
-    @property
     def sends_per_second(self) -> float:
         """The sends a second of working time; 0 if nothing was sent."""
         return self.sends / self.working_seconds if self.working_seconds > 0 else 0.0
@@ -117,7 +112,7 @@ class Figures:
 
 
 def figures(reader: LedgerReader, view: CampaignView, *, by: str = "", now: float | None = None) -> Figures:
-    """Compute every figure of a campaign, in groups by the column `by` of the list if it is not empty, at `now` in Unix seconds.
+    """Every figure of a campaign at `now`, in Unix seconds; with `by`, also the rows by this column of the list.
 
     Raises:
         UsageError: there is no such column, or it has too many values; the error names the other columns.
@@ -237,9 +232,9 @@ def retried(attempts: pd.DataFrame, rows: pd.DataFrame) -> tuple[list[dict[str, 
 
 
 def wordings(parts: Iterable[ResultColumns], columns: Sequence[str]) -> Counter[str]:
-    """The wordings of the first `LOOKED_AT` messages. The ledger keeps messages, not their template; a rare wording may be personal."""
+    """The wordings of the first `MESSAGES_LOOKED_AT` messages: the ledger has no templates. A rare wording may be personal."""
     texts = ((text, cells) for part in parts for text, cells in zip(part.message, zip(*part.cells, strict=True), strict=True) if text)
-    return Counter(without_values(text, columns, cells) for text, cells in islice(texts, LOOKED_AT))
+    return Counter(without_values(text, columns, cells) for text, cells in islice(texts, MESSAGES_LOOKED_AT))
 
 
 def without_values(message: str, columns: Sequence[str], cells: Sequence[str]) -> str:

@@ -91,7 +91,7 @@ def rows_frame(
 
 def attempts_frame(reader: LedgerReader, record: CampaignRecord) -> "pd.DataFrame":
     """The attempts of a campaign: row, runner, status, reason, http_status, sent_at and latency_seconds; NaN for no answer."""
-    return _one_frame(_attempts(reader, record), pa.schema([*_OF_ATTEMPTS.items()]))
+    return _one_frame(_attempts(reader, record), pa.schema(_OF_ATTEMPTS))
 
 
 def attempt_frames(reader: LedgerReader, record: CampaignRecord) -> "Iterator[pd.DataFrame]":
@@ -103,7 +103,7 @@ def _attempts(reader: LedgerReader, record: CampaignRecord) -> Iterator[pa.Table
     def columns(part: AttemptColumns) -> list[Sequence[Any]]:
         return [getattr(part, name) for name in _OF_ATTEMPTS]
 
-    return _gathered(reader.attempt_columns(record.id), pa.schema([*_OF_ATTEMPTS.items()]), columns)
+    return _gathered(reader.attempt_columns(record.id), pa.schema(_OF_ATTEMPTS), columns)
 
 
 def by_status(found: "pd.DataFrame", by: "str | pd.Series[Any]", status: str = "status") -> "pd.DataFrame":

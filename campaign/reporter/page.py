@@ -29,9 +29,7 @@ from campaign.reporter.timeline import pace
 
 MARK: Final = '<meta name="generator" content="campaign report">'
 """Identifies a page that this module wrote, and so may replace."""
-TABLE_ROWS: Final = 12
-MOST_REASONS: Final = 12
-MOST_PAUSES: Final = 12
+MOST_LINES: Final = 12
 _MARK_WITHIN_CHARACTERS: Final = 2000
 _LONGEST_VALUE: Final = 80
 _WITHOUT_REASON: Final = {Status.ACCEPTED: "no answer came; reading the pass back showed that it holds the message"}
@@ -143,8 +141,8 @@ def _values(found: Figures) -> dict[str, Any]:
         "reasons": [_group(found, status) for status in EXPLAINED if counts.by_status[status]],
         "key": key,
         "sends": sends_picture(found.timeline, key) if found.timeline.total else None,
-        "table": sends_table(found, at_most=TABLE_ROWS) if found.timeline.total else None,
-        "pauses": found.pauses.longest(MOST_PAUSES),
+        "table": sends_table(found, at_most=MOST_LINES) if found.timeline.total else None,
+        "pauses": found.pauses.longest(MOST_LINES),
         "kinds": KIND_LABEL,
         "answers": latency_picture(found.latencies) if found.latencies.count else None,
         "tried": sum(tried.values()),
@@ -167,7 +165,7 @@ def sends_table(found: Figures, *, at_most: int) -> dict[str, Any]:
 def _group(found: Figures, status: Status) -> dict[str, Any]:
     """A status and its rows by reason; the smaller reasons are added up."""
     reasons = list(found.view.counts.reasons(status).items())
-    shown, others = reasons[:MOST_REASONS], reasons[MOST_REASONS:]
+    shown, others = reasons[:MOST_LINES], reasons[MOST_LINES:]
     return {
         "status": status,
         "count": found.view.counts.by_status[status],

@@ -17,10 +17,11 @@ from pygal.style import Style
 # pygal adds a finder for its plugins to `sys.meta_path`. Every later import would use it, and Python warns about it.
 sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__module__ != pygal.__name__]
 
+__all__ = ("NARROW", "WIDTH", "config", "drawn", "in_both_widths", "pygal", "scoped", "ticks")
+
 WIDTH: Final = 920
 NARROW: Final = 400
 """The width for phones, where the letters of a wide chart would be too small."""
-HEIGHT: Final = 300
 _LABEL_WIDTH: Final = 120
 _RULE: Final = re.compile(r"(?P<media>@media[^{]*)\{|(?P<selectors>[^{}]*)\{")
 _FONT: Final = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', 'Liberation Sans', Arial, sans-serif"
@@ -52,7 +53,7 @@ def config(
         js=[],
         no_prefix=True,
         width=width,
-        height=HEIGHT,
+        height=300,
         margin=4,
         margin_top=10,
         # The last label is centred below its bar, so half of it needs room to the right.

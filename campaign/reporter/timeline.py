@@ -1,7 +1,6 @@
 """Sends over time for charts and tables, in stretches of a round length such as 5 minutes."""
 
 import math
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,8 +10,8 @@ from typing import Any, Final
 import pandas as pd
 
 from campaign.domain.model import BY_OUTCOME, Status
-from campaign.ledger.port import CampaignRecord, LedgerReader, RunnerRecord
-from campaign.reporter.frames import attempt_frames, by_status
+from campaign.ledger.port import CampaignRecord, RunnerRecord
+from campaign.reporter.frames import by_status
 
 STRETCHES: Final = 60
 """The most stretches of a timeline."""
@@ -78,16 +77,12 @@ class Timeline:
         """When each stretch begins."""
         return [self.since + place * self.seconds for place in range(len(self.sends))]
 
-    @property
-    def until(self) -> float:
-        return self.since + self.seconds * len(self.sends)
-
     def clock(self, at: float) -> str:
         """A moment as text, as short as the length of the timeline allows."""
         moment = datetime.fromtimestamp(at).astimezone()
         if self.seconds >= UNITS["day"]:
             return moment.strftime("%d %b")
-        if self.until - self.since > UNITS["day"]:
+        if self.seconds * len(self.sends) > UNITS["day"]:
             return moment.strftime("%d %b %H:%M")
         return moment.strftime("%H:%M" if self.seconds >= UNITS["minute"] else "%H:%M:%S")
 
@@ -102,11 +97,6 @@ class Timeline:
         sends = self.sends.assign(mean=(self.sends["latency"] / self.sends["answered"]).fillna(0.0))
         named = zip(self.begins, sends.to_dict("records"), strict=True)
         return [{"at": at, "from": self.clock(at), **line} for at, line in named]
-
-
-def timeline(reader: LedgerReader, record: CampaignRecord) -> Timeline:
-    """A campaign's sends up to now; they are never all in memory."""
-    return timeline_of(attempt_frames(reader, record), record, reader.runners(record.id), now=time.time())
 
 
 def timeline_of(attempts: Iterable[pd.DataFrame], record: CampaignRecord, runners: Iterable[RunnerRecord], *, now: float) -> Timeline:
@@ -138,7 +128,5 @@ def by_stretch(attempts: pd.DataFrame, places: "pd.Series[float]") -> pd.DataFra
 
 def length_of(seconds: float) -> int:
     """The length of a stretch, in seconds, with which `seconds` take at most `STRETCHES` of them."""
-    for length in _LENGTHS:
-        if seconds / length <= STRETCHES - 2:
-            return length
-    return math.ceil(seconds / (STRETCHES - 2) / UNITS["day"]) * UNITS["day"]
+    days = math.ceil(seconds / (STRETCHES - 2) / UNITS["day"])
+    return next((length for length in _LENGTHS if seconds / length <= STRETCHES - 2), days * UNITS["day"])

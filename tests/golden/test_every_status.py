@@ -89,7 +89,7 @@ def of_table(table: dict[str, Any]) -> dict[str, Any]:
 
 def of_figures(found: Figures) -> dict[str, Any]:
     """Every number, whatever the classes are called that hold it."""
-    counts, over_time = found.counts, found.timeline
+    counts, over_time = found.view.counts, found.timeline
     return {
         "rows": counts.rows,
         "sent_to": counts.sent_to,

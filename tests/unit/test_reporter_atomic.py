@@ -20,7 +20,8 @@ from campaign.atomic import LEFT_BEHIND_SECONDS, AtomicFile, writing
 from campaign.domain.errors import CampaignError, DiskFullError, UsageError
 from campaign.domain.model import ResultRow
 from campaign.reporter.files import results
-from campaign.reporter.files.results import failed_path, write_results
+from campaign.reporter.files.results import write_results
+from campaign.reporter.files.target import failed_path
 from tests.errors import raises
 from tests.examples import slow_after
 from tests.unit.reporter_given import FAILED, by_column, names, row

@@ -14,8 +14,8 @@ from campaign.app.results.results_path import check_writable
 from campaign.domain.errors import InputError, LedgerError, UsageError
 from campaign.domain.model import RESULT_COLUMNS, ResultRow
 from campaign.ledger.records import ROWS_AT_ONCE
-from campaign.reporter.files.results import Format, Written, failed_path, write_results
-from campaign.reporter.files.target import CELL_UNITS, MOST_ROWS, format_of
+from campaign.reporter.files.results import Written, write_results
+from campaign.reporter.files.target import CELL_UNITS, MOST_ROWS, Format, failed_path, format_of
 from tests.errors import raises
 from tests.unit.reporter_given import DELIVERED, FAILED, INVALID, OWN, PENDING, UNKNOWN, by_column, names, row
 

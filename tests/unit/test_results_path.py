@@ -7,7 +7,8 @@ import pytest
 
 from campaign.app.results.results_path import check_writable, holds_results, may_hold_results_of, owner_of
 from campaign.domain.errors import UsageError
-from campaign.reporter.files.results import failed_path, write_results
+from campaign.reporter.files.results import write_results
+from campaign.reporter.files.target import failed_path
 from tests.errors import raises
 from tests.unit.reporter_given import FAILED, OWN, by_column, row
 

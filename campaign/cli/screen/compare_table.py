@@ -66,12 +66,12 @@ def _in_columns(line: Line, first: int, other: int) -> Iterator[str]:
 def lines_of(compared: Comparison) -> Iterator[Line]:
     """Yield every figure, the most important first."""
     yield _line(compared, "State", lambda found: found.view.state.value)
-    yield _line(compared, "Rows", lambda found: f"{found.counts.rows:,}")
-    yield _line(compared, "Sent to", lambda found: f"{found.counts.sent_to:,}")
-    yield _line(compared, "Delivery rate", lambda found: percent_of(found.counts))
+    yield _line(compared, "Rows", lambda found: f"{found.view.counts.rows:,}")
+    yield _line(compared, "Sent to", lambda found: f"{found.view.counts.sent_to:,}")
+    yield _line(compared, "Delivery rate", lambda found: percent_of(found.view.counts))
     yield Line(what="Rows by what became of them", heading=True)
     for status in BY_OUTCOME:
-        if any(found.counts.by_status[status] for found in compared.both):
+        if any(found.view.counts.by_status[status] for found in compared.both):
             yield _line(compared, status.info.label.capitalize(), partial(_rows_of, status=status))
     yield from _reasons(compared)
     yield from _conversions(compared)
@@ -100,7 +100,7 @@ def _line(compared: Comparison, what: str, value: Callable[[Figures], str]) -> L
 
 def _reasons(compared: Comparison) -> Iterator[Line]:
     for status in WITH_REASONS:
-        reasons = dict.fromkeys(chain.from_iterable(found.counts.reasons(status) for found in compared.both))
+        reasons = dict.fromkeys(chain.from_iterable(found.view.counts.reasons(status) for found in compared.both))
         if reasons:
             yield Line(what=f"{status.info.label.capitalize()}, by reason", heading=True)
         for reason in reasons:
@@ -141,8 +141,8 @@ def _settings(compared: Comparison) -> Iterator[Line]:
 
 
 def _rows_of(found: Figures, *, status: Status, reason: str | None = None) -> str:
-    count = found.counts.by_status[status] if reason is None else found.counts.by_reason.get((status, reason), 0)
-    return f"{count:,} ({percent(count, found.counts.rows)})"
+    count = found.view.counts.by_status[status] if reason is None else found.view.counts.by_reason.get((status, reason), 0)
+    return f"{count:,} ({percent(count, found.view.counts.rows)})"
 
 
 def _unless_forgotten(found: Figures, count: int) -> str:

@@ -10,8 +10,9 @@ from campaign.console.campaigns.ledger_reads import LedgerReads
 from campaign.console.pages import Pages
 from campaign.ledger.port import CampaignRecord, LedgerReader
 from campaign.reporter.charts import latency_chart, sends_chart
+from campaign.reporter.frames import attempt_frames
 from campaign.reporter.svg import NARROW, WIDTH
-from campaign.reporter.timeline import Timeline, timeline
+from campaign.reporter.timeline import Timeline, timeline_of
 
 FRESH_SECONDS: Final = 4.0
 """How long a chart of a working campaign is reused."""
@@ -73,8 +74,9 @@ class Charts:
 
     def _draw(self, reader: LedgerReader, record: CampaignRecord) -> Drawn:
         began = time.monotonic()
-        found = timeline(reader, record)
-        at_work = any(runner.alive for runner in reader.runners(record.id))
+        runners = reader.runners(record.id)
+        found = timeline_of(attempt_frames(reader, record), record, runners, now=time.time())
+        at_work = any(runner.alive for runner in runners)
         text = self._pages.text
         pictures = {}
         for suffix, width in (("", WIDTH), ("-narrow", NARROW)):

@@ -18,7 +18,8 @@ from campaign.app.results.report import write_report
 from campaign.domain.errors import CampaignError
 from campaign.domain.model import NEEDS_ATTENTION, Counts
 from campaign.ledger.port import CampaignRecord, LedgerReader
-from campaign.reporter.files.results import Format, write_results
+from campaign.reporter.files.results import write_results
+from campaign.reporter.files.target import Format
 from campaign.settings import Settings
 
 AT_ONCE: Final = 2

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from campaign.domain.text.formula_escape import escape_formula
+from campaign.reporter.files.target import Format
 from campaign.reporter.frames import CATEGORIES, TEXT
 
 _QUOTED_FOR: Final = (",", '"', "\r", "\n")
@@ -52,8 +53,8 @@ def write_csv(sink: BinaryIO, schema: pa.Schema, tables: Iterable[pa.Table]) -> 
 
 def write_jsonl(sink: BinaryIO, schema: pa.Schema, tables: Iterable[pa.Table]) -> None:
     """Write every table as JSON lines: one object a row, numbers as numbers, times as ISO 8601 texts, null for a missing number or time."""
-    rows = chain.from_iterable(map(rows_of, tables))
-    sink.writelines(orjson.dumps(dict(zip(schema.names, row, strict=True)), option=orjson.OPT_APPEND_NEWLINE) for row in rows)
+    names, rows = schema.names, chain.from_iterable(map(rows_of, tables))
+    sink.writelines(orjson.dumps(dict(zip(names, row, strict=True)), option=orjson.OPT_APPEND_NEWLINE) for row in rows)
 
 
 def write_parquet(sink: BinaryIO, schema: pa.Schema, tables: Iterable[pa.Table]) -> None:
@@ -64,6 +65,9 @@ def write_parquet(sink: BinaryIO, schema: pa.Schema, tables: Iterable[pa.Table])
     with pq.ParquetWriter(sink, plain, compression="zstd") as writer:
         for table in tables:
             writer.write_table(table.cast(plain), row_group_size=len(table))
+
+
+WRITERS: Final = {Format.CSV: write_csv, Format.JSONL: write_jsonl, Format.PARQUET: write_parquet}
 
 
 def rows_of(table: pa.Table, *, for_spreadsheets: bool = False) -> Iterator[tuple[Any, ...]]:

@@ -3,18 +3,16 @@
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING
 
 from campaign.atomic import AtomicFile, writing
 from campaign.domain.errors import UsageError
 from campaign.domain.lists.locations import Location
 from campaign.ledger.records import ResultColumns
-from campaign.reporter.files.target import Format, failed_path, format_of, same_file
+from campaign.reporter.files.target import Format, format_of, same_file
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-__all__ = ["Format", "Written", "failed_path", "write_results"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,12 +35,8 @@ def write_results(
     `failed` file is removed, because its rows have been settled since. In an object store the upload of the results can fail after that of
     `failed`, which has the same effect as a kill; each file is complete.
 
-    Args:
-        path: the results file, also as a URL; its suffix determines the format. A symbolic link is written through.
-        campaign: the campaign's name, for `delivery_campaign`.
-        columns: the list's columns; without the `delivery_` columns if the list was a results file.
-        parts: the rows, with cells in the order of `columns`.
-        failed: the file for the rows that need attention, always CSV (see `failed_path`); None for none.
+    The suffix of `path` determines the format; a symbolic link is written through. `columns` are the list's, without those that results
+    add if it was a results file; `parts` has the cells in their order. `failed` is always CSV, and None for no such file.
 
     Raises:
         UsageError: the path can't be written, or its format can't hold the rows; the old files are unchanged.
@@ -90,18 +84,11 @@ def write_results(
 
 
 def _encode(format_: Format, draft: AtomicFile, schema: "pa.Schema", tables: "Iterable[pa.Table]") -> None:
-    from campaign.reporter.files.formats import write_csv, write_jsonl, write_parquet
+    from campaign.reporter.files.formats import WRITERS
 
-    match format_:
-        case Format.CSV:
-            write_csv(draft.file, schema, tables)
-        case Format.PARQUET:
-            write_parquet(draft.file, schema, tables)
-        case Format.JSONL:
-            write_jsonl(draft.file, schema, tables)
-        case Format.XLSX:
-            from campaign.reporter.files.xlsx import write_xlsx
+    if format_ is Format.XLSX:
+        from campaign.reporter.files.xlsx import write_xlsx
 
-            write_xlsx(draft.file, schema, tables, path=draft.path, scratch=draft.temp_path)
-        case _:
-            assert_never(format_)
+        write_xlsx(draft.file, schema, tables, path=draft.path, scratch=draft.temp_path)
+    else:
+        WRITERS[format_](draft.file, schema, tables)

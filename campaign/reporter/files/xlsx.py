@@ -26,17 +26,13 @@ from campaign.reporter.files.target import (
     INSTEAD,
     MOST_COLUMNS,
     MOST_ROWS,
-    SURELY_FITS,
     fits,
     too_many_columns,
     too_many_rows,
 )
 
 CUT_MARK: Final = " … (cut)"
-
 _WIDTHS_OF: Final = 200
-_NARROWEST: Final = 10
-_WIDEST: Final = 50
 
 
 def write_xlsx(sink: BinaryIO, schema: pa.Schema, tables: Iterable[pa.Table], *, path: Location, scratch: Path) -> None:
@@ -137,12 +133,11 @@ def _close(workbook: Any, path: Location) -> None:
 def _set_widths(sheet: Any, names: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> None:
     """Set the widths of the columns by the first rows, between 10 and 50 characters."""
     for position, column in enumerate(zip(names, *rows, strict=True)):
-        sheet.set_column(position, position, min(max(max(len(str(value)) for value in column) + 2, _NARROWEST), _WIDEST))
+        sheet.set_column(position, position, min(max(max(len(str(value)) for value in column) + 2, 10), 50))
 
 
 def _cut(text: str) -> str:
-    # A character takes at most two units, so short texts, which are nearly all, need no exact count.
-    if len(text) <= SURELY_FITS or fits(text):
+    if fits(text):
         return text
     units = text.encode("utf-16-le")
     # If the cut splits a pair of units, the whole pair is dropped.
