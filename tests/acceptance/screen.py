@@ -1,5 +1,6 @@
 """The command on a terminal: a pseudo-terminal, and what a person would see on it."""
 
+import codecs
 import errno
 import fcntl
 import os
@@ -17,6 +18,8 @@ from tests.acceptance.desk import Desk
 
 WIDTH: Final = 120
 HEIGHT: Final = 50
+_UNFINISHED: Final = re.compile(r"\x1b(\[[?\d;]*)?$|\x1b\][^\x07]*$")
+"""The beginning of a control sequence, whose rest comes with the next read."""
 _PARTS: Final = re.compile(r"\x1b\[([?\d;]*)([A-Za-z])|\x1b\][^\x07]*\x07|([\r\n])|([^\x1b\r\n]+)")
 
 
@@ -27,9 +30,13 @@ class Screen:
     lines: list[str] = field(default_factory=lambda: [""])
     line: int = 0
     column: int = 0
+    _unfinished: str = ""
 
     def feed(self, text: str) -> None:
-        for found in _PARTS.finditer(text):
+        text = self._unfinished + text
+        cut = _UNFINISHED.search(text)
+        self._unfinished = cut[0] if cut else ""
+        for found in _PARTS.finditer(text.removesuffix(self._unfinished)):
             numbers, command, control, plain = found.groups()
             if command == "A":
                 self.line = max(0, self.line - int(numbers or 1))
@@ -56,6 +63,7 @@ class Terminal:
 
     def __init__(self, desk: Desk, *words: str, **environment: str) -> None:
         self._controller, terminal = pty.openpty()
+        self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
         fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", HEIGHT, WIDTH, 0, 0))
         environment = desk.environment | {"TERM": "xterm-256color"} | environment
         self.process = prefork.start(words, cwd=desk.folder, env=environment, streams=(terminal,) * 3, terminal=True)
@@ -99,7 +107,7 @@ class Terminal:
         except OSError as error:
             assert error.errno == errno.EIO  # noqa: PT017 - what Linux answers once the other side is closed
             return False
-        text = data.decode(errors="replace")
+        text = self._decoder.decode(data)
         self.raw += text
         self.screen.feed(text)
         self.seen.append(str(self.screen))

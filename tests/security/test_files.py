@@ -50,6 +50,8 @@ async def test_every_file_is_its_owners_alone_also_under_a_umask_of_nothing(tmp_
     names = {path.name for path in during | after}
     assert {"campaign.db", "campaign.db-wal", "campaign.db-shm", f"out{suffix}", "out.failed.csv"} <= names
     assert any(name.endswith(".lock") for name in names)
+    # The marker, which has nothing of the list, is for other users too.
+    assert during.pop(tmp_path / "out.sending") == 0o644
     assert set((during | after).values()) == {0o600}, during | after
     assert folder_modes(tmp_path) == {0o700}
 
