@@ -23,6 +23,7 @@ from campaign.ledger.sqlite import SqliteLedger, SqliteReader
 from campaign.ledger.sqlite.claims import claim_rows
 from campaign.ledger.sqlite.connection import BUSY_SECONDS, connect, in_words, prepare
 from campaign.ledger.sqlite.integrity import check_not_mounted_alone
+from campaign.ledger.sqlite.writer import LONGEST_LOG_PAGES
 from campaign.sender.lease import BEAT_SECONDS, MARGIN_SECONDS
 from tests.contract.backends import HandClock
 from tests.contract.given import campaign_of, ends, spec, staged
@@ -185,6 +186,32 @@ async def test_after_a_checkpoint_a_lost_log_is_noticed_all_the_same(tmp_path: P
     (tmp_path / "campaign.db.runners" / "mark").unlink()
     with read(path) as reader:
         assert reader.counts(1).by_status[Status.DELIVERED] == 100
+
+
+@pytest.mark.parametrize("since", ["a run that ended", "a long log"])
+async def test_an_older_file_under_the_log_of_the_newer_one_is_told(tmp_path: Path, since: str) -> None:
+    """The log has the newest times, and brings only the pages that it has: the rest would be of the older file."""
+    path, wal = tmp_path / "campaign.db", tmp_path / "campaign.db-wal"
+    await half_sent(path)
+    older = path.read_bytes()
+    if since == "a run that ended":
+        async with opened(path) as ledger:
+            await ledger.register_runner(1, quiet_seconds=0)
+    async with opened(path) as ledger:
+        if since == "a long log":
+            record = await ledger.create(spec(name="long"))
+            await ledger.stage(record.id, [staged(row, message="x" * PAGE_BYTES) for row in range(1, LONGEST_LOG_PAGES + 1)])
+        await ledger.register_runner(1, quiet_seconds=0)
+        # As a kill leaves them.
+        files = {path: path.read_bytes(), wal: wal.read_bytes()}
+    for file, content in files.items():
+        file.write_bytes(content)
+    SqliteReader(path).close()
+    for file, content in files.items():
+        file.write_bytes(content)
+    path.write_bytes(older)
+    with raises(LedgerDamagedError, "ledger_behind"):
+        SqliteLedger(path)
 
 
 async def test_a_mark_that_can_not_be_read_or_written_is_no_damage(tmp_path: Path) -> None:

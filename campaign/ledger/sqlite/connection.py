@@ -4,7 +4,7 @@ import errno
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,6 +15,8 @@ from campaign.ledger.clock import Clock, anchor_for
 from campaign.ledger.sql_loader import script, statements
 from campaign.ledger.sqlite.integrity import (
     WAY_BACK,
+    Mark,
+    RollbackGuard,
     check_not_behind,
     check_not_emptied,
     check_not_linked,
@@ -22,7 +24,9 @@ from campaign.ledger.sqlite.integrity import (
     check_nothing_left_behind,
     check_whole_pages,
     forget_mark,
+    has_log,
     is_another,
+    latest_in_file,
     marked,
 )
 
@@ -74,14 +78,25 @@ def prepare(path: Path) -> None:
                 raise _no_place(path, "it may only be read")
             _migrate(connection, path, mark)
             check_whole_pages(path, page_bytes=int(connection.pragma("page_size") or 1))
-            check_not_behind(path, mark=mark, latest=_latest(connection))
+            latest = _latest(connection)
+            check_not_behind(path, mark=mark.latest, latest=latest)
+            _check_file(path, mark=mark, latest=latest)
             for before in _earlier_places(connection, path):
                 # Read before the ledger: a process that has it open under the other name may write meanwhile.
                 mark = marked(before)
                 check_not_linked(path, before=before)
-                check_nothing_left_behind(path, before=before, mark=mark, latest=_latest(connection))
+                check_nothing_left_behind(path, before=before, mark=mark.latest, latest=_latest(connection))
     finally:
         connection.close()
+
+
+def _check_file(path: Path, *, mark: Mark, latest: float) -> None:
+    """Check that the file itself, without its log, is not an older one; raises as `check_not_behind` does."""
+    if not has_log(path):
+        with closing(RollbackGuard(path)) as guard:
+            guard.note(latest, in_file=True)
+    elif mark.in_file and (in_file := latest_in_file(path)) is not None:
+        check_not_behind(path, mark=mark.in_file, latest=in_file)
 
 
 def _latest(connection: apsw.Connection) -> float:
@@ -116,12 +131,12 @@ def _make(path: Path) -> None:
     check_not_emptied(path)
 
 
-def _migrate(connection: apsw.Connection, path: Path, mark: float) -> None:
+def _migrate(connection: apsw.Connection, path: Path, mark: Mark) -> None:
     version = _version(connection, path)
     if version == SCHEMA_VERSION:
         return
     if version == 0:
-        check_not_behind(path, mark=mark, latest=0.0)
+        check_not_behind(path, mark=mark.latest, latest=0.0)
     # This page size fits the rows. It can only be set before the first write. WAL mode stays set in the file.
     connection.execute("PRAGMA page_size = 8192")
     _use_wal(connection)

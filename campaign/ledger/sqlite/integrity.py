@@ -3,17 +3,23 @@
 SQLite alone can't detect it. A ledger without its `-wal`, or from an old copy, opens as if the last sends had never been made, and the same
 command would make them again. So the time of each commit is recorded in a separate file, `<ledger>.runners/mark`: a ledger that is behind
 its mark has lost something. The mark is written after the ledger and never synced, so that no crash puts it ahead of the ledger.
+
+An old copy under the `-wal` of a newer ledger has the newest time, as each commit writes it. So the mark has a second time: that of the
+last commit that was moved from the `-wal` to the file itself.
 """
 
 import os
 import struct
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, NamedTuple
+
+import apsw
 
 from campaign.domain.errors import LedgerDamagedError, LedgerError, LedgerPlaceError
 
 _TIME: Final = struct.Struct(">d")
+_MARK: Final = struct.Struct(">dd")
 ROUNDING_SECONDS: Final = 1e-6
 HEADER_BYTES: Final = 100
 MOUNTS: Final = Path("/proc/self/mountinfo")
@@ -39,12 +45,65 @@ def _mark(ledger: Path) -> Path:
     return runners_folder(ledger) / "mark"
 
 
-def marked(ledger: Path) -> float:
-    """The time of the last recorded commit; 0 if none. Read it before the ledger itself, which others may write meanwhile."""
+class Mark(NamedTuple):
+    """The times of the last recorded commit, and of the last one that is in the file itself; 0 if none."""
+
+    latest: float = 0.0
+    in_file: float = 0.0
+
+
+def marked(ledger: Path) -> Mark:
+    """The mark. Read it before the ledger itself, which others may write meanwhile."""
     with suppress(OSError, struct.error):
-        time: float = _TIME.unpack(_mark(ledger).read_bytes())[0]
-        return time
-    return 0.0
+        written = _mark(ledger).read_bytes()
+        # Earlier versions wrote one time.
+        return Mark(*_MARK.unpack(written)) if len(written) > _TIME.size else Mark(*_TIME.unpack(written))
+    return Mark()
+
+
+def has_log(ledger: Path) -> bool:
+    """Whether commits may be in the ledger's `-wal`, and not in the file itself."""
+    try:
+        return _beside(ledger, "-wal").stat().st_size > 0
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+
+
+def latest_in_file(ledger: Path) -> float | None:
+    """The time of the last commit that is in the file itself, whatever its `-wal` has; None if that can't be read."""
+    with suppress(apsw.Error):
+        connection = apsw.Connection(str(ledger.absolute()), flags=apsw.SQLITE_OPEN_READONLY, vfs=_WITHOUT_LOG.name)
+        with closing(connection):
+            return float(connection.execute("SELECT max(latest) FROM clock").get or 0.0)
+    return None
+
+
+class _WithoutLog(apsw.VFS):
+    """SQLite's own way to files, on which a ledger seems to have no log. It keeps SQLite's locks, unlike `immutable` and other readers."""
+
+    name: Final = "ledger-without-log"
+
+    def __init__(self) -> None:
+        super().__init__(self.name, "")
+
+    def xAccess(self, _pathname: str, _flags: int) -> bool:  # noqa: N802 - apsw's name
+        return False
+
+    def xOpen(self, name: str | apsw.URIFilename | None, flags: list[int]) -> apsw.VFSFile:  # noqa: N802 - apsw's name
+        return _WithoutLogFile("", name, flags)
+
+
+class _WithoutLogFile(apsw.VFSFile):
+    def xRead(self, amount: int, offset: int) -> bytes:  # noqa: N802 - apsw's name
+        read = super().xRead(amount, offset)
+        # The versions of the format: 2 says that there is a log.
+        return read[:18] + b"\x01\x01" + read[20:] if offset == 0 else read
+
+
+# SQLite finds it by its name, so there is only one, which stays.
+_WITHOUT_LOG: Final = _WithoutLog()
 
 
 def forget_mark(ledger: Path) -> None:
@@ -200,14 +259,14 @@ class RollbackGuard:
                     code="ledger_replaced",
                 )
 
-    def note(self, latest: float) -> None:
-        """Record a durable commit. An error is ignored, as the ledger itself is complete."""
+    def note(self, latest: float, *, in_file: bool = False) -> None:
+        """Record a durable commit, perhaps as one in the file itself. An error is ignored, as the ledger itself is complete."""
         with suppress(OSError):
             if self._mark is None:
                 runners_folder(self._ledger).mkdir(mode=0o700, exist_ok=True)
                 descriptor = os.open(_mark(self._ledger), os.O_CREAT | os.O_RDWR | getattr(os, "O_BINARY", 0), 0o600)
                 self._mark = os.fdopen(descriptor, "r+b", buffering=0)
-            self._mark.seek(0)
+            self._mark.seek(_TIME.size if in_file else 0)
             self._mark.write(_TIME.pack(latest))
 
     def close(self) -> None:

@@ -21,6 +21,8 @@ MOST_WAITING: Final = 1000
 MOST_TOGETHER: Final = 64
 PATIENCE_SECONDS: Final = 0.01
 MOST_PATIENCE: Final = 3000
+LONGEST_LOG_PAGES: Final = 1000
+"""A longer log is moved to the file itself."""
 
 
 class Writer:
@@ -34,6 +36,8 @@ class Writer:
         self._waiting: queue.Queue[tuple[type_of_work, asyncio.Future[Any]] | None] = queue.Queue(MOST_WAITING)
         self._thread = threading.Thread(target=self._run, name="ledger-writer", daemon=True)
         self._closed = False
+        self._log_pages = 0
+        connection.set_wal_hook(self._logged)
         self._thread.start()
 
     async def do(self, work: Callable[[apsw.Connection], T]) -> T:
@@ -97,11 +101,25 @@ class Writer:
                     # Who opened the ledger without a file that was removed since the first look may not see this commit.
                     self._witness.check_in_place()
                     self._witness.note(latest)
+                    self._empty_log(latest)
         except BaseException as error:  # noqa: BLE001 - a thread has no caller: those who wait get the error
             with suppress(apsw.Error):
                 self._connection.execute("ROLLBACK")
             answers = [(future, None, error) for _, future in batch]
         _answer(answers)
+
+    def _logged(self, _connection: apsw.Connection, _database: str, pages: int) -> int:
+        self._log_pages = pages
+        return apsw.SQLITE_OK
+
+    def _empty_log(self, latest: float) -> None:
+        """Move a long log to the file itself, as SQLite would by itself without saying whether all of it was moved."""
+        if self._log_pages >= LONGEST_LOG_PAGES:
+            # It is tried again after the next commit.
+            with suppress(apsw.Error):
+                pages, moved = self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+                if moved == pages:
+                    self._witness.note(latest, in_file=True)
 
     def _one(self, work: type_of_work) -> tuple[Any, BaseException | None]:
         self._connection.execute("SAVEPOINT one")
