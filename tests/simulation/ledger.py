@@ -31,6 +31,8 @@ class TurnWriter(Writer):
         self._witness = RollbackGuard(path)
         self._asked: list[tuple[type_of_work, asyncio.Future[Any]]] = []
         self._closed = False
+        self._log_pages = 0
+        connection.set_wal_hook(self._logged)
         self._turn_comes = False
         held = PROCESS.get()
         if held is not None:
