@@ -7,194 +7,47 @@ with numbers and doesn't limit the size of a text.
 
 import operator
 import re
-import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 from urllib.parse import quote
 
 import jinja2
 from jinja2.filters import do_round, do_sort, do_title, do_truncate, do_unique, do_wordcount
 
 from campaign.loader.columns import shown
-from campaign.loader.messages.result import MAX_TEXT, is_empty
+from campaign.loader.messages.values import (
+    BUDGET,
+    MAX_NUMBER,
+    Empty,
+    FailedError,
+    Field,
+    TooMuchError,
+    as_items,
+    as_number,
+    as_text,
+    boxed,
+    check_size,
+    field_of,
+    is_blank,
+    marked,
+    measure,
+    unboxed,
+)
 
-MAX_NUMBER: Final = 10**18
 _MAX_RANGE: Final = 10_000
 _MAX_PRECISION: Final = 10
-_MAX_DEPTH: Final = 2
 _STEP: Final = 5
 """The fixed cost of an operation, besides the size of its arguments and its result: about the time of five characters."""
 
-Function = Callable[..., Any]
-
 _JINJA: Final = jinja2.Environment(autoescape=False)  # noqa: S701 - it renders nothing
-
-
-class FailedError(Exception):
-    """An operation of the template can't use a row's values, or would print the value of `field`, which is empty."""
-
-    def __init__(self, problem: str, line: int = 0, field: "Field | None" = None) -> None:
-        super().__init__(problem)
-        self.line = line
-        self.field = field
-
-
-class TooMuchError(FailedError):
-    """A template needs more work or memory than any message should."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Field:
-    """Where an empty value comes from: a column, a variable without a column (`column` is None), or a missing part (`lacks` says which)."""
-
-    name: str
-    column: str | None = None
-    lacks: str = ""
-
-
-class Empty:
-    """The base of values that come from an empty field."""
-
-    field: Field
-
-
-_EMPTY: Final[dict[type, Any]] = {kind: type(f"Empty{kind.__name__}", (Empty, kind), {}) for kind in (str, int, float)}
-
-
-def marked(value: object, field: Field | None) -> object:
-    """The value, marked with the empty field that it was computed from. Booleans stay unmarked, because they only test a value."""
-    if field is None:
-        return value
-    if isinstance(value, list | tuple):
-        return [marked(item, field) for item in value]
-    if type(value) not in _EMPTY:
-        return value
-    made = _EMPTY[type(value)](value)
-    made.field = field
-    return made
-
-
-def _field_of(values: Sequence[object]) -> Field | None:
-    """The empty field of the first marked value; None if no value is marked."""
-    return next((value.field for value in values if isinstance(value, Empty)), None)
-
-
-class Boxed:
-    """Wraps a value that minijinja would change: an empty value into a text, 1.0 into 1."""
-
-    __slots__ = ("value",)
-
-    def __init__(self, value: object) -> None:
-        self.value = value
-
-    def __bool__(self) -> bool:
-        return bool(self.value)
-
-
-_PLAIN: Final = frozenset({str, int, bool, type(None)})
-
-
-def _boxed(value: object) -> object:
-    return value if type(value) in _PLAIN else Boxed(value)
-
-
-def _unboxed(value: object) -> object:
-    return value.value if type(value) is Boxed else value
-
-
-def _is_blank(value: object) -> bool:
-    """Whether `default` replaces a value. A variable that was never set is None."""
-    return value is None or isinstance(value, Empty) or (isinstance(value, str) and is_empty(value))
-
-
-class Budget(threading.local):
-    """The remaining work units for the row that this thread renders."""
-
-    units = 0
-    left = 0
-
-    def begin(self, units: int) -> None:
-        self.units = self.left = units
-
-    def spend(self, units: int) -> None:
-        self.left -= units
-        if self.left < 0:
-            self.exhaust()
-
-    def exhaust(self, line: int = 0) -> NoReturn:
-        self.left = 0
-        raise TooMuchError(f"It takes more than {self.units:,} steps for one row.", line)
-
-
-BUDGET: Final = Budget()
-
-
-def _check_size(characters: int) -> None:
-    """Raises TooMuchError if a text or list of this size, which is about to be made, exceeds `MAX_TEXT`."""
-    if characters > MAX_TEXT:
-        raise TooMuchError(f"It makes a text or a list of {characters:,} characters.")
-
-
-def _measure(value: object, depth: int = 0) -> int:
-    """The size of a value in characters and items.
-
-    Raises:
-        TooMuchError: the value is larger than any message needs.
-        OverflowError: a number has more than 18 digits.
-        TypeError: a template may not use a value of this type, or the value is nested so deeply that comparing it could take for ever.
-    """
-    weight = 1
-    match value:
-        case str() | range():
-            weight = len(value)
-        case int() if not -MAX_NUMBER <= value <= MAX_NUMBER:
-            raise OverflowError("A number has more than 18 digits")
-        case None | int() | float():
-            return 1
-        case list() | tuple() | dict() if depth < _MAX_DEPTH:
-            _check_size(len(value))
-            for item in [*value, *value.values()] if isinstance(value, dict) else value:
-                weight += 1 + _measure(item, depth + 1)
-                _check_size(weight)
-        case list() | tuple() | dict():
-            raise TypeError("Lists may not be nested more than two deep")
-        case _:
-            raise TypeError(f"A {type(value).__name__} can't be used in an expression")
-    _check_size(weight)
-    return weight
-
-
-def _text(value: object) -> str:
-    """A text or number as the message shows it. Raises TypeError for any other value."""
-    if isinstance(value, str | int | float):
-        return value if isinstance(value, str) else str(value)
-    raise TypeError(f"{_named(value)} is not a text")
-
-
-def _number(value: object) -> int | float:
-    if isinstance(value, int | float):
-        return value
-    raise TypeError(f"{_named(value)} is not a number; every column is text, so write | int or | float after it")
-
-
-def _items(value: object) -> list[object]:
-    if isinstance(value, str | list | tuple | dict | range):
-        return list(value)
-    raise TypeError(f"{_named(value)} is not a list")
-
-
-def _named(value: object) -> str:
-    if value is None:
-        return "A value that is not set"
-    return f"“{shown(value)}”" if isinstance(value, str) else f"a {type(value).__name__}"
+Function = Callable[..., Any]
 
 
 # Filters
 
 
 def _default(value: object, default_value: object = "", boolean: object = False) -> object:  # noqa: FBT002 - Jinja2's signature
-    return default_value if _is_blank(value) or (boolean and not value) else value
+    return default_value if is_blank(value) or (boolean and not value) else value
 
 
 _ABSENT: Final = object()
@@ -202,11 +55,11 @@ _ABSENT: Final = object()
 
 def _converted(convert: Callable[[str], int | float]) -> Function:
     def converted(value: object, default: object = _ABSENT) -> object:
-        if default is not _ABSENT and _is_blank(value):
+        if default is not _ABSENT and is_blank(value):
             return default
         if isinstance(value, Empty):
             return marked(convert("0"), value.field)
-        text = _text(value).strip()
+        text = as_text(value).strip()
         try:
             number = convert(text)
         except (ValueError, OverflowError):
@@ -228,31 +81,31 @@ def _whole(text: str) -> int:
 
 
 def _join(value: object, d: object = "") -> str:
-    texts, separator = [_text(item) for item in _items(value)], _text(d)
-    _check_size(sum(map(len, texts)) + len(separator) * len(texts))
+    texts, separator = [as_text(item) for item in as_items(value)], as_text(d)
+    check_size(sum(map(len, texts)) + len(separator) * len(texts))
     return separator.join(texts)
 
 
 def _replace(value: object, old: object, new: object, count: int | None = None) -> str:
-    text, old, new = _text(value), _text(old), _text(new)
+    text, old, new = as_text(value), as_text(old), as_text(new)
     most = -1 if count is None else count
     found = text.count(old) if most < 0 else min(text.count(old), most)
-    _check_size(len(text) + found * max(0, len(new) - len(old)))
+    check_size(len(text) + found * max(0, len(new) - len(old)))
     return text.replace(old, new, most)
 
 
 def _method(name: str) -> Function:
-    return lambda value, *args: getattr(str, name)(_text(value), *args)
+    return lambda value, *args: getattr(str, name)(as_text(value), *args)
 
 
 def _changed(name: str) -> Function:
-    return lambda value: getattr(str, name)(_text(value))
+    return lambda value: getattr(str, name)(as_text(value))
 
 
 def _padding(name: str) -> Function:
     def pad(value: object, width: int = 80, *fill: str) -> object:
-        _check_size(width)
-        return getattr(_text(value), name)(width, *fill)
+        check_size(width)
+        return getattr(as_text(value), name)(width, *fill)
 
     return pad
 
@@ -262,22 +115,22 @@ def _round(value: object, precision: int = 0, method: str = "common") -> float:
         raise ValueError(f"A number can be rounded to 0 to {_MAX_PRECISION} digits")
     if method not in {"common", "ceil", "floor"}:
         raise ValueError("The method of round is “common”, “ceil” or “floor”")
-    return float(do_round(float(_number(value)), precision, method))  # type: ignore[arg-type]  # a literal
+    return float(do_round(float(as_number(value)), precision, method))  # type: ignore[arg-type]  # a literal
 
 
 def _truncate(value: object, length: int = 255, killwords: object = False, end: str = "...", leeway: int = 5) -> str:  # noqa: FBT002 - (same)
     if length < len(end) or leeway < 0:
         raise ValueError(f"A text can't be cut to {length} characters with “{shown(end)}” at its end")
-    return do_truncate(_JINJA, _text(value), length, bool(killwords), end, leeway)
+    return do_truncate(_JINJA, as_text(value), length, bool(killwords), end, leeway)
 
 
 def _sort(value: object, reverse: object = False, case_sensitive: object = False) -> list[object]:  # noqa: FBT002 - (same)
-    return do_sort(_JINJA, _items(value), bool(reverse), bool(case_sensitive))
+    return do_sort(_JINJA, as_items(value), bool(reverse), bool(case_sensitive))
 
 
 def _map(value: object, name: str, *args: object) -> list[object]:
     # Guarded, so that the budget pays for each result before the next: many results together could be large.
-    return [_unboxed(FUNCTIONS[f"f_{name}"](0, item, *args)) for item in _items(value)]
+    return [unboxed(FUNCTIONS[f"f_{name}"](0, item, *args)) for item in as_items(value)]
 
 
 _CONVERSION: Final = re.compile(r"%(?:%|[-+ #0]*\d{0,2}(?:\.\d{1,2})?[sdifeg])")
@@ -287,21 +140,21 @@ _REPLACEMENT: Final = re.compile(r"\{\{|\}\}|\{\w*(?::(?:[^{}\dc]|(?<!\d)\d{1,2}
 
 def _percent(value: object, *values: object) -> str:
     """`template % values`, with only such conversions as make a text little longer than the values."""
-    template = _text(value)
+    template = as_text(value)
     if "%" in _CONVERSION.sub("", template):
         raise ValueError("A format may have only %s, %d, %i, %f, %e, %g and %%, without names, and with a width of at most 99")
     for item in values:
-        _text(item)
+        as_text(item)
     return template % values
 
 
 def _braces(value: object, /, *values: object, **named: object) -> str:
     """`template.format(*values, **named)`, without fields that access attributes or items of a value."""
-    template = _text(value)
+    template = as_text(value)
     if set("{}") & set(_REPLACEMENT.sub("", template)):
         raise ValueError("A format may have only {}, {0} and {name}, each with what follows a colon, and with a width of at most 99")
-    longest = max((len(_text(item)) for item in (*values, *named.values())), default=0)
-    _check_size(len(template) + len(_REPLACEMENT.findall(template)) * longest)
+    longest = max((len(as_text(item)) for item in (*values, *named.values())), default=0)
+    check_size(len(template) + len(_REPLACEMENT.findall(template)) * longest)
     try:
         return template.format(*values, **named)
     except LookupError:
@@ -309,35 +162,35 @@ def _braces(value: object, /, *values: object, **named: object) -> str:
 
 
 FILTERS: Final[dict[str, Function]] = {
-    "abs": lambda value: abs(_number(value)),
+    "abs": lambda value: abs(as_number(value)),
     **{name: _changed(name) for name in ("capitalize", "lower", "upper")},
     "center": _padding("center"),
-    "count": lambda value: len(_items(value)),
+    "count": lambda value: len(as_items(value)),
     "d": _default,
     "default": _default,
-    "first": lambda value: _items(value)[0],
+    "first": lambda value: as_items(value)[0],
     "float": _converted(float),
     "format": _percent,
     "int": _converted(_whole),
     "join": _join,
-    "last": lambda value: _items(value)[-1],
-    "length": lambda value: len(_items(value)),
-    "list": _items,
+    "last": lambda value: as_items(value)[-1],
+    "length": lambda value: len(as_items(value)),
+    "list": as_items,
     "map": _map,
     "max": lambda value: _sort(value)[-1],
     "min": lambda value: _sort(value)[0],
     "replace": _replace,
-    "reverse": lambda value: value[::-1] if isinstance(value, str) else _items(value)[::-1],
+    "reverse": lambda value: value[::-1] if isinstance(value, str) else as_items(value)[::-1],
     "round": _round,
     "sort": _sort,
-    "string": _text,
-    "sum": lambda value: sum(map(_number, _items(value))),
-    "title": lambda value: do_title(_text(value)),
-    "trim": lambda value, chars=None: _text(value).strip(chars),
+    "string": as_text,
+    "sum": lambda value: sum(map(as_number, as_items(value))),
+    "title": lambda value: do_title(as_text(value)),
+    "trim": lambda value, chars=None: as_text(value).strip(chars),
     "truncate": _truncate,
-    "unique": lambda value, case_sensitive=False: list(do_unique(_JINJA, _items(value), bool(case_sensitive))),
-    "urlencode": lambda value: quote(_text(value)),
-    "wordcount": lambda value: do_wordcount(_text(value)),
+    "unique": lambda value, case_sensitive=False: list(do_unique(_JINJA, as_items(value), bool(case_sensitive))),
+    "urlencode": lambda value: quote(as_text(value)),
+    "wordcount": lambda value: do_wordcount(as_text(value)),
 }
 
 TESTS: Final[dict[str, Function]] = {
@@ -346,9 +199,9 @@ TESTS: Final[dict[str, Function]] = {
     "none": lambda value: value is None,
     "number": lambda value: isinstance(value, int | float),
     "string": lambda value: isinstance(value, str),
-    "even": lambda value: _number(value) % 2 == 0,
-    "odd": lambda value: _number(value) % 2 == 1,
-    "divisibleby": lambda value, by: _number(value) % _number(by) == 0,
+    "even": lambda value: as_number(value) % 2 == 0,
+    "odd": lambda value: as_number(value) % 2 == 1,
+    "divisibleby": lambda value, by: as_number(value) % as_number(by) == 0,
     "lower": _changed("islower"),
     "upper": _changed("isupper"),
     "in": lambda value, within: _contains(within, value),
@@ -388,27 +241,27 @@ METHODS: Final[dict[str, Function]] = {
 
 
 def _concat(*values: object) -> str:
-    return "".join(map(_text, values))
+    return "".join(map(as_text, values))
 
 
 def _arithmetic(function: Callable[..., int | float]) -> Function:
-    return lambda *values: function(*map(_number, values))
+    return lambda *values: function(*map(as_number, values))
 
 
 def _add(left: object, right: object) -> object:
     if isinstance(left, list) and isinstance(right, list):
         return left + right
-    return left + right if isinstance(left, str) and isinstance(right, str) else _number(left) + _number(right)
+    return left + right if isinstance(left, str) and isinstance(right, str) else as_number(left) + as_number(right)
 
 
 def _modulo(left: object, right: object) -> str | int | float:
     if isinstance(left, str):
         return _percent(left, *(right if isinstance(right, tuple) else (right,)))
-    return _number(left) % _number(right)
+    return as_number(left) % as_number(right)
 
 
 def _contains(container: object, value: object) -> bool:
-    return value in (container if isinstance(container, str) else _items(container))
+    return value in (container if isinstance(container, str) else as_items(container))
 
 
 _COMPARISONS: Final[dict[str, Callable[[Any, Any], bool]]] = {
@@ -478,8 +331,8 @@ _OPERATIONS: Final[dict[str, Function]] = {
     "op_tuple": lambda *items: items,
     "op_dict": lambda *pairs: dict(zip(pairs[::2], pairs[1::2], strict=True)),
     "op_range": _range,
-    "op_items": _items,
-    "op_pairs": lambda value: [_items(item) for item in _items(value)],
+    "op_items": as_items,
+    "op_pairs": lambda value: [as_items(item) for item in as_items(value)],
     "op_print": _print,
 }
 _ABSORBING: Final = frozenset(
@@ -494,8 +347,8 @@ _FREE: Final = frozenset({"t_defined", "t_undefined", "t_none"})
 
 # minijinja takes the items of these apart.
 _BOXED: Final[dict[str, Function]] = {
-    "op_items": lambda items: [_boxed(item) for item in items],
-    "op_pairs": lambda items: [[_boxed(part) for part in item] for item in items],
+    "op_items": lambda items: [boxed(item) for item in items],
+    "op_pairs": lambda items: [[boxed(part) for part in item] for item in items],
 }
 
 
@@ -503,21 +356,21 @@ def _guarded(name: str, function: Function) -> Function:
     """The function as minijinja calls it: the template's line comes first, and the row's budget pays for the call."""
     absorbs = name in _ABSORBING or name.startswith("t_")
     for_texts = name.startswith("m_") and name[2:] not in {"get", *_PADDING}
-    weigh = (lambda _: 1) if name in _FREE else _measure
-    boxed = _BOXED.get(name, _boxed)
+    weigh = (lambda _: 1) if name in _FREE else measure
+    box = _BOXED.get(name, boxed)
 
     def apply(args: Sequence[object], named: dict[str, object]) -> object:
-        given = [_unboxed(value) for value in args]
-        keywords = {key: _unboxed(value) for key, value in named.items()}
+        given = [unboxed(value) for value in args]
+        keywords = {key: unboxed(value) for key, value in named.items()}
         values = [*given, *keywords.values()]
         BUDGET.spend(_STEP + sum(map(weigh, values)))
-        field = None if absorbs else _field_of(values)
+        field = None if absorbs else field_of(values)
         if field is not None and (field.lacks or name == "op_print"):
             raise FailedError(field.lacks, field=field)
         if for_texts and not isinstance(given[0], str):
             raise TypeError(f"Only a text has .{name[2:]}()")
         if name in _OF_ITEMS:
-            field = field or _field_of([item for value in values if isinstance(value, list | tuple) for item in value])
+            field = field or field_of([item for value in values if isinstance(value, list | tuple) for item in value])
         return marked(function(*given, **keywords), field)
 
     def call(line: int, /, *args: object, **named: object) -> object:
@@ -529,13 +382,13 @@ def _guarded(name: str, function: Function) -> Function:
                 result = function(args[0])
             else:
                 result = apply(args, named)
-            BUDGET.spend(_measure(result))
+            BUDGET.spend(measure(result))
         except FailedError as error:
             error.line = line
             raise
         except (TypeError, ValueError, ArithmeticError, LookupError) as error:
             raise FailedError(_in_words(error), line) from None
-        return boxed(result)
+        return box(result)
 
     return call
 

@@ -14,7 +14,7 @@ from minijinja import TemplateError as EngineError
 from campaign.domain.errors import InputError, TemplateError
 from campaign.domain.model import Invalid
 from campaign.loader.columns import shown
-from campaign.loader.messages.functions import BUDGET, FUNCTIONS, Boxed, FailedError, Field, TooMuchError, marked
+from campaign.loader.messages.functions import FUNCTIONS
 from campaign.loader.messages.result import (
     HALF,
     MAX_CELL,
@@ -32,6 +32,7 @@ from campaign.loader.messages.result import (
     unsendable,
 )
 from campaign.loader.messages.translate import PlainField, translate
+from campaign.loader.messages.values import BUDGET, Boxed, FailedError, Field, TooMuchError, marked
 from campaign.loader.messages.variables import Variables
 
 if TYPE_CHECKING:

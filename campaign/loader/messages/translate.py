@@ -19,8 +19,9 @@ from jinja2 import nodes
 
 from campaign.domain.errors import TemplateError
 from campaign.loader.columns import same_name, shown
-from campaign.loader.messages.functions import FILTERS, MAX_NUMBER, METHODS, TESTS, Function
+from campaign.loader.messages.functions import FILTERS, METHODS, TESTS, Function
 from campaign.loader.messages.result import HALF
+from campaign.loader.messages.values import MAX_NUMBER
 from campaign.loader.messages.variables import Variables
 
 _PARSER: Final = jinja2.Environment(autoescape=False)  # noqa: S701 - it renders nothing
