@@ -29,6 +29,7 @@ from campaign.sender.batches.pool import BatchPool, BatchSettings
 from campaign.sender.batches.wire import Shape, create_body
 from campaign.sender.settings import Clocks, PoolSettings
 from campaign.sender.stop import End, StopReason, StopSignal
+from campaign.simulator.api.routes import Endpoint
 from campaign.simulator.batches.faults import STEP_FAULTS
 from campaign.simulator.passes import PassChange
 from tests.integration.pool_given import QUIET, Rig, passes, rig
@@ -275,6 +276,8 @@ async def test_whoever_comes_after_a_kill_goes_on_where_it_happened(tmp_path: Pa
         is_sent = creates or step is Step.RELEASED
         assert given.processed() == Counter(dict.fromkeys(passes(5), 1) if is_sent else {})
         assert statuses(given, record) == {("delivered" if is_sent else "pending", ""): 5}
+        releases = [request for request in given.simulator.requests() if request.endpoint == Endpoint.SEND_BATCH]
+        assert len(releases) == is_sent, "nobody asks a second time for what was released"
 
 
 async def test_of_a_batch_that_was_cancelled_after_its_time_had_come_nothing_is_sent_again(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from campaign.insights import exit_code_of
 from campaign.sender.api.gateway import HttpGateway
 from campaign.sender.attempt import OnUnknown, Policy
 from campaign.sender.stop import StopReason
+from campaign.simulator.config import Latency
 from campaign.simulator.faults import AMBIGUOUS, Fault
 from campaign.simulator.passes import PassChange
 from tests.integration.pool_given import QUIET, passes, rig
@@ -285,6 +286,18 @@ class TestBaseline:
             assert counts[Status.DELIVERED] + counts[Status.PENDING] == 100
 
 
+async def test_a_stop_gives_back_what_waits_for_a_worker(tmp_path: Path) -> None:
+    async with rig(tmp_path, timeout_seconds=10.0, latency=Latency(low_seconds=0.3, high_seconds=0.3)) as given:
+        record = await given.campaign(*passes(20))
+        sending = given.start(record, concurrency=2)
+        await given.until(lambda: len(given.processed()) >= 1)
+        given.stop.set()
+        assert (await sending).ended is StopReason.INTERRUPTED
+        counts = given.reader.counts(record.id).by_status
+        assert counts[Status.DELIVERED] == len(given.processed())
+        assert counts[Status.DELIVERED] + counts[Status.PENDING] == 20
+
+
 async def test_what_is_still_to_be_read_back_keeps_a_campaign_from_being_finished(tmp_path: Path) -> None:
     async with rig(tmp_path, faults={Fault.CUT_BEFORE: 1.0}) as given:
         record = await given.campaign("a")
@@ -316,6 +329,15 @@ class TestSafeguards:
             counts = given.reader.counts(record.id).by_status
             assert counts[Status.PENDING] == 100 - len(given.processed())
             assert counts[Status.DELIVERED] == len(given.processed())
+
+    async def test_a_429_makes_everyone_wait_for_as_long_as_it_asks(self, tmp_path: Path) -> None:
+        async with rig(tmp_path, faults={Fault.THROTTLE: 1.0}, retry_after="300") as given:
+            record = await given.campaign("a")
+            sending = given.start(record, rate_per_second=10.0)
+            await given.until(lambda: bool(given.log.named("throttled")))
+            given.stop.set()
+            await sending
+            assert (await given.ledger.lease("token", rate_per_second=10.0, want=1)).first_in_seconds > 200
 
     async def test_an_outage_makes_everyone_wait_and_fails_no_row(self, tmp_path: Path) -> None:
         async with rig(tmp_path) as given:

@@ -1,7 +1,7 @@
 """The groups in which settlements are written, in virtual time."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import cast
 
 import pytest
@@ -21,17 +21,18 @@ def settlement(row: int) -> Settlement:
 
 
 class Slow:
-    """A ledger that takes 5 ms for each group. `groups` has when each was begun, and its rows."""
+    """A ledger that takes 5 ms for each group, and refuses the rows in `late`. `groups` has when each was begun, and its rows."""
 
-    def __init__(self, loop: VirtualLoop) -> None:
+    def __init__(self, loop: VirtualLoop, *, late: Container[int] = ()) -> None:
         self._loop = loop
         self._starts = loop.now
+        self._late = late
         self.groups: list[tuple[float, list[int]]] = []
 
     async def settle(self, _: Runner, settlements: Sequence[Settlement]) -> list[Claim]:
         self.groups.append((round(self._loop.now - self._starts, 3), [each.claim.row for each in settlements]))
         await asyncio.sleep(0.005)
-        return []
+        return [each.claim for each in settlements if each.claim.row in self._late]
 
 
 @pytest.mark.parametrize(
@@ -56,3 +57,42 @@ def test_what_comes_alone_is_written_at_once_and_what_comes_in_a_row_together(
         return ledger.groups
 
     assert run(work) == groups
+
+
+def test_what_comes_while_the_last_group_is_written_is_written_too() -> None:
+    async def work(loop: VirtualLoop) -> list[tuple[float, list[int]]]:
+        ledger = Slow(loop)
+        recorder = SettlementBatcher(cast("Ledger", ledger), RUNNER, Silence())
+        writing = asyncio.create_task(recorder.run())
+        await recorder.settle(settlement(0))
+        await asyncio.sleep(0.001)
+        await recorder.settle(settlement(1))
+        recorder.close()
+        await writing
+        return ledger.groups
+
+    assert run(work) == [(0.0, [0]), (0.005, [1])]
+
+
+class Heard(Silence):
+    def __init__(self) -> None:
+        self.rows: list[tuple[str, object]] = []
+
+    def settled(self, settlement: Settlement) -> None:
+        self.rows.append(("settled", settlement.claim.row))
+
+    def event(self, name: str, **details: object) -> None:
+        self.rows.append((name, details["row"]))
+
+
+def test_what_the_ledger_refuses_as_late_does_not_count_as_settled() -> None:
+    async def work(loop: VirtualLoop) -> list[tuple[str, object]]:
+        heard = Heard()
+        recorder = SettlementBatcher(cast("Ledger", Slow(loop, late={1})), RUNNER, heard)
+        for row in range(3):
+            await recorder.settle(settlement(row))
+        recorder.close()
+        await recorder.run()
+        return heard.rows
+
+    assert run(work) == [("late_settlement_ignored", 1), ("settled", 0), ("settled", 2)]
