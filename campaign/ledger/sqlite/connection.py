@@ -74,6 +74,8 @@ def prepare(path: Path) -> None:
     connection = connect(path)
     try:
         with errors_as_sentences(path, opening=True):
+            # The close after a refusal must not merge the log into a file that it may not belong to: the next command would see nothing of it.
+            connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
             if connection.readonly("main"):
                 raise _no_place(path, "it may only be read")
             _migrate(connection, path, mark)
@@ -86,6 +88,7 @@ def prepare(path: Path) -> None:
                 mark = marked(before)
                 check_not_linked(path, before=before)
                 check_nothing_left_behind(path, before=before, mark=mark.latest, latest=_latest(connection))
+            connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0)
     finally:
         connection.close()
 
