@@ -74,7 +74,7 @@ def prepare(path: Path) -> None:
     connection = connect(path)
     try:
         with errors_as_sentences(path, opening=True):
-            # The close after a refusal must not merge the log into a file that it may not belong to: the next command would see nothing of it.
+            # After a refusal the log must not be merged into a file that may not be its own: the next command would see nothing of it.
             connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
             if connection.readonly("main"):
                 raise _no_place(path, "it may only be read")
