@@ -12,6 +12,7 @@ from campaign.domain.failure_guard import TROUBLES_IN_A_ROW
 from campaign.domain.model import Status
 from campaign.domain.verdict import Latest, PassReading
 from campaign.insights import exit_code_of
+from campaign.ledger.port import DesiredState
 from campaign.sender.api.gateway import HttpGateway
 from campaign.sender.attempt import OnUnknown, Policy
 from campaign.sender.stop import StopReason
@@ -286,16 +287,20 @@ class TestBaseline:
             assert counts[Status.DELIVERED] + counts[Status.PENDING] == 100
 
 
-async def test_a_stop_gives_back_what_waits_for_a_worker(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("ended", "left"), [(StopReason.INTERRUPTED, Status.PENDING), (StopReason.CANCELLED, Status.SKIPPED)])
+async def test_a_stop_or_a_cancel_gives_back_what_waits_for_a_worker(tmp_path: Path, ended: StopReason, left: Status) -> None:
     async with rig(tmp_path, timeout_seconds=10.0, latency=Latency(low_seconds=0.3, high_seconds=0.3)) as given:
         record = await given.campaign(*passes(20))
         sending = given.start(record, concurrency=2)
         await given.until(lambda: len(given.processed()) >= 1)
-        given.stop.set()
-        assert (await sending).ended is StopReason.INTERRUPTED
+        if ended is StopReason.CANCELLED:
+            await given.ledger.control(record.id, DesiredState.CANCELLED)
+        else:
+            given.stop.set()
+        assert (await sending).ended is ended
         counts = given.reader.counts(record.id).by_status
         assert counts[Status.DELIVERED] == len(given.processed())
-        assert counts[Status.DELIVERED] + counts[Status.PENDING] == 20
+        assert counts[Status.DELIVERED] + counts[left] == 20
 
 
 async def test_what_is_still_to_be_read_back_keeps_a_campaign_from_being_finished(tmp_path: Path) -> None:

@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from campaign.domain.model import Settlement, Status
+from campaign.domain.verdict import Fault, Reply
 from campaign.ledger.port import CampaignRecord, Ledger, Runner
 from campaign.ledger.sqlite import SqliteLedger, SqliteReader
 from campaign.sender.api.gateway import HttpGateway, Timeouts
 from campaign.sender.pool import Pool
+from campaign.sender.port import InFlight
 from campaign.sender.settings import Clocks, PoolSettings
 from campaign.sender.stop import End, StopReason
 from campaign.simulator.config import Latency, SimulatorConfig
@@ -178,6 +180,21 @@ async def test_suspended_with_rows_in_hand_sends_none_of_them_and_the_next_run_s
         assert set(at.statuses()) <= {Status.DELIVERED, Status.PENDING, Status.UNKNOWN}
         assert (await at.send(rate=100.0)).ended is StopReason.FINISHED
         at.every_pass_once(60)
+
+
+async def test_suspended_before_a_row_in_a_worker_is_written_sends_it_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As while it waits for a connection."""
+    async with bench(tmp_path / "campaign.db", 3) as at:
+        send = HttpGateway.send
+
+        async def send_late(gateway: HttpGateway, pass_id: str, message: str, *, in_flight: InFlight | None = None) -> Reply | Fault:
+            at.clock.suspend(HOUR)
+            return await send(gateway, pass_id, message, in_flight=in_flight)
+
+        monkeypatch.setattr(HttpGateway, "send", send_late)
+        assert (await at.send(rate=20.0)).ended is StopReason.LEASE_LOST
+        assert at.sent() == 0
+        assert at.statuses() == {Status.PENDING: 3}
 
 
 async def test_suspended_while_it_waits_for_answers_settles_them_if_nobody_has_taken_its_rows(tmp_path: Path) -> None:
