@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from campaign.app.batches import check_batch_settings
 from campaign.app.send import Stop, send
 from campaign.app.session import Sender
 from campaign.engine.protocol import order_of
@@ -23,6 +24,8 @@ def sender_of(settings: Settings) -> Iterator[Sender]:
     if settings.engine is Engine.HERE:
         yield send
         return
+    # A cluster takes many seconds to start.
+    check_batch_settings(settings)
     from campaign.engine.cluster import connected  # noqa: PLC0415 - only where it is wanted
 
     with connected(settings) as cluster:
