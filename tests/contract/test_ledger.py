@@ -143,6 +143,8 @@ class TestClaiming:
         await ledger.release(runner, claims)
         (again,) = await ledger.claim(runner, 1)
         assert (again.row, again.attempts) == (1, 0)
+        await ledger.release(runner, claims)
+        assert await ledger.claim(runner, 1) == [], "an old claim releases nothing that is claimed again"
 
     @pytest.mark.parametrize("control", [DesiredState.PAUSED, DesiredState.CANCELLED])
     async def test_nothing_is_claimed_of_a_campaign_that_was_stopped(self, ledger: Ledger, control: DesiredState) -> None:
