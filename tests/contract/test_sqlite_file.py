@@ -100,6 +100,26 @@ async def test_rubbish_on_any_page_is_told_or_does_no_harm(tmp_path: Path) -> No
     assert told > pages * 0.6
 
 
+async def test_a_row_that_only_a_damaged_index_calls_pending_is_never_claimed(tmp_path: Path) -> None:
+    path = tmp_path / "campaign.db"
+    await half_sent(path)
+    with apsw.Connection(str(path)) as connection:
+        connection.execute("PRAGMA writable_schema = ON")
+        index = connection.execute("SELECT * FROM sqlite_schema WHERE name = 'rows_by_status'").fetchone()
+        connection.execute("DELETE FROM sqlite_schema WHERE name = 'rows_by_status'; PRAGMA writable_schema = RESET")
+        connection.execute("UPDATE rows SET status = 'skipped', reason = 'excluded', due_at = NULL WHERE row = 150")
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute("INSERT INTO sqlite_schema VALUES (?, ?, ?, ?, ?); PRAGMA writable_schema = RESET", index)
+    connection.close()
+    async with opened(path) as ledger:
+        runner = await ledger.register_runner(1, quiet_seconds=0)
+        assert [claim.row for claim in await ledger.claim(runner, 10)] == list(range(101, 111))
+        with raises(LedgerError, "ledger_damaged"):
+            await ledger.claim(runner, 90)
+        with read(path) as reader:
+            assert reader.counts(1).by_status[Status.SENDING] == 10
+
+
 @pytest.mark.parametrize("kept", [1, 50, 99, 100, 5000, PAGE_BYTES, 3 * PAGE_BYTES, 0.5, 0.95])
 async def test_a_file_cut_short_is_told_before_anything_is_claimed(tmp_path: Path, kept: float) -> None:
     path = tmp_path / "campaign.db"
@@ -188,7 +208,7 @@ async def test_after_a_checkpoint_a_lost_log_is_noticed_all_the_same(tmp_path: P
         assert reader.counts(1).by_status[Status.DELIVERED] == 100
 
 
-@pytest.mark.parametrize("since", ["a run that ended", "a long log"])
+@pytest.mark.parametrize("since", ["a run that ended", "a long log", "a long log of a killed process"])
 async def test_an_older_file_under_the_log_of_the_newer_one_is_told(tmp_path: Path, since: str) -> None:
     """The log has the newest times, and brings only the pages that it has: the rest would be of the older file."""
     path, wal = tmp_path / "campaign.db", tmp_path / "campaign.db-wal"
@@ -197,10 +217,18 @@ async def test_an_older_file_under_the_log_of_the_newer_one_is_told(tmp_path: Pa
     if since == "a run that ended":
         async with opened(path) as ledger:
             await ledger.register_runner(1, quiet_seconds=0)
-    async with opened(path) as ledger:
-        if since == "a long log":
+    else:
+        async with opened(path) as ledger:
             record = await ledger.create(spec(name="long"))
             await ledger.stage(record.id, [staged(row, message="x" * PAGE_BYTES) for row in range(1, LONGEST_LOG_PAGES + 1)])
+            long = {path: path.read_bytes(), wal: wal.read_bytes()}
+        if since == "a long log of a killed process":
+            # It was killed after the commit, before its log was moved.
+            long[path] = older
+            (tmp_path / "campaign.db.runners" / "mark").unlink()
+        for file, content in long.items():
+            file.write_bytes(content)
+    async with opened(path) as ledger:
         await ledger.register_runner(1, quiet_seconds=0)
         # As a kill leaves them.
         files = {path: path.read_bytes(), wal: wal.read_bytes()}

@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,8 @@ from campaign.ledger.clock import LEASE_SECONDS, Clock, SystemClock
 from campaign.ledger.machine import adapters, created_ns, machine_id, username
 from campaign.ledger.port import DesiredState
 from campaign.ledger.process_lock import ProcessLock, held_by_any, is_owner_dead
-from campaign.ledger.sqlite.connection import SQL, SqliteClock, connect, errors_as_sentences, prepare
-from campaign.ledger.sqlite.integrity import runners_folder
+from campaign.ledger.sqlite.connection import SQL, SqliteClock, connect, errors_as_sentences, move_log, prepare
+from campaign.ledger.sqlite.integrity import RollbackGuard, runners_folder
 from campaign.ledger.sqlite.writer import Writer
 
 
@@ -46,7 +47,8 @@ class Store:
                 connection.execute("COMMIT")
                 if placed:
                     # Written to the file itself: if the file is moved without its log, an identity in the log would be lost.
-                    connection.pragma("wal_checkpoint")
+                    with closing(RollbackGuard(path)) as guard, suppress(apsw.BusyError):
+                        move_log(connection, guard)
         except BaseException:
             connection.close()
             raise

@@ -53,6 +53,9 @@ def _of_zone(db: apsw.Connection, own: dict[str, Any], limit: int, terms: ClaimF
     for reason, numbers in left_out.items():
         db.execute(SQL["leave_out"], own | {"reason": reason, "rows": as_json(numbers)})
     db.execute(SQL["claim"], own | {"rows": as_json([claim.row for claim in claims])})
+    if db.changes() != len(claims):
+        # A row that was not claimed must not be sent, and would be found again and again.
+        raise apsw.CorruptError("an index lists rows as pending that are not")
     return claims
 
 

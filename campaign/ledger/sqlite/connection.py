@@ -57,6 +57,8 @@ def connect(path: Path, *, read_only: bool = False) -> apsw.Connection:
         # Any commit invalidates a reader's cache, and a reader reads most pages once.
         cache_kib = 4_000 if read_only else 32_000
         connection.execute(f"PRAGMA cache_size = -{cache_kib}; PRAGMA temp_store = FILE; PRAGMA mmap_size = 0")
+        # Only `move_log` moves the log, as it records that.
+        connection.pragma("wal_autocheckpoint", 0)
         connection.execute("PRAGMA query_only = ON" if read_only else "PRAGMA synchronous = FULL; PRAGMA secure_delete = ON")
     return connection
 
@@ -74,7 +76,7 @@ def prepare(path: Path) -> None:
     connection = connect(path)
     try:
         with errors_as_sentences(path, opening=True):
-            # After a refusal the log must not be merged into a file that may not be its own: the next command would see nothing of it.
+            # The close must not merge the log into a file that may not be its own: the next command would see nothing of it.
             connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
             if connection.readonly("main"):
                 raise _no_place(path, "it may only be read")
@@ -88,7 +90,6 @@ def prepare(path: Path) -> None:
                 mark = marked(before)
                 check_not_linked(path, before=before)
                 check_nothing_left_behind(path, before=before, mark=mark.latest, latest=_latest(connection))
-            connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0)
     finally:
         connection.close()
 
@@ -100,6 +101,14 @@ def _check_file(path: Path, *, mark: Mark, latest: float) -> None:
             guard.note(latest, in_file=True)
     elif mark.in_file and (in_file := latest_in_file(path)) is not None:
         check_not_behind(path, mark=mark.in_file, latest=in_file)
+
+
+def move_log(connection: apsw.Connection, guard: RollbackGuard, *, mode: int = apsw.SQLITE_CHECKPOINT_PASSIVE) -> None:
+    """Move the ledger's log to the file itself, as far as its readers allow, and record it if all of it was moved."""
+    latest = _latest(connection)
+    pages, moved = connection.wal_checkpoint(mode=mode)
+    if moved == pages:
+        guard.note(latest, in_file=True)
 
 
 def _latest(connection: apsw.Connection) -> float:

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing, suppress
 from dataclasses import replace
 from typing import Any, Final
 
@@ -19,7 +20,8 @@ from campaign.ledger.records import CorrectedRow
 from campaign.ledger.sqlite.base import exhaust, leave_out_if_cancelled, lock_dir, rows
 from campaign.ledger.sqlite.batches import Batches
 from campaign.ledger.sqlite.claims import claim_rows, settle_rows
-from campaign.ledger.sqlite.connection import SQL, connect, errors_as_sentences
+from campaign.ledger.sqlite.connection import SQL, connect, errors_as_sentences, move_log
+from campaign.ledger.sqlite.integrity import RollbackGuard
 from campaign.ledger.sqlite.staging import Staging
 from campaign.ledger.sqlite.verification import Verification
 from campaign.ledger.values import as_json, filters
@@ -227,8 +229,8 @@ class SqliteLedger(Staging, Batches, Verification):
         """Empty the log, which still holds the removed rows. The file itself does not (secure_delete)."""
         connection = connect(self._path)
         try:
-            with errors_as_sentences(self._path):
-                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            with errors_as_sentences(self._path), closing(RollbackGuard(self._path)) as guard, suppress(apsw.BusyError):
+                move_log(connection, guard, mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
         finally:
             connection.close()
 

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 import apsw
 
 from campaign.domain.errors import LedgerError
-from campaign.ledger.sqlite.connection import SqliteClock, errors_as_sentences, in_words
+from campaign.ledger.sqlite.connection import SqliteClock, errors_as_sentences, in_words, move_log
 from campaign.ledger.sqlite.integrity import RollbackGuard
 
 T = TypeVar("T")
@@ -101,7 +101,7 @@ class Writer:
                     # Who opened the ledger without a file that was removed since the first look may not see this commit.
                     self._witness.check_in_place()
                     self._witness.note(latest)
-                    self._empty_log(latest)
+                    self._move_log()
         except BaseException as error:  # noqa: BLE001 - a thread has no caller: those who wait get the error
             with suppress(apsw.Error):
                 self._connection.execute("ROLLBACK")
@@ -112,14 +112,11 @@ class Writer:
         self._log_pages = pages
         return apsw.SQLITE_OK
 
-    def _empty_log(self, latest: float) -> None:
-        """Move a long log to the file itself, as SQLite would by itself without saying whether all of it was moved."""
+    def _move_log(self) -> None:
         if self._log_pages >= LONGEST_LOG_PAGES:
             # It is tried again after the next commit.
             with suppress(apsw.Error):
-                pages, moved = self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
-                if moved == pages:
-                    self._witness.note(latest, in_file=True)
+                move_log(self._connection, self._witness)
 
     def _one(self, work: type_of_work) -> tuple[Any, BaseException | None]:
         self._connection.execute("SAVEPOINT one")
