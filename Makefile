@@ -33,6 +33,8 @@ PYTEST = $(BIN)/python -m pytest -p tests.progress --durations=10
 
 # Five processes for two processors, eight at most: more than half of its time a test waits for a clock or for another process.
 TOGETHER = -n $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n > 2 ? 8 : (5 * n + 1) / 2)))
+# Fewer where browsers and pip work beside them: they need a processor of their own.
+FEWER = -n $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n > 4 ? 8 : 2 * n - 1)))
 
 # The files that have such tests: to import all others would take longer.
 files = $(shell grep -rlE 'mark\.($(subst $() or $(),|,$(1)))\b|\b($(subst $() or $(),|,$(1)))_after\b' tests --include='test_*.py')
@@ -47,7 +49,7 @@ test-all: programs test test-more ## all that CI runs; as root on Debian or Ubun
 
 test-more: $(DEV)
 	@echo 'What needs more than Python, or takes longer'
-	HYPOTHESIS_PROFILE=thorough $(PYTEST) $(TOGETHER) --dist worksteal -m '(fuzz or $(MORE)) and not alone' tests/browser tests/integration/gateway $(call files,fuzz or $(MORE))
+	HYPOTHESIS_PROFILE=thorough $(PYTEST) $(FEWER) --dist worksteal -m '(fuzz or $(MORE)) and not alone' tests/browser tests/integration/gateway $(call files,fuzz or $(MORE))
 	$(PYTEST) -m 'alone and ($(MORE))' $(call files,alone)
 
 programs:
