@@ -33,6 +33,12 @@ BATCH_CANCELLED: Final = "batch_cancelled"
 BATCH_DOUBTS: Final = frozenset({NO_REPORT, NOT_REPORTED, BATCH_FAILED, BATCH_CANCELLED})
 """Why a row of a batch is in doubt. No page of the vendor says that a batch sets `latestMessage`, so an absent text proves nothing."""
 
+WAS_SENDING: Final = "was_sending"
+"""The reason of a row that a results file calls `sending`: another ledger, or a batch that it left at the vendor, may still send it."""
+
+STAYS_IN_DOUBT: Final = BATCH_DOUBTS | {WAS_SENDING}
+"""The reasons of rows that stay in doubt until a reading shows their message, or a person decides."""
+
 DELIVERED_VALUE: Final = "delivered"
 """The only `meta.notifications.status` that says the message was handed to the wallet's push service."""
 
@@ -359,7 +365,7 @@ def after_reading(conclusion: Resolution, *, reason: str, tries: int, max_attemp
 
     A row whose tries all provably did not arrive fails after the last. A row that was refused as forbidden, no matter by whom, and did not
     arrive, fails at once: the refusal concerns this row. A row that was refused for its content fails at the second refusal, as a gateway
-    may refuse for a moment. A row of a batch stays in doubt unless the reading shows its message.
+    may refuse for a moment. A row with a reason of `STAYS_IN_DOUBT` does so unless its message is shown.
 
     Args:
         conclusion: what the reading proves.
@@ -367,7 +373,7 @@ def after_reading(conclusion: Resolution, *, reason: str, tries: int, max_attemp
         tries: attempts that count against the row so far.
         max_attempts: how many it may have.
     """
-    if reason in BATCH_DOUBTS and conclusion.status is not Status.ACCEPTED:
+    if reason in STAYS_IN_DOUBT and conclusion.status is not Status.ACCEPTED:
         return Resolution(status=Status.UNKNOWN, reason=reason)
     own = reason == FORBIDDEN or (reason in REFUSALS and tries > 1)
     if conclusion.status is Status.PENDING and (own or tries >= max_attempts):

@@ -19,6 +19,7 @@ from campaign.domain.lists.sheet import NO_LINES, SheetLines
 from campaign.domain.model import RESULT_COLUMNS, UNSENT, Invalid, Outcome, Skip, StagedBatch, StagedRow, Status
 from campaign.domain.schedule import known_zones
 from campaign.domain.text.formula_escape import strip_unseen, unescape_formula
+from campaign.domain.verdict import WAS_SENDING
 from campaign.loader.columns import Layout, check_pass_id, ids_of, pass_key, shown
 from campaign.loader.formats.frames import TEXT, rows_of
 from campaign.loader.messages import Messages, Rendered, as_it_was, cells_in
@@ -205,7 +206,6 @@ def _joined(*parts: pa.Array | str) -> pa.Array:
 
 
 UNREADABLE_STATUS: Final = "unreadable_status"
-LOST: Final = "lost"
 
 _STATUSES: Final = {status.value: status for status in Status}
 _TRACES: Final = ("reason", "notification_status", "notification_message", "http_status", "error", "sent_at", "settled_at", "latency_ms")
@@ -220,14 +220,14 @@ def read_outcome(delivery: Mapping[str, str]) -> Outcome:
     """The outcome that a row's `delivery_` cells describe, without details that can't be read.
 
     A row without a status and without a trace of an attempt is pending, because a person added it. `sending` becomes `unknown`, because
-    the run ended before it knew the outcome. A status that can't be read becomes `unknown` too.
+    another ledger, or a batch, may still send it. A status that can't be read becomes `unknown` too.
     """
     status = _status(delivery)
     if status is Status.PENDING:
         return UNSENT
     return Outcome(
         status=Status.UNKNOWN if status in {None, Status.SENDING} else status or Status.UNKNOWN,
-        reason=UNREADABLE_STATUS if status is None else LOST if status is Status.SENDING else _text(delivery, "reason"),
+        reason=UNREADABLE_STATUS if status is None else WAS_SENDING if status is Status.SENDING else _text(delivery, "reason"),
         notification_status=_text(delivery, "notification_status"),
         notification_message=_text(delivery, "notification_message"),
         http_status=_http_status(_text(delivery, "http_status")),

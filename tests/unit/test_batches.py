@@ -25,7 +25,7 @@ from campaign.domain.batches import (
 )
 from campaign.domain.failure_guard import PATIENCE_SECONDS
 from campaign.domain.model import Claim, Status
-from campaign.domain.verdict import BATCH_DOUBTS, EARLIER_ATTEMPT, Resolution, after_reading
+from campaign.domain.verdict import BATCH_DOUBTS, EARLIER_ATTEMPT, WAS_SENDING, Resolution, after_reading
 
 CLAIM = Claim(campaign=1, row=2, fence=3, pass_id="p", message="Hi", attempts=4, tries=1)
 
@@ -123,13 +123,17 @@ class TestSettlement:
         assert refused(CLAIM, "no", http_status=422, now=1.0).outcome.status is Status.FAILED
 
 
-@pytest.mark.parametrize("reason", sorted(BATCH_DOUBTS))
+@pytest.mark.parametrize("reason", sorted(BATCH_DOUBTS | {WAS_SENDING}))
 @pytest.mark.parametrize("status", [Status.PENDING, Status.FAILED, Status.UNKNOWN])
 def test_reading_a_pass_never_shows_that_a_batch_did_not_reach_it(reason: str, status: Status) -> None:
     found = after_reading(Resolution(status=status, reason="x"), reason=reason, tries=1, max_attempts=5)
     assert found == Resolution(status=Status.UNKNOWN, reason=reason)
     seen = Resolution(status=Status.ACCEPTED)
     assert after_reading(seen, reason=reason, tries=1, max_attempts=5) == seen
+
+
+@pytest.mark.parametrize("reason", sorted(BATCH_DOUBTS))
+def test_a_row_of_a_batch_in_doubt_says_why(reason: str) -> None:
     assert in_doubt(CLAIM, reason, sent_at=1.0, now=2.0).outcome.error
 
 

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from campaign.domain.model import RESULT_COLUMNS, UNSENT, Outcome, Status
-from campaign.loader.stage import LOST, UNREADABLE_STATUS, read_outcome
+from campaign.domain.verdict import WAS_SENDING
+from campaign.loader.stage import UNREADABLE_STATUS, read_outcome
 
 BLANK = dict.fromkeys(RESULT_COLUMNS, "")
 KEPT = [status for status in Status if status not in {Status.PENDING, Status.SENDING}]
@@ -22,7 +23,7 @@ def test_a_status_is_kept_in_any_spelling_that_leaves_no_doubt(status: Status, s
 
 
 def test_what_was_being_sent_may_have_arrived() -> None:
-    assert read(status="sending") == Outcome(status=Status.UNKNOWN, reason=LOST)
+    assert read(status="sending") == Outcome(status=Status.UNKNOWN, reason=WAS_SENDING)
 
 
 @pytest.mark.parametrize("word", ["delivred", "ok", "?", "#N/A", "'pending", "pending?", "0", "geliefert", "pending,delivered", "TRUE"])

@@ -52,6 +52,7 @@ _WORDS: Final[dict[str, str]] = {
     "bad_reply": "the answer was not whole",
     "unreadable_reply": "the answer could not be understood",
     "unreadable_status": "the results file does not say clearly what became of the row",
+    "was_sending": "it was being sent when the results file was written, and may still be",
     "lost": "the program was stopped before the answer was recorded",
     "earlier_attempt": "an earlier attempt may have arrived; the last one did not",
     # Outcomes of batches
