@@ -82,6 +82,7 @@ async def retry(
                 work.reader,
                 given,
                 stop=stop.gently,
+                quiet_seconds=settings.quiet_period,
                 ledger_name=settings.ledger_to_name,
                 begin=lambda spec: replace(
                     spec, settings=spec.settings | remembered(settings, now=utc_now(), own_zones=own_zones) | agreed

@@ -94,6 +94,7 @@ async def _staged(source: ListSource, settings: Settings, ui: UserInterface) -> 
                 work.reader,
                 given,
                 stop=stop.gently,
+                quiet_seconds=settings.quiet_period,
                 ledger_name=settings.ledger_to_name,
                 exclusions=exclusions,
                 begin=lambda spec: replace(

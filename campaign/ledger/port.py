@@ -84,8 +84,13 @@ class Staging(Protocol):
     async def stage(self, campaign: int, rows: Sequence[StagedRow]) -> None:
         """Add rows to a campaign that is being staged."""
 
-    async def finish_staging(self, campaign: int, *, content_sha256: str, duplicates_marked: bool = False) -> None:
-        """Make the campaign sendable. Marks duplicates, unless they were staged as such: the first row of a pass wins."""
+    async def finish_staging(
+        self, campaign: int, *, content_sha256: str, duplicates_marked: bool = False, quiet_seconds: float = 0.0
+    ) -> None:
+        """Make the campaign sendable. Marks duplicates, unless they were staged as such: the first row of a pass wins.
+
+        Rows that were staged as `unknown` are not read back until `quiet_seconds` from now.
+        """
 
     async def discard(self, campaign: int) -> None:
         """Delete a campaign whose staging did not end.

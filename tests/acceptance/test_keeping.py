@@ -149,6 +149,9 @@ class TestGoingOnElsewhere:
         there = {"CAMPAIGN_LEDGER": str(desk.folder / "other.db")}
         seen = desk.json("run", "list.results.csv", code=3, **there)["by_status"]
         assert (seen["delivered"], seen["failed"], seen["unknown"], seen["pending"], seen["skipped"]) == (7, 1, 3, 0, 1)
+        db = apsw.Connection(there["CAMPAIGN_LEDGER"])
+        assert all(until > 0 for (until,) in db.execute("SELECT quiet_until FROM rows WHERE status = 'unknown'"))
+        db.close()
         seen = desk.json("verify", "list", code=3, **there)["by_status"]
         assert (seen["accepted"], seen["unknown"]) == (3, 0)
         desk.run("retry", "list", code=0, **there)

@@ -28,11 +28,11 @@ def staged(row: int, pass_id: str | None = None, *, status: Status = Status.PEND
     )
 
 
-async def campaign_of(ledger: Ledger, *rows: StagedRow, name: str = "promo") -> CampaignRecord:
+async def campaign_of(ledger: Ledger, *rows: StagedRow, name: str = "promo", quiet_seconds: float = 0.0) -> CampaignRecord:
     """A campaign with these rows, ready to be sent."""
     record = await ledger.create(spec(name))
     await ledger.stage(record.id, rows)
-    await ledger.finish_staging(record.id, content_sha256="c")
+    await ledger.finish_staging(record.id, content_sha256="c", quiet_seconds=quiet_seconds)
     return record
 
 

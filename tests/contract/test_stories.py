@@ -174,6 +174,14 @@ async def test_a_person_who_asks_at_once_still_waits_for_the_quiet_period(ledger
     assert len(await ledger.claim_unverified(record.id, 1)) == 1
 
 
+async def test_what_a_results_file_leaves_in_doubt_waits_for_the_quiet_period_too(ledger: Ledger, clock: HandClock) -> None:
+    record = await campaign_of(ledger, staged(1, status=Status.UNKNOWN), quiet_seconds=10)
+    assert await ledger.reschedule_verification(record.id) == 1
+    assert await ledger.claim_unverified(record.id, 1) == []
+    clock.advance(10)
+    assert len(await ledger.claim_unverified(record.id, 1)) == 1
+
+
 async def test_the_dead_are_given_their_own_quiet_period(backend: Backend, ledger: Ledger, clock: HandClock) -> None:
     record = await campaign_of(ledger, staged(1))
     other = backend.ledger()

@@ -35,7 +35,7 @@ class Desk:
         if file == "list.csv":
             path.write_text("pass_id\n" + "".join(f"p{row}\n" for row in range(rows)), encoding="utf-8")
         with opened(str(path), GivenSettings.read(message=message)) as given:
-            return await stage(self.ledger, self.reader, given, stop=asyncio.Event(), begin=begin, tell=self._tell)
+            return await stage(self.ledger, self.reader, given, stop=asyncio.Event(), quiet_seconds=0, begin=begin, tell=self._tell)
 
     def _tell(self, _event: str, sentence: str, /, **_details: object) -> None:
         self.told.append(sentence)

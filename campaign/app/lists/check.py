@@ -153,7 +153,8 @@ async def check(
         reader = SqliteReader(path)
         try:
             exclusions = Exclusions(settings.exclude, given.spec.id_column)
-            staged = await stage(ledger, reader, _watched(given, progress), stop=stop.gently, exclusions=exclusions)
+            watched = _watched(given, progress)
+            staged = await stage(ledger, reader, watched, stop=stop.gently, quiet_seconds=settings.quiet_period, exclusions=exclusions)
             campaign = staged.record.id
             if settings.via is Via.BATCH:
                 check_texts(staged.record, reader)

@@ -43,6 +43,7 @@ async def stage(
     given: CheckedList,
     *,
     stop: asyncio.Event,
+    quiet_seconds: float,
     ledger_name: str = "",
     exclusions: Exclusions | None = None,
     begin: Callable[[CampaignSpec], CampaignSpec] = lambda spec: spec,
@@ -52,7 +53,7 @@ async def stage(
 
     `ledger_name` is the value of `--ledger` in a hint; empty if it needs none. `exclusions` also apply to a campaign that was found. If
     nothing of a campaign was ever sent, another list or message of its name replaces it. `tell` reports that, a guess at a new list's
-    encoding, and near ids. `begin` makes the spec of a new campaign.
+    encoding, and near ids. `begin` makes the spec of a new campaign. Rows in doubt are not read back until `quiet_seconds` after the staging.
 
     Raises:
         OtherContentError: a campaign of this name has another list or message.
@@ -71,7 +72,7 @@ async def stage(
                 continue
             if given.table.head.guessed:
                 tell("encoding_guessed", f"“{given.table.name}” is read as {given.table.head.description}.")
-            staged = await _fill(ledger, reader, record, given, stop=stop, exclusions=exclusions)
+            staged = await _fill(ledger, reader, record, given, stop=stop, quiet_seconds=quiet_seconds, exclusions=exclusions)
             warn(staged.concerns, staged.record, tell)
             return staged
         if record.control is not DesiredState.STAGING:
@@ -148,6 +149,7 @@ async def _fill(
     given: CheckedList,
     *,
     stop: asyncio.Event,
+    quiet_seconds: float,
     exclusions: Exclusions | None,
 ) -> Staged:
     # An excluded row counts as excluded even if it is a duplicate. Only the ledger knows both, so with exclusions it marks the duplicates.
@@ -159,7 +161,8 @@ async def _fill(
             _check_not_stopped(stop)
             await exclude(ledger, record, exclusions, finder)
             near = await asyncio.to_thread(finder.found)
-        await ledger.finish_staging(record.id, content_sha256=stager.content_sha256, duplicates_marked=stager.repeated is not None)
+        marked = stager.repeated is not None
+        await ledger.finish_staging(record.id, content_sha256=stager.content_sha256, duplicates_marked=marked, quiet_seconds=quiet_seconds)
     except BaseException:
         await asyncio.shield(ledger.discard(record.id))
         raise

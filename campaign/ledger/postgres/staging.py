@@ -46,7 +46,9 @@ class Staging(Store):
 
         await self._line.do(work, seconds=LONG_SECONDS)
 
-    async def finish_staging(self, campaign: int, *, content_sha256: str, duplicates_marked: bool = False) -> None:
+    async def finish_staging(
+        self, campaign: int, *, content_sha256: str, duplicates_marked: bool = False, quiet_seconds: float = 0.0
+    ) -> None:
         def work(db: Session) -> int:
             db.all("lock_campaign", campaign=campaign)
             stager = db.one("stager_of", campaign=campaign)
@@ -57,6 +59,7 @@ class Staging(Store):
             db.all("apply_exclusions", campaign=campaign)
             if not duplicates_marked:
                 db.all("mark_duplicates", campaign=campaign)
+            db.all("keep_quiet", campaign=campaign, quiet=quiet_seconds)
             if db.one("finish_staging", campaign=campaign, content_sha256=content_sha256, stager=stager) is None:
                 raise ledger_errors.staged_by_another()
             return int(stager)

@@ -110,6 +110,10 @@ FROM (
 ) AS d
 WHERE r.campaign = %(campaign)s AND r.row = d.row AND r.status || '' = 'pending' AND d.place > 1 AND d.status = 'pending';
 
+-- name: keep_quiet
+-- Rows of a results file: another ledger, or its batch, may have sent them a moment ago.
+UPDATE campaign.rows SET quiet_until = campaign.ledger_now() + %(quiet)s WHERE campaign = %(campaign)s AND status = 'unknown';
+
 -- name: finish_staging
 UPDATE campaign.campaigns
 SET control = 'go', stager = NULL, content_sha256 = %(content_sha256)s,

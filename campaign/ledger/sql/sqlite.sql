@@ -37,6 +37,10 @@ WHERE campaign = :campaign AND status = 'pending' AND row IN (
     ) WHERE place > 1 AND status = 'pending'
 );
 
+-- name: keep_quiet
+-- Rows of a results file: another ledger, or its batch, may have sent them a moment ago.
+UPDATE rows SET quiet_until = :now + :quiet WHERE campaign = :campaign AND status = 'unknown';
+
 -- name: finish_staging
 UPDATE campaigns
 SET control = 'go', stager = NULL, content_sha256 = :content_sha256, rows = (SELECT count(*) FROM rows WHERE campaign = :campaign),

@@ -53,7 +53,9 @@ class Staging(Store):
 
         await self._writer.do(work)
 
-    async def finish_staging(self, campaign: int, *, content_sha256: str, duplicates_marked: bool = False) -> None:
+    async def finish_staging(
+        self, campaign: int, *, content_sha256: str, duplicates_marked: bool = False, quiet_seconds: float = 0.0
+    ) -> None:
         def work(db: apsw.Connection) -> int:
             stager = db.execute("SELECT stager FROM campaigns WHERE id = ?", (campaign,)).get
             values = {"campaign": campaign, "content_sha256": content_sha256, "stager": stager}
@@ -61,6 +63,7 @@ class Staging(Store):
                 db.execute(SQL["apply_exclusions"], {"campaign": campaign}).fetchall()
                 if not duplicates_marked:
                     db.execute(SQL["mark_duplicates"], {"campaign": campaign})
+                db.execute(SQL["keep_quiet"], {"campaign": campaign, "now": self._clock.now(), "quiet": quiet_seconds})
                 if stager not in self._locks or db.execute(SQL["finish_staging"], values).fetchone() is None:
                     raise ledger_errors.staged_by_another()
             return int(stager)
