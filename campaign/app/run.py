@@ -11,7 +11,7 @@ from campaign.app.campaigns import check_here
 from campaign.app.lists.list_source import CheckedList, ListSource, find_list, opened
 from campaign.app.lists.stage import LOOK_SECONDS, Staged, check_rest, stage
 from campaign.app.open_ledger import find, find_whole, open_ledger, open_reader
-from campaign.app.results.ledger_checks import check_known, check_same_ledger, warn_of_same_content
+from campaign.app.results.ledger_checks import check_known, check_same_api, check_same_ledger, other_token, warn_of_same_content
 from campaign.app.results.results_path import check_writable
 from campaign.app.send import Stop, check_access, send, verify
 from campaign.app.session import Finished, Session, UserInterface, session
@@ -180,6 +180,9 @@ async def read_back(name: str, settings: Settings, ui: UserInterface) -> Finishe
     async with session(settings, ui, stop) as work:
         record = find_whole(work.reader, name)
         check_here(record)
+        check_same_api(record, settings)
+        if sentence := other_token(record, settings):
+            work.warn("other_token", sentence, count=1, example=record.spec.name, in_summary=True)
         results = await asyncio.to_thread(results_of, record, settings)
         with ui.watch(name, await work.counts(record)) as observer:
             kept = settings.over(kept_of(record.spec.settings))

@@ -52,7 +52,7 @@ class CampaignSpec:
 class CampaignRecord:
     """A campaign in the ledger. Times are Unix seconds, 0 where there is none.
 
-    `account` is the fingerprint of the API and the token that it was last sent with; empty if it never was.
+    `account` is the fingerprint of the API and the token that it was last sent with, `api` the address of the API; empty if it never was.
     """
 
     id: int
@@ -68,6 +68,7 @@ class CampaignRecord:
     exported_at: float = 0.0
     exported_to: str = ""
     account: str = ""
+    api: str = ""
 
 
 class RowMessage(NamedTuple):

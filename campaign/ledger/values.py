@@ -124,7 +124,7 @@ def spec_values(spec: CampaignSpec) -> dict[str, Any]:
 
 def record(values: tuple[Any, ...]) -> CampaignRecord:
     campaign, name, list_name, list_sha256, message_sha256, content_sha256, columns, id_column, settings, control, *rest = values
-    _stager, rows, created_at, started_at, finished_at, ended, *_, forgotten_at, exported_at, exported_to, account = rest
+    _stager, rows, created_at, started_at, finished_at, ended, *_, forgotten_at, exported_at, exported_to, account, api = rest
     kept = json.loads(settings)
     return CampaignRecord(
         id=campaign,
@@ -151,6 +151,7 @@ def record(values: tuple[Any, ...]) -> CampaignRecord:
         exported_at=exported_at,
         exported_to=exported_to,
         account=account,
+        api=api,
     )
 
 

@@ -74,6 +74,16 @@ def test_verifying_against_somebody_else_concludes_nothing(desk: Desk) -> None:
     assert {len(texts) for texts in desk.sent().values()} == {1}
 
 
+def test_verifying_against_another_api_or_with_another_token_is_refused_or_said(desk: Desk) -> None:
+    desk.simulator.set_faults(faults={"cut_after": 1.0})
+    desk.json("run", str(desk.make_list(3)), *MESSAGE, "--on-unknown", "hold", code=3)
+    desk.simulator.set_faults(faults={})
+    assert "https://api.example.com" in desk.run("verify", "list", code=2, PASSENTRY_API_URL="https://api.example.com").stderr
+    said = desk.json("verify", "list", PASSENTRY_API_KEY="another-token")
+    assert [one["kind"] for one in said["warnings"]] == ["other_token"]
+    assert said["by_status"]["accepted"] == 3
+
+
 def test_a_storm_of_429_is_waited_out_and_no_row_fails(desk: Desk) -> None:
     desk.simulator.set_faults(faults={"throttle": 0.3}, retry_after="0.2")
     seen = desk.json("run", str(desk.make_list(30)), *MESSAGE)

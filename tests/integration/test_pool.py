@@ -10,7 +10,7 @@ import pytest
 
 from campaign.domain.failure_guard import TROUBLES_IN_A_ROW
 from campaign.domain.model import Status
-from campaign.domain.verdict import Latest, PassReading
+from campaign.domain.verdict import Latest, PassReading, Signature
 from campaign.insights import exit_code_of
 from campaign.ledger.port import DesiredState
 from campaign.sender.api.gateway import HttpGateway
@@ -184,6 +184,15 @@ class MixingUp(HttpGateway):
         return await super().read("c" if pass_id == "b" else pass_id)
 
 
+class OfAnotherOrganisation(HttpGateway):
+    """The way with a token that knows none of the first passes, and has other passes by the names of the others."""
+
+    async def read(self, pass_id: str) -> PassReading:
+        if pass_id in passes(4):
+            return PassReading(latest=Latest.UNREADABLE, http_status=404, signature=Signature(documented=True))
+        return replace(await super().read(pass_id), latest=Latest.NULL, text="")
+
+
 class Escaping(HttpGateway):
     """The way to an API that shows texts as a web page would hold them."""
 
@@ -222,6 +231,20 @@ class TestTextsShownOtherwise:
             given.simulator.configure(faults={Fault.CUT_BEFORE: 1.0})
             await given.send(record, baseline=True)
             assert given.statuses(record)["b"] == ("unknown", "other_message")
+
+    async def test_where_no_pass_that_was_sent_to_is_known_a_null_proves_nothing(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("campaign.sender.readback.verify.AGAIN_SECONDS", 0.01)
+        monkeypatch.setattr("campaign.sender.readback.verify.MOST_READS", 2)
+        async with rig(tmp_path) as given:
+            record = await given.campaign(*passes(8))
+            await given.send(record, limit=4)
+            given.simulator.configure(faults={Fault.CUT_AFTER: 1.0})
+            given.gateway = OfAnotherOrganisation
+            await given.send(record)
+            assert {given.statuses(record)[one] for one in passes(8)[4:]} == {("unknown", "unreadable")}
+            assert given.processed() == dict.fromkeys(passes(8), 1)
 
 
 class TestBaseline:

@@ -30,8 +30,10 @@ from campaign.domain.lists.locations import Location
 from campaign.domain.text.lines import rows as rows_in_words
 from campaign.domain.text.sanitize import sanitize_for_terminal
 from campaign.insights import iso
+from campaign.ledger.ledger_errors import other_api
 from campaign.ledger.port import CampaignRecord
 from campaign.ledger.values import MAY_HAVE_ARRIVED
+from campaign.sender.api.api_url import ApiUrl
 from campaign.settings import Settings
 
 
@@ -161,6 +163,16 @@ async def check_same_ledger(
             difference=displaced.difference.value,
         )
     await work.ledger.move_here()
+
+
+def check_same_api(record: CampaignRecord, settings: Settings) -> None:
+    """Check that passes are read where the campaign was sent: another API, such as a simulator, shows none of its messages.
+
+    Raises:
+        UsageError: the settings name another one.
+    """
+    if record.api not in {"", api := ApiUrl.of(settings.api_url).place}:
+        raise other_api(record.api, api)
 
 
 def other_token(record: CampaignRecord, settings: Settings) -> str:

@@ -77,13 +77,13 @@ SELECT coalesce(max(greatest(started_at, ended_at, least(lease_until, campaign.l
 -- name: campaign_by_name
 SELECT c.*, coalesce((SELECT at FROM campaign.forgotten WHERE campaign = c.id), 0),
        coalesce((SELECT at FROM campaign.exported WHERE campaign = c.id), 0),
-       coalesce((SELECT file FROM campaign.exported WHERE campaign = c.id), ''), c.account
+       coalesce((SELECT file FROM campaign.exported WHERE campaign = c.id), ''), c.account, c.api
 FROM campaign.campaigns AS c WHERE c.name = %(name)s;
 
 -- name: campaigns
 SELECT c.*, coalesce((SELECT at FROM campaign.forgotten WHERE campaign = c.id), 0),
        coalesce((SELECT at FROM campaign.exported WHERE campaign = c.id), 0),
-       coalesce((SELECT file FROM campaign.exported WHERE campaign = c.id), ''), c.account
+       coalesce((SELECT file FROM campaign.exported WHERE campaign = c.id), ''), c.account, c.api
 FROM campaign.campaigns AS c ORDER BY c.id DESC;
 
 -- name: create_campaign

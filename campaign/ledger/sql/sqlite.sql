@@ -2,12 +2,12 @@
 
 -- name: campaign_by_name
 SELECT c.*, coalesce((SELECT at FROM forgotten WHERE campaign = c.id), 0), coalesce((SELECT at FROM exported WHERE campaign = c.id), 0),
-       coalesce((SELECT file FROM exported WHERE campaign = c.id), ''), c.account
+       coalesce((SELECT file FROM exported WHERE campaign = c.id), ''), c.account, c.api
 FROM campaigns AS c WHERE c.name = :name;
 
 -- name: campaigns
 SELECT c.*, coalesce((SELECT at FROM forgotten WHERE campaign = c.id), 0), coalesce((SELECT at FROM exported WHERE campaign = c.id), 0),
-       coalesce((SELECT file FROM exported WHERE campaign = c.id), ''), c.account
+       coalesce((SELECT file FROM exported WHERE campaign = c.id), ''), c.account, c.api
 FROM campaigns AS c ORDER BY c.id DESC;
 
 -- name: create_campaign

@@ -141,9 +141,13 @@ class Verifier:
         async with self._looking:
             after = await self._best(await self._ledger.reference_passes_after(doubt))
             now = asyncio.get_running_loop().time()
-            if after is not Shows.UNSEEN or now < self._shown_at + SHOWN_SECONDS:
-                return self._shown if after is Shows.UNSEEN else after
+            later_tell_nothing = after in {Shows.UNSEEN, Shows.GONE}
+            if not later_tell_nothing or now < self._shown_at + SHOWN_SECONDS:
+                return self._shown if later_tell_nothing else after
             shown = await self._best(await self._ledger.reference_passes(doubt.claim.campaign))
+            if shown is Shows.GONE:
+                # Another API, and the token of another organisation, know none of the passes.
+                return None
             if shown in {None, Shows.UNSEEN}:
                 return shown
             if shown not in {Shows.TEXTS, self._shown}:
@@ -152,16 +156,18 @@ class Verifier:
             return shown
 
     async def _best(self, witnesses: list[tuple[str, str]]) -> "Shows | None":
-        known: list[Shows | None] = []
+        """What the passes show at best; GONE if none of them exists any more, UNSEEN if there are none."""
+        known: list[Shows] = []
+        failed = False
         for pass_id, message in witnesses:
             match await self._look(pass_id, message):
                 case Shows.TEXTS:
                     return Shows.TEXTS
-                case Shows.GONE:
-                    pass
+                case None:
+                    failed = True
                 case shows:
                     known.append(shows)
-        return None if None in known else min((shows for shows in known if shows is not None), default=Shows.UNSEEN)
+        return None if failed else min(known, default=Shows.UNSEEN)
 
     def _is_gone(self, doubt: UnverifiedRow, reading: PassReading) -> bool:
         """Whether the answers to the message and to the reading say that there is no such pass.
