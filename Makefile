@@ -31,8 +31,8 @@ demo: $(READY) ## the sample campaign against the simulator; nothing leaves this
 MORE := browser or pgbouncer or cluster or systemd or install or slow
 PYTEST = $(BIN)/python -m pytest -p tests.progress --durations=10
 
-# Five processes for two processors, eight at most: more than half of its time a test waits for a clock or for another process.
-TOGETHER = -n $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n > 2 ? 8 : (5 * n + 1) / 2)))
+# Three processes a processor, eight at most: more than half of its time a test waits for a clock or for another process.
+TOGETHER = -n $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n > 2 ? 8 : 3 * n)))
 # Fewer where browsers and pip work beside them: they need a processor of their own.
 FEWER = -n $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n > 4 ? 8 : 2 * n - 1)))
 
@@ -40,8 +40,9 @@ FEWER = -n $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n > 4 ? 8 : 2 * n
 files = $(shell grep -rlE 'mark\.($(subst $() or $(),|,$(1)))\b|\b($(subst $() or $(),|,$(1)))_after\b' tests --include='test_*.py')
 
 test: $(READY) ## every promise at least once; needs nothing but Python
-	@echo 'First the tests that measure time, one after the other'
-	$(PYTEST) -m 'alone and not ($(MORE))' $(call files,alone)
+	@echo 'First the tests that measure time, one after the other; beside them all others are compiled, once instead of in each process'
+	@$(BIN)/python -m pytest --collect-only -qq --ignore=tests/browser >/dev/null 2>&1 & \
+	$(PYTEST) -m 'alone and not ($(MORE))' $(call files,alone); failed=$$?; wait; exit $$failed
 	@echo 'Then all others, together'
 	$(PYTEST) $(TOGETHER) --dist worksteal -m 'not (alone or $(MORE))' --ignore=tests/browser
 

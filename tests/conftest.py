@@ -18,8 +18,8 @@ from tests.programs import programs
 SEED = "20"
 
 # How long an example takes says more of the machine, and of who else works on it, than of the code.
-settings.register_profile("campaign", max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
-settings.register_profile("thorough", settings.get_profile("campaign"), max_examples=200)
+settings.register_profile("campaign", max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
+settings.register_profile("thorough", settings.get_profile("campaign"), max_examples=120)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "campaign"))
 
 

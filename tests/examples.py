@@ -8,8 +8,8 @@ from hypothesis import settings
 
 
 def examples(count: int) -> int:
-    """So many, times what the profile of hypothesis draws more than fifty."""
-    return count * settings().max_examples // 50
+    """So many for `make test`; of the longer profile of `make test-all` as many times more as it draws more."""
+    return count * settings().max_examples // 30
 
 
 def slow_after(count: int, cases: Iterable[Any], *, unpack: bool = False) -> list[Any]:
