@@ -3,30 +3,37 @@
 from typing import Final, NamedTuple
 
 from campaign.domain.model import ENDED, Outcome, Skip, Status
+from campaign.domain.verdict import WAS_SENDING
 
 _SAME_TIME_SECONDS: Final = 0.0015
 """Results files have times in milliseconds."""
 
 
 class Standing(NamedTuple):
-    """`attempts` counts all that ended. `sent_at` is when the last of them began, in Unix seconds; 0 if there was none."""
+    """`attempts` counts all that ended. `sent_at` is when the last of them began, in Unix seconds; 0 if there was none.
+
+    `begun` says whether the ledger ever claimed the row, or knows an attempt of another ledger that may have arrived.
+    """
 
     row: int
     pass_key: str
     status: Status
     attempts: int
     sent_at: float
+    begun: bool
 
 
 def tells_more(from_file: Outcome, known: Standing) -> bool:
     """Whether a results file has an attempt or a final outcome of a row that its ledger, which may still send the row, does not have.
 
-    The outcome "duplicate" does not count: it says nothing about the pass, which another row stands for.
+    An attempt under way counts only if the ledger never began one: it has no number by which the ledger could know it. The outcome
+    "duplicate" does not count: it says nothing about the pass, which another row stands for.
     """
     if known.status in ENDED:
         return False
     is_news = from_file.status in ENDED and (from_file.status, from_file.reason) != (Status.SKIPPED, Skip.DUPLICATE)
-    return is_news or from_file.attempts > known.attempts
+    under_way = from_file.reason == WAS_SENDING and known.status is Status.PENDING and not known.begun
+    return is_news or from_file.attempts + under_way > known.attempts
 
 
 def same_attempt(from_file: Outcome, known: Standing) -> bool:

@@ -156,8 +156,8 @@ def record(values: tuple[Any, ...]) -> CampaignRecord:
 
 
 def standing(values: tuple[Any, ...]) -> Standing:
-    row, pass_key, status, attempts, sent_at = values
-    return Standing(row, pass_key, _STATUSES[status], attempts, sent_at)
+    row, pass_key, status, attempts, sent_at, begun = values
+    return Standing(row, pass_key, _STATUSES[status], attempts, sent_at, bool(begun))
 
 
 def result(values: tuple[Any, ...]) -> ResultRow:

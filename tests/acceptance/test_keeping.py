@@ -157,6 +157,18 @@ class TestGoingOnElsewhere:
         desk.run("retry", "list", code=0, **there)
         assert {pass_id: len(texts) for pass_id, texts in desk.sent().items()} == {f"pass-{row:05}": 1 for row in range(1, 13) if row != 11}
 
+    def test_a_row_that_was_being_sent_waits_for_a_person(self, desk: Desk) -> None:
+        desk.make_list(4)
+        desk.run("run", "list.csv", "--message", MESSAGE, "--limit", "2", code=5)
+        results = desk.folder / "list.results.csv"
+        results.write_text(results.read_text("utf-8").replace(",pending,", ",sending,", 1), "utf-8")
+        there = {"CAMPAIGN_LEDGER": str(desk.folder / "other.db")}
+        for words in (("run", "list.results.csv"), ("verify", "list")):
+            seen = desk.json(*words, code=3, **there)
+            assert (seen["by_status"]["delivered"], seen["by_status"]["unknown"]) == (3, 1)
+        assert len(desk.sent()) == 3
+        assert desk.json("retry", "list", "--status", "unknown", code=0, **there)["by_status"]["delivered"] == 4
+
     def test_a_campaign_that_an_earlier_version_exported_is_sent_no_more(self, desk: Desk) -> None:
         desk.make_list(4)
         desk.run("run", "list.csv", "--message", MESSAGE, "--limit", "1", code=5)

@@ -144,6 +144,13 @@ class TestLostWrites:
         (desk.folder / "list.results.csv").unlink()
         desk.run(*words, "--limit", "1", code=5)
 
+    def test_a_row_that_the_results_call_under_way_and_the_ledger_never_began_is_not_sent(self, desk: Desk) -> None:
+        words = begun(desk)
+        results = desk.folder / "list.results.csv"
+        results.write_text(results.read_text("utf-8").replace(",pending,", ",sending,", 1), "utf-8")
+        for command in (words, ("resume", "list")):
+            assert broke_off(refused(desk, *command)) == "ledger_behind_results"
+
     def test_an_older_copy_that_is_put_back_with_its_mark_is_not_believed_where_the_results_know_more(self, desk: Desk) -> None:
         words = begun(desk)
         files = {path: path.read_bytes() for path in (ledger_of(desk), Path(f"{ledger_of(desk)}.runners/mark"))}

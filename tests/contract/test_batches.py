@@ -63,8 +63,17 @@ async def test_of_two_settlements_of_one_claim_the_first_counts(ledger: Ledger, 
     late = await ledger.settle(runner, [ends(one, Status.DELIVERED), ends(other, Status.DELIVERED), ends(one, Status.FAILED)])
     assert late == [one]
     assert reader.counts(record.id).by_status[Status.DELIVERED] == 2
-    assert reader.standings(record.id, [2, 3]) == [Standing(2, staged(2).pass_key, Status.DELIVERED, 1, 10.0)]
+    assert reader.standings(record.id, [2, 3]) == [Standing(2, staged(2).pass_key, Status.DELIVERED, 1, 10.0, begun=True)]
     assert reader.attempts_by_runner(record.id) == {runner.id: 2}
+
+
+async def test_an_attempt_that_did_not_end_or_that_a_results_file_tells_of_has_begun(ledger: Ledger, reader: LedgerReader) -> None:
+    record = await campaign_of(ledger, staged(1), staged(2), staged(3, status=Status.UNKNOWN))
+    runner = await ledger.register_runner(record.id, quiet_seconds=0)
+    await ledger.release(runner, await ledger.claim(runner, 1))
+    await ledger.retry(record.id, frozenset({Status.UNKNOWN}))
+    found = {one.row: (one.status, one.begun) for one in reader.standings(record.id, [1, 2, 3])}
+    assert found == {1: (Status.PENDING, True), 2: (Status.PENDING, False), 3: (Status.PENDING, True)}
 
 
 async def test_an_old_claim_and_the_new_one_of_a_row_in_one_batch_are_told_apart(ledger: Ledger, reader: LedgerReader) -> None:

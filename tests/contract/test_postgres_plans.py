@@ -102,7 +102,7 @@ SETTLED = {
         ("retry_rows", {}, {"rows_pkey"}),
         ("keep_text", {"rows": [1, 2, 3], "messages": ["New"] * 3}, {"attempts_by_row", "rows_pkey"}),
         ("rows_numbered", {}, {"rows_pkey"}),
-        ("standings", {}, {"rows_pkey"}),
+        ("standings", {}, {"attempts_by_row", "rows_pkey"}),
         ("unfinished", {"only": list(ALL)}, {"rows_pkey"}),
         ("recent", {}, {"attempts_pkey"}),
         ("rows", {"statuses": None}, {"rows_pkey"}),

@@ -2,14 +2,15 @@ import pytest
 
 from campaign.domain.model import Outcome, Skip, Status
 from campaign.domain.standing import Standing, same_attempt, tells_more
+from campaign.domain.verdict import WAS_SENDING
 
 
 def told(status: Status, attempts: int = 0, *, reason: str = "", sent_at: float = 0.0) -> Outcome:
     return Outcome(status=status, attempts=attempts, reason=reason, sent_at=sent_at)
 
 
-def known(status: Status, attempts: int = 0, *, sent_at: float = 0.0) -> Standing:
-    return Standing(1, "a", status, attempts, sent_at)
+def known(status: Status, attempts: int = 0, *, sent_at: float = 0.0, begun: bool = True) -> Standing:
+    return Standing(1, "a", status, attempts, sent_at, begun)
 
 
 @pytest.mark.parametrize("status", [status for status in Status if status is not Status.PENDING])
@@ -29,6 +30,26 @@ def test_no_more_attempts_are_no_news_and_neither_is_a_duplicate() -> None:
     assert not tells_more(told(Status.FAILED, 1), known(Status.PENDING, 1))
     assert not tells_more(told(Status.SKIPPED, reason=Skip.DUPLICATE), known(Status.PENDING))
     assert tells_more(told(Status.SKIPPED, reason=Skip.CANCELLED), known(Status.PENDING))
+
+
+@pytest.mark.parametrize(
+    ("told_attempts", "known_attempts", "status", "begun", "news"),
+    [
+        (0, 0, Status.PENDING, False, True),
+        (2, 2, Status.PENDING, False, True),
+        (1, 2, Status.PENDING, False, False),
+        (0, 0, Status.PENDING, True, False),
+        (0, 0, Status.SENDING, True, False),
+        (0, 0, Status.UNKNOWN, True, False),
+        (0, 0, Status.INVALID, False, False),
+        (0, 0, Status.SKIPPED, False, False),
+    ],
+)
+def test_a_row_under_way_is_news_of_one_that_the_ledger_never_began(
+    told_attempts: int, known_attempts: int, status: Status, *, begun: bool, news: bool
+) -> None:
+    found = told(Status.UNKNOWN, told_attempts, reason=WAS_SENDING)
+    assert tells_more(found, known(status, known_attempts, begun=begun)) is news
 
 
 def test_an_attempt_is_known_by_the_millisecond_in_which_it_began() -> None:

@@ -660,7 +660,10 @@ SELECT row, pass_id, message, cells, status, reason, notification_status, notifi
 FROM campaign.rows WHERE campaign = %(campaign)s AND row = ANY (%(rows)s::bigint[]);
 
 -- name: standings
-SELECT row, pass_key, status, attempts, sent_at FROM campaign.rows WHERE campaign = %(campaign)s AND row = ANY (%(rows)s::bigint[]);
+-- OFFSET 0 prevents a scan of all attempts where the rows are many.
+SELECT row, pass_key, status, attempts, sent_at,
+       fence > 0 OR EXISTS (SELECT 1 FROM campaign.attempts AS a WHERE a.campaign = r.campaign AND a.row = r.row OFFSET 0)
+FROM campaign.rows AS r WHERE campaign = %(campaign)s AND row = ANY (%(rows)s::bigint[]);
 
 -- name: rows_of_passes
 SELECT row, pass_key FROM campaign.rows WHERE campaign = %(campaign)s AND pass_key = ANY (%(keys)s::text[]) ORDER BY row;

@@ -562,7 +562,8 @@ SELECT row, pass_id, message, cells, status, reason, notification_status, notifi
 FROM rows WHERE campaign = :campaign AND row IN (SELECT value FROM json_each(:rows));
 
 -- name: standings
-SELECT row, pass_key, status, attempts, sent_at FROM rows WHERE campaign = :campaign AND row IN (SELECT value FROM json_each(:rows));
+SELECT row, pass_key, status, attempts, sent_at, fence > 0 OR EXISTS (SELECT 1 FROM attempts WHERE campaign = r.campaign AND row = r.row)
+FROM rows AS r WHERE campaign = :campaign AND row IN (SELECT value FROM json_each(:rows));
 
 -- name: rows_of_passes
 SELECT row, pass_key FROM rows WHERE campaign = :campaign AND pass_key IN (SELECT value FROM json_each(:keys));
