@@ -26,11 +26,11 @@ NO_WRK: Final = "wrk is not here, so it was not measured: apt-get install wrk."
 NO_CURL: Final = "GNU parallel or curl is not here, so they were not measured: apt-get install parallel curl."
 FLOOR_ONE: Final = Floor(
     bound=at_least(0.4),
-    why="One process has 0.8 to 0.9 of the bare loop, less on a busy machine; half of that is what a statement for each row cost.",
+    why="One process has some 0.86 of the bare loop, less on a busy machine; half of that is what a statement for each row cost.",
 )
 FLOOR_TWO: Final = Floor(
     bound=at_least(0.4),
-    why="Two processes together have 0.8 to 1 of a bare loop on two cores; with less than half of that they wait for each other's commits.",
+    why="Two processes have some 1.04 of a bare loop on two cores; with less than half of that they wait for each other's commits.",
 )
 FLOOR_PACED: Final = Floor(
     bound=at_least(0.5),
