@@ -59,12 +59,23 @@ class ReadConnection:
         except queue.Empty:
             session = Session(self._address)
         whole = False
-        try:
-            self._tried(session, LONG_SECONDS, lambda session: session.run(_BEGIN))
+
+        def begin(session: Session) -> tuple[psycopg.ServerCursor[TupleRow], list[TupleRow]]:
+            session.run(_BEGIN)
+            cursor = psycopg.ServerCursor(session.raw, "rows")
+            cursor.itersize = FETCHED_AT_ONCE
             try:
-                with psycopg.ServerCursor(session.raw, "rows") as cursor:
-                    cursor.itersize = FETCHED_AT_ONCE
-                    cursor.execute(SQL[statement].encode(), values)
+                cursor.execute(SQL[statement].encode(), values)
+                return cursor, cursor.fetchmany(FETCHED_AT_ONCE)
+            except psycopg.Error as error:
+                raise session.translated(error) from error
+
+        try:
+            # Up to its first rows a stream can begin again.
+            cursor, first = self._tried(session, LONG_SECONDS, begin)
+            yield from first
+            try:
+                with cursor:
                     yield from cursor
             except psycopg.Error as error:
                 raise session.translated(error) from error
