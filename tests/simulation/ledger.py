@@ -16,7 +16,7 @@ from campaign.domain.errors import LedgerError
 from campaign.ledger.sqlite import SqliteLedger, SqliteReader, base
 from campaign.ledger.sqlite.connection import SqliteClock
 from campaign.ledger.sqlite.integrity import RollbackGuard
-from campaign.ledger.sqlite.writer import MOST_TOGETHER, MOST_WAITING, Writer, type_of_work
+from campaign.ledger.sqlite.writer import MOST_TOGETHER, MOST_WAITING, Work, Writer
 from campaign.settings import Settings
 from tests.simulation.machine import PROCESS, Process
 
@@ -28,8 +28,8 @@ class TurnWriter(Writer):
         self._connection = connection
         self._path = path
         self._clock = clock
-        self._witness = RollbackGuard(path)
-        self._asked: list[tuple[type_of_work, asyncio.Future[Any]]] = []
+        self._guard = RollbackGuard(path)
+        self._asked: list[tuple[Work, asyncio.Future[Any]]] = []
         self._closed = False
         self._log_pages = 0
         connection.set_wal_hook(self._logged)
@@ -74,7 +74,7 @@ class TurnWriter(Writer):
         self._closed = True
         self._asked = []
         self._connection.close()
-        self._witness.close()
+        self._guard.close()
 
 
 class _Run:

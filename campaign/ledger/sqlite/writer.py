@@ -15,7 +15,7 @@ from campaign.ledger.sqlite.connection import SqliteClock, errors_as_sentences, 
 from campaign.ledger.sqlite.integrity import RollbackGuard
 
 T = TypeVar("T")
-type_of_work = Callable[[apsw.Connection], Any]
+Work = Callable[[apsw.Connection], Any]
 
 MOST_WAITING: Final = 1000
 MOST_TOGETHER: Final = 64
@@ -32,8 +32,8 @@ class Writer:
         self._connection = connection
         self._path = path
         self._clock = clock
-        self._witness = RollbackGuard(path)
-        self._waiting: queue.Queue[tuple[type_of_work, asyncio.Future[Any]] | None] = queue.Queue(MOST_WAITING)
+        self._guard = RollbackGuard(path)
+        self._waiting: queue.Queue[tuple[Work, asyncio.Future[Any]] | None] = queue.Queue(MOST_WAITING)
         self._thread = threading.Thread(target=self._run, name="ledger-writer", daemon=True)
         self._closed = False
         self._log_pages = 0
@@ -64,7 +64,7 @@ class Writer:
             self._waiting.put(None)
             await asyncio.to_thread(self._thread.join)
             self._connection.close()
-            self._witness.close()
+            self._guard.close()
 
     def _run(self) -> None:
         while (item := self._waiting.get()) is not None:
@@ -81,12 +81,12 @@ class Writer:
             if last:
                 return
 
-    def _commit(self, batch: list[tuple[type_of_work, asyncio.Future[Any]]]) -> None:
+    def _commit(self, batch: list[tuple[Work, asyncio.Future[Any]]]) -> None:
         answers: list[tuple[asyncio.Future[Any], Any, BaseException | None]] = []
         try:
             with errors_as_sentences(self._path):
                 self._connection.execute("BEGIN IMMEDIATE")
-                self._witness.check_in_place()
+                self._guard.check_in_place()
                 before = self._connection.total_changes()
                 if len(batch) == 1:
                     # A single request fails with its transaction, and needs no savepoint.
@@ -99,8 +99,8 @@ class Writer:
                 self._connection.execute("COMMIT")
                 if latest is not None:
                     # Who opened the ledger without a file that was removed since the first look may not see this commit.
-                    self._witness.check_in_place()
-                    self._witness.note(latest)
+                    self._guard.check_in_place()
+                    self._guard.note(latest)
                     self._move_log()
         except BaseException as error:  # noqa: BLE001 - a thread has no caller: those who wait get the error
             with suppress(apsw.Error):
@@ -116,9 +116,9 @@ class Writer:
         if self._log_pages >= LONGEST_LOG_PAGES:
             # It is tried again after the next commit.
             with suppress(apsw.Error):
-                move_log(self._connection, self._witness)
+                move_log(self._connection, self._guard)
 
-    def _one(self, work: type_of_work) -> tuple[Any, BaseException | None]:
+    def _one(self, work: Work) -> tuple[Any, BaseException | None]:
         self._connection.execute("SAVEPOINT one")
         try:
             result = work(self._connection)

@@ -155,11 +155,11 @@ class Verifier:
             self._shown, self._shown_at = shown, now
             return shown
 
-    async def _best(self, witnesses: list[tuple[str, str]]) -> "Shows | None":
+    async def _best(self, references: list[tuple[str, str]]) -> "Shows | None":
         """What the passes show at best; GONE if none of them exists any more, UNSEEN if there are none."""
         known: list[Shows] = []
         failed = False
-        for pass_id, message in witnesses:
+        for pass_id, message in references:
             match await self._look(pass_id, message):
                 case Shows.TEXTS:
                     return Shows.TEXTS
