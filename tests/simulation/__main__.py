@@ -8,6 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from tests.simulation.audit import Violation
 from tests.simulation.bugs import BUGS
 from tests.simulation.plan import plan
 from tests.simulation.session import Tally, session, simulated
@@ -32,9 +33,14 @@ def main() -> int:
     seconds = None if minutes is None else 60 * minutes
     began = shown = time.monotonic()
     tally = Tally()
+    shown_seeds: set[int] = set()
     for tally in session(given.first, campaigns=given.campaigns, seconds=seconds, processes=given.processes, bug=given.bug):
         if given.bug and tally.violations:
             break
+        if not given.json:
+            # At once: an hour is long, and may be broken off.
+            _show_violations({seed: found for seed, found in tally.violations.items() if seed not in shown_seeds})
+            shown_seeds |= tally.violations.keys()
         if not given.json and time.monotonic() - shown > 10:
             shown = time.monotonic()
             print(f"{tally.campaigns:,} campaigns, {len(tally.violations)} with violations", flush=True)
@@ -89,10 +95,13 @@ def _show(tally: Tally, seconds: float, *, as_json: bool) -> None:
     print(f"{tally.campaigns:,} campaigns in {seconds:,.0f} s, {hours:,.0f} simulated hours, {tally.requests:,} requests")
     for name, counts in (("events", tally.happened), ("faults", tally.faults)):
         print(f"{name}: " + ", ".join(f"{kind} {number:,}" for kind, number in sorted(counts.items())))
-    for seed, found in sorted(tally.violations.items()):
-        for violation in found:
-            print(f"seed {seed}: {violation.kind.value}: {violation.words}")
     print(f"{len(tally.violations)} campaigns with violations. Again, step by step: make simulate SEED=N")
+
+
+def _show_violations(violations: dict[int, list[Violation]]) -> None:
+    for seed, found in sorted(violations.items()):
+        for violation in found:
+            print(f"seed {seed}: {violation.kind.value}: {violation.words}", flush=True)
 
 
 if __name__ == "__main__":

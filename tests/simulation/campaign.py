@@ -298,7 +298,7 @@ class Simulation:
                         return True
                     if record.control is DesiredState.CANCELLED:
                         # Batches that were released before it was cancelled are followed to their end.
-                        self._commands.resume() if self._plan.by_batches and left % 2 else self._commands.verify()
+                        self._commands.control(DesiredState.CANCELLED) if self._plan.by_batches and left % 2 else self._commands.verify()
                         await asyncio.sleep(QUIET_SECONDS)
                         continue
             if not left:

@@ -191,6 +191,9 @@ def _batch_faults(luck: random.Random) -> dict[str, float]:
     # PassEntry never ends these, so neither does a campaign; drawn all the same, so that a seed means the same campaign as before.
     for endless in (BatchFault.SENDING_STUCK, BatchFault.VALIDATION_STUCK):
         of_batches.pop(endless.value, None)
+    # A batch has one fault at most.
+    total = max(1.0, sum(of_batches.values()))
+    of_batches = {name: share / total for name, share in of_batches.items()}
     of_steps = {name: nasty * luck.random() * (0.4 if name.startswith("create") else 0.1) for name in STEP_FAULTS if luck.random() < 0.2}
     return of_batches | of_steps
 
