@@ -1,91 +1,92 @@
-"""Finds the passes that are in a list more than once while the list is checked, so that duplicates are staged as duplicates.
+"""Finds rows of a list that go to the same pass, or to passes that a person takes for the same, in memory that does not grow with it.
 
-Finding and marking them in the ledger later would take as long as storing the list.
+Hashes of 64 bits go into a temporary file, and are compared one part at a time. Of two near ids at least one is unusual: its near key
+(`near_keys`) differs from its pass key. Without unusual ids, or if all ids have one style, nothing is compared.
 """
 
 import tempfile
-from collections.abc import Iterator, Sequence
-from typing import IO, TYPE_CHECKING, Final
-
-import numpy as np
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from heapq import nsmallest
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from campaign.domain.errors import InputError
+from campaign.domain.lists.near_ids import near_keys
+from campaign.domain.model import StagedBatch, StagedRow, Status
 from campaign.loader.columns import find_id_column, ids_of, is_results_file
+from campaign.loader.source import no_room
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
 
-Hashes = np.ndarray[tuple[int], np.dtype[np.int64]]
+    Numbers = NDArray[np.int64]
+    _Part = Callable[[], Iterator[Numbers]]
+    """Reads the rows of one part, some at a time."""
 
-HELD_BYTES: Final = 16 << 20
-SORTED_AT_ONCE: Final = 2_000_000
+SHOWN: Final = 10
+COMPARED_AT_ONCE: Final = 1 << 19
+SORTED_AT_ONCE: Final = 1 << 21
+HELD_BYTES: Final = 8 << 20
+BLOCK_BYTES: Final = 4 << 20
 MOST_REPEATED: Final = 250_000
 """How many repeated passes are remembered. If a list has more, the ledger finds the duplicates."""
 
+_NOT_SENT: Final = frozenset({Status.INVALID, Status.SKIPPED})
+
 
 class Repeats:
-    """Collects a list's frames, and finds the passes that are in more than one row.
+    """Collects a list's frames while it is checked, and finds the passes that are in more than one row.
 
-    Args:
-        id_column: the column that holds the pass ids, if a person named it.
+    To find and mark them in the ledger later would take as long as to store the list. `id_column` is the one that a person named.
     """
 
     def __init__(self, id_column: str | None) -> None:
         self._id_column = id_column
         self._place: int | None = None
-        self._rows = 0
-        # Eight bytes a row, on disk if there are many.
-        self._hashes: IO[bytes] = tempfile.SpooledTemporaryFile(HELD_BYTES)  # noqa: SIM115 - closed by `close`
+        self._hashes = _Hashes(1)
+        self.close = self._hashes.close
 
     def add(self, frame: "pd.DataFrame") -> None:
-        """Add some rows of the list."""
-        if not self._rows:
-            self._place = _id_place(tuple(frame.columns), self._id_column)
-        self._rows += len(frame)
+        """Add some rows of the list. Raises DiskFullError if there is no room for temporary files."""
+        if not self._hashes.count and not is_results_file(columns := tuple(frame.columns)):
+            # Staging looks for the id column again, and reports the error.
+            with suppress(InputError):
+                self._place = find_id_column(columns, self._id_column)
         if self._place is not None:
-            self._hashes.write(_hashes(ids_of(frame.iloc[:, self._place].array.tolist())[1]).tobytes())
+            self._hashes.add(_hashes_of(ids_of(frame.iloc[:, self._place].array.tolist())[1]))
 
     def found(self) -> "Repeated | None":
         """The passes that are in more than one row; None if the id column is not known, or there are too many to remember."""
         if self._place is None:
             return None
-        parts = self._rows // SORTED_AT_ONCE + 1
-        twice = [_twice(self._part(part, parts)) for part in range(parts)]
-        hashes = np.concatenate(twice)
-        return Repeated(np.sort(hashes)) if len(hashes) <= MOST_REPEATED else None
+        import numpy as np  # noqa: PLC0415 - it takes a while to import
 
-    def close(self) -> None:
-        self._hashes.close()
-
-    def _part(self, part: int, parts: int) -> Hashes:
-        """The hashes of one part of the passes."""
-        self._hashes.seek(0)
-        return np.concatenate([some[some % parts == part] for some in self._all()])
-
-    def _all(self) -> Iterator[Hashes]:
-        while block := self._hashes.read(HELD_BYTES):
-            yield np.frombuffer(block, np.int64)
+        twice: set[int] = set()
+        for part in self._hashes.parts(self._hashes.count // SORTED_AT_ONCE):
+            hashes = np.sort(np.concatenate(list(part())), axis=0)[:, 0]
+            twice.update(hashes[1:][hashes[1:] == hashes[:-1]].tolist())
+        return Repeated(twice) if len(twice) <= MOST_REPEATED else None
 
 
 class Repeated:
     """The passes that are in a list more than once, by hash; remembers which of them already have a row that can be sent."""
 
-    def __init__(self, hashes: Hashes) -> None:
+    def __init__(self, hashes: set[int]) -> None:
         self._hashes = hashes
         self._seen: set[str] = set()
 
     @classmethod
     def nothing(cls) -> "Repeated":
-        """No repeated passes."""
-        return cls(np.empty(0, np.int64))
+        return cls(set())
 
     def among(self, keys: Sequence[str]) -> list[int]:
         """The positions of the keys that may be of a repeated pass, as two passes can share a hash."""
-        if not len(self._hashes):
-            return []
-        hashes = _hashes(keys)
-        nearest = np.searchsorted(self._hashes, hashes).clip(max=len(self._hashes) - 1)
-        return np.flatnonzero(self._hashes[nearest] == hashes).tolist()
+        return [at for at, key in enumerate(_hashes_of(keys).tolist()) if key in self._hashes] if self._hashes else []
 
     def is_first(self, key: str) -> bool:
         """Whether this is the first row of a pass. Call it once for each row that can be sent."""
@@ -95,21 +96,137 @@ class Repeated:
         return True
 
 
-def _id_place(columns: Sequence[str], id_column: str | None) -> int | None:
-    if is_results_file(columns):
-        return None
-    try:
-        return find_id_column(columns, id_column)
-    except InputError:
-        # Staging looks for the id column again, and reports the error.
-        return None
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NearIds:
+    """How many rows have near ids, and the first of them. Only the first row of a pass counts.
+
+    `duplicates` counts rows near to each other, `groups` are the first groups of these. `excluded` counts rows near to an excluded pass,
+    `excluded_rows` are the first of these.
+    """
+
+    duplicates: int = 0
+    groups: tuple[tuple[int, ...], ...] = ()
+    excluded: int = 0
+    excluded_rows: tuple[int, ...] = ()
 
 
-def _hashes(keys: Sequence[str]) -> Hashes:
+class NearIdFinder:
+    """Collects the ids of a list and the excluded ids. Close it, or use it in a `with` block.
+
+    Its methods raise DiskFullError if there is no room for temporary files.
+    """
+
+    def __init__(self) -> None:
+        # The hash of the near key, that of the pass key, and the row; an excluded pass is in row 0.
+        self._rows = _Hashes(3)
+        self._unusual = 0
+        self._styles: set[str] = set()
+        self.close = self._rows.close
+
+    def watching(self, batches: Iterable[Sequence[StagedRow]]) -> Iterator[Sequence[StagedRow]]:
+        """Yield the same batches, and add the rows that can be sent, or were."""
+        for batch in batches:
+            others: Sequence[StagedRow] = batch
+            if isinstance(batch, StagedBatch):
+                self.add(batch.numbers, batch.pass_keys)
+                others = batch.others
+            sent = [row for row in others if row.outcome.status not in _NOT_SENT]
+            self.add([row.row for row in sent], [row.pass_key for row in sent])
+            yield batch
+
+    def add(self, numbers: Sequence[int], pass_keys: Sequence[str]) -> None:
+        """Add rows that can be sent, or were."""
+        if not pass_keys:
+            return
+        keys, style = near_keys(pass_keys)
+        self._styles.add(style)
+        passes = _hashes_of(pass_keys)
+        near = passes if keys is pass_keys else _hashes_of(keys)
+        self._unusual += int((near != passes).sum())
+        self._rows.add(near, passes, numbers)
+
+    def exclude(self, pass_keys: Sequence[str]) -> None:
+        self.add([0] * len(pass_keys), pass_keys)
+
+    def found(self, to_send: bytearray | None = None) -> NearIds:
+        """The near ids among all that were added. With `to_send`, indexed by row number, only rows count for which it is true."""
+        if not self._unusual or (len(self._styles) == 1 and "" not in self._styles):
+            return NearIds()
+        parts = [_near_ids(part, to_send) for part in self._rows.parts(self._unusual // COMPARED_AT_ONCE)]
+        return NearIds(
+            duplicates=sum(part.duplicates for part in parts),
+            groups=tuple(nsmallest(SHOWN, (group for part in parts for group in part.groups))),
+            excluded=sum(part.excluded for part in parts),
+            excluded_rows=tuple(nsmallest(SHOWN, (row for part in parts for row in part.excluded_rows))),
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+def _near_ids(part: "_Part", to_send: bytearray | None) -> NearIds:
+    import numpy as np  # noqa: PLC0415 - few lists need it
+    import pandas as pd  # noqa: PLC0415 - (same)
+
+    unusual = np.concatenate([rows[rows[:, 0] != rows[:, 1], 0] for rows in part()])
+    rows = np.concatenate([rows[pd.Series(rows[:, 0]).isin(unusual)] for rows in part()])
+    found = pd.DataFrame(rows, columns=["near", "key", "row"])
+    found = found[found["near"].duplicated(keep=False)]  # nearly all stand alone
+    first = found.sort_values("row").drop_duplicates(["near", "key"])
+    excluded, listed = first[first["row"] == 0], first[first["row"] > 0]
+    counts = pd.Series(True if to_send is None else np.frombuffer(to_send, bool)[listed["row"]], listed.index)
+    beside = listed["row"][counts & listed["near"].isin(excluded["near"])]
+    several = listed[listed["near"].duplicated(keep=False) & listed["near"].isin(listed["near"][counts])]
+    shown = several["near"].drop_duplicates()[:SHOWN]
+    return NearIds(
+        duplicates=len(several),
+        groups=tuple(tuple(several["row"][several["near"] == near][:SHOWN].tolist()) for near in shown),
+        excluded=len(beside),
+        excluded_rows=tuple(beside[:SHOWN].tolist()),
+    )
+
+
+def _hashes_of(keys: Sequence[str]) -> "Numbers":
+    import numpy as np  # noqa: PLC0415 - it takes a while to import
+
     return np.fromiter(map(hash, keys), np.int64, len(keys))
 
 
-def _twice(hashes: Hashes) -> Hashes:
-    """The hashes that occur more than once."""
-    ordered = np.sort(hashes)
-    return np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+class _Hashes:
+    """Rows of a hash and other numbers of 64 bits, on disk unless they are few; `count` is the number of rows."""
+
+    def __init__(self, width: int) -> None:
+        self.count = 0
+        self._width = width
+        self._file: Any = tempfile.SpooledTemporaryFile(HELD_BYTES, prefix="campaign-")  # noqa: SIM115 - see `close`
+
+    def add(self, *columns: "Numbers | Sequence[int]") -> None:
+        import numpy as np  # noqa: PLC0415 - (same)
+
+        try:
+            self._file.write(np.column_stack([np.asarray(column, np.int64) for column in columns]))
+        except OSError as error:
+            raise no_room(error) from error
+        self.count += len(columns[0])
+
+    def parts(self, least: int) -> "Iterator[_Part]":
+        """Readers of the rows in more than `least` parts; rows of one hash are in one part."""
+        # Their number is a power of two, so that the low bits of a hash give its part.
+        parts = 1 << least.bit_length()
+        return (partial(self._part, part, parts - 1) for part in range(parts))
+
+    def _part(self, part: int, mask: int) -> "Iterator[Numbers]":
+        import numpy as np  # noqa: PLC0415 - (same)
+
+        self._file.seek(0)
+        while block := self._file.read(BLOCK_BYTES * self._width):
+            rows = np.frombuffer(block, np.int64).reshape(-1, self._width)
+            yield rows[rows[:, 0] & mask == part]
+
+    def close(self) -> None:
+        # Unwritten data is not needed.
+        with suppress(OSError):
+            self._file.close()

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from campaign.domain.lists.near_ids import Difference, differences, near_key, near_keys
 from campaign.domain.model import Invalid, Outcome, StagedBatch, StagedRow, Status
-from campaign.loader import near
+from campaign.loader import repeats
 from campaign.loader.columns import pass_key
-from campaign.loader.near import NearIdFinder, NearIds
+from campaign.loader.repeats import NearIdFinder, NearIds
 
 DASHED = "3f2504e0-4f89-11d3-9a0c-0305e82c3301"
 UNDASHED = DASHED.replace("-", "")
@@ -114,9 +114,9 @@ def expected_of(listed: list[str], excluded: list[str]) -> NearIds:
     beside = sorted(row for key, row in by_near if key in {near_key(pass_key(text)) for text in excluded})
     return NearIds(
         duplicates=sum(map(len, groups)),
-        groups=tuple(group[: near.SHOWN] for group in groups[: near.SHOWN]),
+        groups=tuple(group[: repeats.SHOWN] for group in groups[: repeats.SHOWN]),
         excluded=len(beside),
-        excluded_rows=tuple(beside[: near.SHOWN]),
+        excluded_rows=tuple(beside[: repeats.SHOWN]),
     )
 
 
@@ -132,9 +132,9 @@ def found_of(listed: list[str], excluded: list[str], *, size: int = 7) -> NearId
 @given(st.lists(IDS, max_size=40), st.lists(IDS, max_size=10), st.integers(1, 9))
 def test_what_is_found_is_what_there_is(listed: list[str], excluded: list[str], at_once: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(near, "COMPARED_AT_ONCE", at_once)
-        patch.setattr(near, "READ_AT_ONCE", at_once + 1)
-        patch.setattr(near, "_IN_MEMORY_BYTES", 64)
+        patch.setattr(repeats, "COMPARED_AT_ONCE", at_once)
+        patch.setattr(repeats, "BLOCK_BYTES", 8 * at_once)
+        patch.setattr(repeats, "HELD_BYTES", 64)
         assert found_of(listed, excluded) == expected_of(listed, excluded)
 
 
@@ -148,7 +148,7 @@ def test_of_a_hundred_thousand_only_those_that_are_near() -> None:
 
 
 def test_every_id_may_be_unusual(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(near, "COMPARED_AT_ONCE", 1 << 10)
+    monkeypatch.setattr(repeats, "COMPARED_AT_ONCE", 1 << 10)
     listed = [f"SHOP-{number:07}" for number in range(20_000)]
     assert found_of(listed, [], size=5_000) == NearIds()
     assert found_of([*listed, "shop-0000007"], [], size=5_000).groups == ((8, 20_001),)

@@ -61,8 +61,8 @@ def test_the_same_rows_are_duplicates(rows: list[tuple[str, str]], size: int, so
 
 
 def test_ids_whose_hashes_are_equal_are_still_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = repeats._hashes
-    monkeypatch.setattr(repeats, "_hashes", lambda keys: real(keys) * 0)
+    real = repeats._hashes_of
+    monkeypatch.setattr(repeats, "_hashes_of", lambda keys: real(keys) * 0)
     assert {row.outcome.status for row in staged([("p1", "Ada"), ("p2", "Ada"), ("p3", "Ada")], 2, marked=True)} == {Status.PENDING}
 
 

@@ -11,7 +11,7 @@ from campaign.domain.model import OPEN, ResultRow, Status
 from campaign.ledger.port import CampaignRecord, LedgerReader, RowMessage
 from campaign.loader.columns import pass_key, shown
 from campaign.loader.messages.lint import lint, shortened
-from campaign.loader.near import SHOWN, NearIdFinder, NearIds
+from campaign.loader.repeats import SHOWN, NearIdFinder, NearIds
 from campaign.sender.api.api_url import ApiUrl
 from campaign.settings import Settings
 

@@ -19,7 +19,7 @@ from campaign.domain.model import StagedRow
 from campaign.domain.text.reasons import concern_in_words
 from campaign.insights import command_line
 from campaign.ledger.port import CampaignRecord, CampaignSpec, DesiredState, Ledger, LedgerReader
-from campaign.loader.near import NearIdFinder
+from campaign.loader.repeats import NearIdFinder
 
 LOOK_SECONDS: Final = 0.2
 
