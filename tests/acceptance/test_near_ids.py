@@ -28,15 +28,16 @@ def warned(stderr: str) -> dict[str, str]:
 
 
 def test_both_are_sent_to_and_a_person_is_told(desk: Desk) -> None:
-    one, other = DASHED, UNDASHED
-    source = write(desk.folder / "list.csv", "first", one, "third", other)
+    ids = [DASHED, "Jose\u0301", "loyal\xa07", "other", "loyal 7", "Jos\xe9", UNDASHED]
+    source = write(desk.folder / "list.csv", *ids)
     [found] = desk.json("check", source, *MESSAGE)["warnings"]
-    assert (found["kind"], found["count"], found["groups"]) == ("near_duplicate", 2, [[2, 4]])
-    assert (found["first_rows"], found["first_lines"]) == ([2, 4], [3, 5])
+    assert (found["kind"], found["count"], found["groups"]) == ("near_duplicate", 6, [[1, 7], [2, 6], [3, 5]])
+    assert (found["first_rows"], found["first_lines"]) == ([1, 7, 2, 6, 3, 5], [2, 8, 3, 7, 4, 6])
     done = desk.run("run", source, *MESSAGE, "--json")
     assert json.loads(done.stdout)["warnings"] == [found]
-    assert "lines 3, 5 (rows 2, 4)" in warned(done.stderr)["near_duplicate"]
-    assert desk.sent() == {"first": ["Hi N1"], one: ["Hi N2"], "third": ["Hi N3"], other: ["Hi N4"]}
+    assert "lines 2, 8 (rows 1, 7)" in warned(done.stderr)["near_duplicate"]
+    # By code points: no id is sent to in the other's form.
+    assert desk.sent() == {pass_id: [f"Hi N{row}"] for row, pass_id in enumerate(ids, 1)}
 
 
 def test_the_same_pass_twice_and_other_passes_are_no_matter(desk: Desk) -> None:

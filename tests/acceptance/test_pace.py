@@ -40,6 +40,23 @@ def test_a_slow_api_is_driven_at_the_full_rate(desk: Desk) -> None:
     assert rate_of(desk) >= 0.85 * 30
 
 
+def test_a_rate_beyond_what_the_machine_can_send_is_as_good_as_none(desk: Desk) -> None:
+    rates = {"none": "unlimited", "high": "1000000"}
+    both = [
+        desk.start("run", str(desk.make_list(800, f"{name}.csv")), "--message", name, "--rate", rate, PASSENTRY_API_KEY=f"token-{name}")
+        for name, rate in rates.items()
+    ]
+    for process in both:
+        _, err = process.communicate(timeout=60)
+        assert process.returncode == 0, err
+    times: dict[str, list[float]] = {name: [] for name in rates}
+    for notification in desk.simulator.audit():
+        times[notification.message].append(notification.at_seconds)
+    assert {name: len(some) for name, some in times.items()} == dict.fromkeys(rates, 800)
+    # Where dropping late slots keeps a process busy, it sends a fraction of it; a machine that is busy with others slows both.
+    assert most_in_a_second(times["high"]) >= most_in_a_second(times["none"]) / 3
+
+
 @pytest.mark.parametrize("budget", slow_after(1, ["acme", ""]))
 def test_tokens_share_the_rate_of_a_budget_and_have_a_rate_each_without_one(desk: Desk, budget: str) -> None:
     desk.environment["CAMPAIGN_BUDGET"] = budget

@@ -1,7 +1,6 @@
 """`campaign run` from a list to a results file, judged by what the simulator really processed."""
 
 import csv
-import gzip
 import json
 import shutil
 import signal
@@ -13,6 +12,7 @@ import pytest
 
 from tests.acceptance.desk import SAMPLES, Desk
 from tests.examples import slow_after
+from tests.unit.test_loader_packed import PACKERS
 
 MESSAGE = "Hi {{ first_name }}, 20% off until Sunday"
 OFFER = str(SAMPLES / "templates" / "offer.txt")
@@ -67,11 +67,12 @@ class TestSample:
         assert len(texts) == 1
 
     def test_a_packed_list_is_sent_once_and_goes_on_like_the_file_inside(self, desk: Desk) -> None:
-        packed = desk.folder / "promo.csv.gz"
-        packed.write_bytes(gzip.compress(desk.make_list(6).read_bytes()))
-        words = ("run", packed.name, "--message", MESSAGE)
-        desk.run(*words, "--limit", "2", code=5)
-        seen = desk.json(*words)
+        inside = desk.make_list(6).read_bytes()
+        for (pack, ending), code in zip(PACKERS, (5, 5, 0), strict=True):
+            packed = desk.folder / f"promo.csv{ending}"
+            packed.write_bytes(pack(inside))
+            seen = desk.json("run", packed.name, "--message", MESSAGE, "--limit", "2", code=code)
+            packed.unlink()
         assert (seen["campaign"], seen["by_status"]["delivered"]) == ("promo", 6)
         assert [len(texts) for texts in desk.sent().values()] == [1] * 6
         assert len(results(desk.folder / "promo.results.csv")) == 6
@@ -213,8 +214,9 @@ class TestRefusals:
         slow_after(
             2,
             [
-                (b"", "empty"),
+                (b'[{"pass_id": "1", "first_name": "Anna"}]', "a JSON document"),
                 (b"name,city\nAnna,Berlin\n", "column"),
+                (b"", "empty"),
                 (b"id,pass_id\n1,2\n", "column"),
                 (b"id,name\n1,Anna\n2\n", "row 2"),
                 (b'id,name\n1,"Anna\n2,Bob\n', "quot"),
@@ -232,6 +234,14 @@ class TestRefusals:
         assert "Traceback" not in refused.stderr
         assert desk.simulator.requests() == []
         assert desk.run("status", "--json").stdout.strip() == "[]"
+
+    def test_columns_that_a_template_can_not_tell_apart_are_told_unless_the_message_needs_neither(self, desk: Desk) -> None:
+        (desk.folder / "list.csv").write_text("pass_id,first_name,First_Name\np1,anna,Anna\n", encoding="utf-8")
+        refused = desk.run("run", "list.csv", "--message", "Hi {{ first_name }}", code=2).stderr
+        assert "“First_Name” (column 3)" in refused
+        assert desk.sent() == {}
+        desk.run("run", "list.csv", "--message", "Hi {{ pass_id }}")
+        assert desk.sent() == {"p1": ["Hi p1"]}
 
     @pytest.mark.parametrize(
         ("words", "environment", "says"),

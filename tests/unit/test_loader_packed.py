@@ -25,8 +25,8 @@ def zst(data: bytes) -> bytes:
     return packed
 
 
-PACKERS = [(gzip.compress, ".gz"), (bz2.compress, ".bz2"), (zst, ".zst")]
 Packer = Callable[[bytes], bytes]
+PACKERS: list[tuple[Packer, str]] = [(gzip.compress, ".gz"), (bz2.compress, ".bz2"), (zst, ".zst")]
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def spools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize(("pack", "ending"), PACKERS)
-@pytest.mark.parametrize("name", ["list.csv{}", "list{}", "LIST.CSV{}", "list.csv"])
+@pytest.mark.parametrize("name", ["list{}", "LIST.CSV{}", "list.csv"])
 def test_a_packed_list_is_read_like_the_file_inside(tmp_path: Path, spools: Path, pack: Packer, ending: str, name: str) -> None:
     path = tmp_path / name.format(ending)
     path.write_bytes(pack(LIST))
