@@ -148,6 +148,7 @@ class Pool:
     async def _dispatch(self, rows: ClaimPrefetcher | Baselines, read_pacer: RateLimiter, group: asyncio.TaskGroup) -> None:
         identified = False
         slots = 0
+        idle_seconds = 0.0
         while self._left > 0:
             if self._sends.must_ask or self._gateway.in_doubt:
                 await self._ask(rows, read_pacer, group)
@@ -158,8 +159,11 @@ class Pool:
                 if await self._is_finished():
                     self._stop_signal.set(StopReason.FINISHED)
                     return
-                await asyncio.sleep(IDLE_SECONDS)
+                # Briefly at first: at the end of a run this is the time until its last rows are settled.
+                idle_seconds = min(IDLE_SECONDS, 2 * idle_seconds + IDLE_SECONDS / 20)
+                await asyncio.sleep(idle_seconds)
                 continue
+            idle_seconds = 0.0
             if not identified:
                 await self._gateway.identify(self._held.pass_id, read_pacer)
                 identified = True

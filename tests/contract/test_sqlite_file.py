@@ -8,9 +8,11 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import apsw
@@ -19,9 +21,9 @@ import pytest
 from campaign.domain.errors import CampaignError, DiskFullError, LedgerDamagedError, LedgerError, LedgerPlaceError
 from campaign.domain.model import Claim, Status
 from campaign.ledger.clock import LEASE_SECONDS
-from campaign.ledger.sqlite import SqliteLedger, SqliteReader
+from campaign.ledger.sqlite import SqliteLedger, SqliteReader, connection
 from campaign.ledger.sqlite.claims import claim_rows
-from campaign.ledger.sqlite.connection import BUSY_SECONDS, connect, in_words, prepare
+from campaign.ledger.sqlite.connection import BUSY_SECONDS, LOCK_SECONDS, connect, in_words, prepare
 from campaign.ledger.sqlite.integrity import check_not_mounted_alone
 from campaign.ledger.sqlite.writer import LONGEST_LOG_PAGES
 from campaign.sender.lease import BEAT_SECONDS, MARGIN_SECONDS
@@ -422,6 +424,25 @@ def test_a_ledger_that_another_process_is_just_making_is_waited_for(tmp_path: Pa
         other.close()
     with read(path) as reader:
         assert reader.campaigns() == []
+
+
+def test_a_lock_is_tried_again_so_often_that_a_busy_process_leaves_its_turns_to_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "campaign.db"
+    prepare(path)
+    waits: list[float] = []
+    with closing(connect(path)) as holder, closing(connect(path)) as other:
+        holder.execute("BEGIN IMMEDIATE")
+
+        def sleep(seconds: float) -> None:
+            waits.append(seconds)
+            if len(waits) == 30:
+                holder.execute("ROLLBACK")
+
+        monkeypatch.setattr(connection, "time", SimpleNamespace(sleep=sleep, monotonic=time.monotonic))
+        other.execute("BEGIN IMMEDIATE; ROLLBACK")
+    assert waits == [LOCK_SECONDS] * 30
 
 
 async def test_a_reader_is_closed_also_while_a_thread_that_nobody_waits_for_still_looks(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import errno
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
@@ -37,6 +37,8 @@ SCHEMA_VERSION: Final = 7
 # Before this version, several connections that checkpoint a WAL can lose committed writes.
 OLDEST_SQLITE: Final = (3, 51, 3)
 BUSY_SECONDS: Final = 15.0
+LOCK_SECONDS: Final = 0.001
+"""How often a locked ledger is tried again. SQLite's own waits grow to 0.1 s, in which another process takes the lock many times."""
 
 SQL: Final = statements("sqlite.sql")
 
@@ -53,7 +55,7 @@ def connect(path: Path, *, read_only: bool = False) -> apsw.Connection:
     with errors_as_sentences(path, opening=True):
         # Absolute, as some names mean something else to SQLite, such as “:memory:”.
         connection = apsw.Connection(str(path.absolute()), flags=apsw.SQLITE_OPEN_READWRITE)
-        connection.set_busy_timeout(int(BUSY_SECONDS * 1000))
+        connection.set_busy_handler(_patience())
         # Any commit invalidates a reader's cache, and a reader reads most pages once.
         cache_kib = 4_000 if read_only else 32_000
         connection.execute(f"PRAGMA cache_size = -{cache_kib}; PRAGMA temp_store = FILE; PRAGMA mmap_size = 0")
@@ -61,6 +63,20 @@ def connect(path: Path, *, read_only: bool = False) -> apsw.Connection:
         connection.pragma("wal_autocheckpoint", 0)
         connection.execute("PRAGMA query_only = ON" if read_only else "PRAGMA synchronous = FULL; PRAGMA secure_delete = ON")
     return connection
+
+
+def _patience() -> Callable[[int], bool]:
+    """Waits for another process's lock, for BUSY_SECONDS at most."""
+    deadline = 0.0
+
+    def wait(tries: int) -> bool:
+        nonlocal deadline
+        if not tries:
+            deadline = time.monotonic() + BUSY_SECONDS
+        time.sleep(LOCK_SECONDS)
+        return time.monotonic() < deadline
+
+    return wait
 
 
 def prepare(path: Path) -> None:
