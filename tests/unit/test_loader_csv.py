@@ -64,7 +64,7 @@ def test_it_does_not_matter_where_a_block_of_the_file_ends(
     path = tmp_path_factory.getbasetemp() / "blocks.csv"
     path.write_bytes(csv_text(rows, ";", line_end).encode(encoding))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(csv_lists, "BLOCK_BYTES", block_bytes)
+        patch.setattr(csv_lists, "BLOCK_CHARACTERS", block_bytes)
         _, found = read(path)
     assert found == rows
 

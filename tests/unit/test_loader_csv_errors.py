@@ -93,7 +93,7 @@ def test_bytes_that_are_no_text_are_named_with_their_place(
 def test_an_error_far_into_the_file_has_its_row(tmp_path: Path) -> None:
     path = tmp_path / "list.csv"
     path.write_text("id,name\n" + "1,a\n" * 900_000 + "2\n" + "1,a\n" * 10)
-    assert path.stat().st_size > csv_lists.BLOCK_BYTES * 3
+    assert path.stat().st_size > csv_lists.BLOCK_CHARACTERS * 3
     error = refused(path)
     assert (error.row, error.line, error.column) == (900_001, 900_002, "name")
 
@@ -103,7 +103,7 @@ def test_the_line_is_right_wherever_a_block_of_the_file_ends(tmp_path: Path, mon
     path = tmp_path / "list.csv"
     path.write_bytes(end.join(["id,name", "1,a", "", "22,bb", "3", "4,d"]).encode())
     for block_bytes in range(1, 20):
-        monkeypatch.setattr(csv_lists, "BLOCK_BYTES", block_bytes)
+        monkeypatch.setattr(csv_lists, "BLOCK_CHARACTERS", block_bytes)
         error = refused(path)
         assert (error.row, error.line, error.column) == (3, 5, "name")
 

@@ -1,22 +1,20 @@
 """Finds the encoding of a text file: from its byte order mark; else UTF-8 if the whole file is valid; else a guess from its letters."""
 
 import codecs
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from charset_normalizer import from_bytes
 
-UTF_8: Final = "utf-8"
 _WINDOWS_1252: Final = "cp1252"
-_MARKS: Final = (
-    (codecs.BOM_UTF8, UTF_8),
-    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16, because it begins with the mark of UTF-16
-    (codecs.BOM_UTF32_BE, "utf-32-be"),
-    (codecs.BOM_UTF16_LE, "utf-16-le"),
-    (codecs.BOM_UTF16_BE, "utf-16-be"),
-)
+_MARKS: Final = {
+    codecs.BOM_UTF8: "utf-8-sig",
+    codecs.BOM_UTF32_LE: "utf-32",  # before UTF-16, because it begins with the mark of UTF-16
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
 _CANDIDATES: Final = {
     _WINDOWS_1252: "Windows-1252",
     "cp1250": "Windows-1250",
@@ -38,7 +36,7 @@ _SAME_COHERENCE: Final = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """`codec` is the name for Python. `guessed`: the file doesn't declare it, and others may fit too."""
+    """`codec` is the name for Python, which skips the mark. `guessed`: the file doesn't declare it, and others may fit too."""
 
     codec: str
     guessed: bool = False
@@ -46,28 +44,27 @@ class Encoding:
     @property
     def label(self) -> str:
         """The name for people."""
-        return _CANDIDATES.get(self.codec) or self.codec.upper()[: len("UTF-16")]
+        return _CANDIDATES.get(self.codec) or self.codec.upper()[: len("UTF-16")].rstrip("-")
 
 
 def find_encoding(path: Path) -> Encoding:
     """The encoding of a text file. The reader reports bytes that can't be decoded, because it knows their row."""
     with path.open("rb") as file:
         head = file.read(4_096)
-    if codec := next((codec for mark, codec in _MARKS if head.startswith(mark)), None):
+    if codec := next((codec for mark, codec in _MARKS.items() if head.startswith(mark)), None):
         return Encoding(codec)
     # No text has a NUL: in UTF-16 nearly every other byte of Western letters is one, and none of the others.
     even, odd = head[::2].count(0), head[1::2].count(0)
     unmarked = "utf-16-le" if odd > len(head) // 4 and not even else "utf-16-be" if even > len(head) // 4 and not odd else ""
     if unmarked and decodes(path, unmarked):
         return Encoding(unmarked, guessed=True)
-    if decodes(path, UTF_8):
-        return Encoding(UTF_8)
+    if decodes(path, "utf-8"):
+        return Encoding("utf-8")
     sample = _sample(path)
-    text = sample.decode(UTF_8, "replace")
-    broken = text.count("\N{REPLACEMENT CHARACTER}")
-    if sum(not character.isascii() for character in text) > 2 * broken:
+    text = sample.decode(errors="replace")
+    if sum(not character.isascii() for character in text) > 2 * text.count("\N{REPLACEMENT CHARACTER}"):
         # Most letters are valid UTF-8. Read in another encoding, a list with one broken byte would have only wrong letters.
-        return Encoding(UTF_8)
+        return Encoding("utf-8")
     likely = _likely(sample)
     return Encoding(next((codec for codec in likely if decodes(path, codec)), likely[0]), guessed=True)
 
@@ -76,44 +73,36 @@ def decodes(path: Path, codec: str) -> bool:
     """Whether a whole file is valid in an encoding."""
     decoder = codecs.getincrementaldecoder(codec)()
     try:
-        for block in _blocks(path):
-            decoder.decode(block)
+        with path.open("rb") as file:
+            while block := file.read(_BLOCK_BYTES):
+                decoder.decode(block)
         decoder.decode(b"", final=True)
     except UnicodeDecodeError:
         return False
     return True
 
 
-def _blocks(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK_BYTES):
-            yield block
-
-
 def _sample(path: Path) -> bytes:
     """The first lines that are not plain ASCII, because only these tell encodings apart."""
     sample = b""
-    for block in _blocks(path):
-        if not block.isascii():
-            sample += b"\n".join(line[:_SAMPLE_BYTES] for line in block.split(b"\n") if not line.isascii()) + b"\n"
-        if len(sample) > _SAMPLE_BYTES:
-            break
+    with path.open("rb") as file:
+        while len(sample) <= _SAMPLE_BYTES and (block := file.read(_BLOCK_BYTES)):
+            if not block.isascii():
+                sample += b"\n".join(line[:_SAMPLE_BYTES] for line in block.split(b"\n") if not line.isascii()) + b"\n"
     return sample[: sample.find(b"\n", _SAMPLE_BYTES)]
 
 
 def _likely(sample: bytes) -> list[str]:
     """The candidates, the likeliest first. Windows-1252 precedes one that fits hardly better, because most lists use it."""
     matches = [match for match in from_bytes(sample, cp_isolation=list(_CANDIDATES)) if match.encoding in _CANDIDATES]
-    best = matches[0] if matches else None
+    first = [_WINDOWS_1252]
     # Without a letter of any language, nothing speaks for another one.
-    is_other = (
-        best is not None
-        and (best.coherence > 0 or best.multi_byte_usage > 0)
-        and not any(
-            _WINDOWS_1252 in match.could_be_from_charset
+    if matches and ((best := matches[0]).coherence or best.multi_byte_usage):
+        first = [
+            _WINDOWS_1252
+            for match in matches
+            if _WINDOWS_1252 in match.could_be_from_charset
             and match.chaos <= best.chaos
             and match.coherence >= best.coherence - _SAME_COHERENCE
-            for match in matches
-        )
-    )
-    return list(dict.fromkeys([*([] if is_other else [_WINDOWS_1252]), *(match.encoding for match in matches), *_CANDIDATES]))
+        ]
+    return list(dict.fromkeys([*first, *(match.encoding for match in matches), *_CANDIDATES]))
