@@ -7,18 +7,17 @@ import pytest
 
 from campaign.domain.errors import InputError, TemplateError
 from campaign.domain.model import Invalid
-from campaign.loader.messages import MessageLimits, Messages, Rendered, plan_messages
+from campaign.loader.messages import Messages, Rendered, plan_messages
 
 COLUMNS: Final = ("pass_id", "First name", "code", "shop", "points")
 ANNA: Final = ("p1", "Anna", "X1", "Köln", "120")
 NOBODY: Final = ("p2", "", "", " ", "")
-LIMITS: Final = MessageLimits()
 # What has no bound takes minutes or more; what has one never comes near this, on a busy machine either.
 HANG_SECONDS: Final = 15
 
 
-def plan(message: str, *, columns: Sequence[str] = COLUMNS, limits: MessageLimits = LIMITS) -> Messages:
-    return plan_messages(columns, message=message, template=None, templates=None, limits=limits)
+def plan(message: str, *, columns: Sequence[str] = COLUMNS, max_length: int = 350) -> Messages:
+    return plan_messages(columns, message=message, template=None, templates=None, max_length=max_length)
 
 
 def render(message: str, cells: Sequence[str] = ANNA, *, columns: Sequence[str] = COLUMNS) -> str:
@@ -37,18 +36,18 @@ def invalid(message: str, cells: Sequence[str], reason: Invalid) -> str:
     return rendered.error
 
 
-def refused(message: str, *, columns: Sequence[str] = COLUMNS, limits: MessageLimits = LIMITS) -> InputError:
+def refused(message: str, *, columns: Sequence[str] = COLUMNS) -> InputError:
     """The error for a template that no list is rendered with, found before any row."""
     with pytest.raises(InputError) as caught:
-        plan(message, columns=columns, limits=limits)
+        plan(message, columns=columns)
     assert caught.value.file == "--message"
     assert is_sentence(caught.value.problem)
     return caught.value
 
 
-def refused_at(message: str, *, columns: Sequence[str] = COLUMNS, limits: MessageLimits = LIMITS) -> tuple[int, int | None]:
+def refused_at(message: str, *, columns: Sequence[str] = COLUMNS) -> tuple[int, int | None]:
     """The line and the column of what is wrong with a template."""
-    error = refused(message, columns=columns, limits=limits)
+    error = refused(message, columns=columns)
     assert isinstance(error, TemplateError)
     return error.template_line, error.position
 

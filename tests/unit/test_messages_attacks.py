@@ -12,7 +12,6 @@ import pytest
 
 from campaign.domain.errors import InputError
 from campaign.domain.model import Invalid
-from campaign.loader.messages import MessageLimits
 from tests.examples import slow_after
 from tests.unit.messages_given import ANNA, HANG_SECONDS, plan, refused, refused_at
 
@@ -155,17 +154,17 @@ def test_a_row_that_runs_away_takes_little_time(template: str) -> None:
     assert messages.render(("p2", "", "X2", "", "")).text == "Hi"
 
 
-def test_the_budget_is_the_same_in_every_thread_and_for_every_row() -> None:
+def test_the_budget_is_the_same_in_every_thread_and_for_every_row(monkeypatch: pytest.MonkeyPatch) -> None:
     template = "{% for i in range(count | int) %}{{ i }}{% endfor %}"
     columns = ("count",)
-    limits = MessageLimits(max_length=10**6)
+    assert len(plan(template, columns=columns, max_length=10**6).render(["5000"]).text) == 18_890
+    monkeypatch.setattr("campaign.loader.messages.template.WORK_UNITS", 20_000)
 
     def last_that_works(_: int) -> int:
         low, high = 0, 10_000
         while high - low > 1:
             middle = (low + high) // 2
-            limits = MessageLimits(max_length=10**6, work_units=20_000)
-            if plan(template, columns=columns, limits=limits).render([str(middle)]).reason is not None:
+            if plan(template, columns=columns, max_length=10**6).render([str(middle)]).reason is not None:
                 high = middle
             else:
                 low = middle
@@ -175,13 +174,13 @@ def test_the_budget_is_the_same_in_every_thread_and_for_every_row() -> None:
         found = set(pool.map(last_that_works, range(8)))
     assert len(found) == 1
     assert 100 < found.pop() < 10_000
-    assert len(plan(template, columns=columns, limits=limits).render(["5000"]).text) == 18_890
 
 
-def test_ordinary_work_is_far_from_the_limits() -> None:
+def test_ordinary_work_is_far_from_the_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("campaign.loader.messages.template.WORK_UNITS", 10_000)
     template = "{% for word in shop.split(' ') %}{{ word | capitalize }}{{ ' ' if not loop.last }}{% endfor %}"
     words = ["word"] * 60
-    text = plan(template, limits=MessageLimits(work_units=10_000)).render(("", "", "", " ".join(words), "")).text
+    text = plan(template).render(("", "", "", " ".join(words), "")).text
     assert text == " ".join(["Word"] * 60)
 
 
@@ -245,10 +244,10 @@ def test_clever_structures_take_no_time(template: str) -> None:
     ("opens", "closes"),
     slow_after(4, [("(", ")"), ("[", "]"), ("-", ""), ("f(", ")"), ("{1: ", "}"), ("not ", ""), ("1 + ", ""), ("1 ~ ", "")], unpack=True),
 )
-def test_a_source_nested_too_deeply_for_any_parser_is_refused(opens: str, closes: str) -> None:
+def test_a_source_nested_too_deeply_for_any_parser_is_refused(opens: str, closes: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where its length is no bound: minijinja itself would overflow the stack."""
-    limits = MessageLimits(max_source=10**7)
-    refused("{{ " + opens * 100_000 + "1" + closes * 100_000 + " }}", limits=limits)
+    monkeypatch.setattr("campaign.loader.messages.resolve.MAX_SOURCE", 10**7)
+    refused("{{ " + opens * 100_000 + "1" + closes * 100_000 + " }}")
 
 
 def test_attributes_of_python_objects_are_out_of_reach() -> None:

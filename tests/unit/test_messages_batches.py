@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from campaign.domain.errors import InputError
 from campaign.domain.model import Invalid
-from campaign.loader.messages import MessageLimits, Messages, RenderedBatch, plan_messages
+from campaign.loader.messages import Messages, RenderedBatch, plan_messages
 from campaign.loader.messages.result import MAX_CELL
-from campaign.loader.messages.template import Source, Template
+from campaign.loader.messages.template import WORK_UNITS, Template
+from campaign.loader.messages.translate import Source
 from campaign.loader.messages.variables import Variables
 from tests.examples import examples
 from tests.unit.messages_given import ANNA, COLUMNS, plan
@@ -70,7 +71,7 @@ def by_itself(messages: Messages, rows: Sequence[tuple[str, ...]]) -> RenderedBa
 @example("{{ nick | default('') }}", [ANNA, ANNA], 350)
 def test_many_at_once_are_what_each_is_by_itself(source: str, rows: list[tuple[str, ...]], max_length: int) -> None:
     try:
-        messages = plan(source, limits=MessageLimits(max_length=max_length))
+        messages = plan(source, max_length=max_length)
     except InputError:
         assert not source.strip()
         return
@@ -80,7 +81,7 @@ def test_many_at_once_are_what_each_is_by_itself(source: str, rows: list[tuple[s
 @settings(max_examples=examples(60))
 @given(st.lists(TEXT | FIELD, min_size=1, max_size=8).map("".join).filter(bool), ROWS)
 def test_plain_templates_give_what_minijinja_gives(source: str, rows: list[tuple[str, ...]]) -> None:
-    template = Template(Source(text=source, file="--message"), VARIABLES, MessageLimits())
+    template = Template(Source(text=source, file="--message"), VARIABLES, 350)
     assert template.parts
     joined = template.render_columns(columns(rows))
     template.parts = ()
@@ -96,7 +97,7 @@ def test_only_text_and_fields_are_left_to_a_string_format() -> None:
         "{{ code }}" * 17,
         "x" * 8_000,
     ):
-        assert not Template(Source(text=source, file="--message"), VARIABLES, MessageLimits()).parts
+        assert not Template(Source(text=source, file="--message"), VARIABLES, 350).parts
 
 
 def test_a_row_that_fails_takes_no_other_with_it() -> None:
@@ -138,7 +139,7 @@ def test_nothing_is_escaped_whatever_a_template_is_called(tmp_path: Path, name: 
 
 def test_too_many_rows_that_exhaust_a_template_stop_the_list_at_a_row_that_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     # What five such rows take.
-    monkeypatch.setattr("campaign.loader.messages.template.MAX_WASTED_UNITS", 5 * MessageLimits().work_units)
+    monkeypatch.setattr("campaign.loader.messages.template.MAX_WASTED_UNITS", 5 * WORK_UNITS)
     messages = plan("{% for i in range(points | int) %}{% for j in range(points | int) %}{% endfor %}{% endfor %}Hi")
     rows = [("p", "", "", "", "2" if number < 7 else "9999") for number in range(100)]
     with pytest.raises(InputError) as caught:

@@ -16,16 +16,15 @@ import pandas as pd
 import pytest
 
 from campaign.domain.errors import InputError
-from campaign.loader.messages import MessageLimits, plan_messages
+from campaign.loader.messages import plan_messages
 from tests.examples import slow_after
 
 GIVEN: dict[str, Any] = json.loads(Path(__file__).with_name("data").joinpath("messages_before.json").read_text(encoding="utf-8"))
-LIMITS = MessageLimits(max_length=5_000)
 
 
 def outcome(template: str) -> list[list[str]] | None:
     try:
-        messages = plan_messages(GIVEN["columns"], message=template, template=None, templates=None, limits=LIMITS)
+        messages = plan_messages(GIVEN["columns"], message=template, template=None, templates=None, max_length=5_000)
     except InputError:
         return None
     found = [messages.render(row) for row in GIVEN["rows"]]

@@ -3,6 +3,7 @@ send something too, the same.
 """
 
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import jinja2
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from campaign.domain.errors import InputError
-from campaign.loader.messages import MessageLimits, Rendered, plan_messages
+from campaign.loader.messages import Rendered, plan_messages
 from campaign.loader.messages.functions import FILTERS, METHODS, TESTS
 from campaign.loader.messages.variables import Variables
 from tests.examples import examples
@@ -20,17 +21,24 @@ from tests.unit.messages_given import ANNA, COLUMNS, HANG_SECONDS, NOBODY, is_se
 
 pytestmark = pytest.mark.fuzz
 
-LIMITS = MessageLimits(max_length=5_000, work_units=20_000)
+MAX_LENGTH = 5_000
 JINJA = ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined, autoescape=False)
 JINJA.filters |= {"default": FILTERS["default"]}  # which is meant to differ, for blank texts
 NAMES = list(Variables.of(COLUMNS).places)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _little_work() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("campaign.loader.messages.template.WORK_UNITS", 20_000)
+        yield
 
 
 def outcomes(source: str, *rows: tuple[str, ...]) -> list[Rendered]:
     """What becomes of each row; nothing if the template is refused, in a sentence that names the place."""
     before = time.thread_time()
     try:
-        messages = plan_messages(COLUMNS, message=source, template=None, templates=None, limits=LIMITS)
+        messages = plan_messages(COLUMNS, message=source, template=None, templates=None, max_length=MAX_LENGTH)
         found, problem = [messages.render(row) for row in rows], "None."
     except InputError as refused:
         found, problem = [], refused.problem
@@ -40,7 +48,7 @@ def outcomes(source: str, *rows: tuple[str, ...]) -> list[Rendered]:
     for rendered in found:
         assert (rendered.reason is None) == bool(rendered.text)
         assert rendered.reason is None or is_sentence(rendered.error)
-        assert len(rendered.text) <= LIMITS.max_length
+        assert len(rendered.text) <= MAX_LENGTH
     return found
 
 

@@ -8,15 +8,15 @@ import pytest
 
 from campaign.domain.errors import InputError, TemplateError, UsageError
 from campaign.domain.model import Invalid
-from campaign.loader.messages import MessageLimits, Messages, plan_messages
+from campaign.loader.messages import Messages, plan_messages
 from tests.errors import raises
 from tests.unit.messages_given import ANNA, COLUMNS, is_sentence
 
 LISTED = (*COLUMNS, "Template")
 
 
-def from_folder(folder: Path, *, columns: tuple[str, ...] = LISTED, limits: MessageLimits | None = None) -> Messages:
-    return plan_messages(columns, message=None, template=None, templates=folder, limits=limits or MessageLimits())
+def from_folder(folder: Path, *, columns: tuple[str, ...] = LISTED) -> Messages:
+    return plan_messages(columns, message=None, template=None, templates=folder)
 
 
 def from_file(path: Path) -> Messages:

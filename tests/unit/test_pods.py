@@ -10,7 +10,7 @@ import typer
 
 from campaign.cli.main import app
 from campaign.ledger.postgres.writer import TRYING_SECONDS
-from campaign.loader.messages import MessageLimits, plan_messages
+from campaign.loader.messages import plan_messages
 from campaign.sender.pool import DRAIN_SECONDS
 from tests.unit.manifests_given import ROOT, of_kind
 
@@ -125,9 +125,8 @@ class TestManyPods:
         [folder] = [mount["mountPath"] for mount in container["volumeMounts"] if mount["name"] == "templates"]
         [template] = [word.partition("=")[2] for word in container["args"] if word.startswith("--template=")]
         assert template in [f"{folder}/{file}" for file in configuration["data"]]
-        limits = MessageLimits()
         text = configuration["data"]["offer.txt"]
-        plan = plan_messages(("pass_id", "first_name", "code"), message=text, template=None, templates=None, limits=limits)
+        plan = plan_messages(("pass_id", "first_name", "code"), message=text, template=None, templates=None)
         assert plan.render(("p1", "", "SPRING20")).text == "Hi there, SPRING20 gives 20 % off until Sunday"
 
     def test_several_pods_share_the_campaign_until_it_is_finished(self) -> None:

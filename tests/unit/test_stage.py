@@ -18,7 +18,8 @@ from campaign.domain.errors import InputError
 from campaign.domain.model import RESULT_COLUMNS, UNSENT, Invalid, Outcome, ResultRow, StagedRow, Status
 from campaign.loader.columns import Layout
 from campaign.loader.formats.frames import rows_of
-from campaign.loader.messages import MessageLimits, Messages, plan_messages
+from campaign.loader.messages import Messages, plan_messages
+from campaign.loader.messages.template import WORK_UNITS
 from campaign.loader.stage import Stager
 from campaign.loader.table import open_table
 from campaign.reporter.files.results import write_results
@@ -99,7 +100,7 @@ def test_an_absurd_row_is_invalid_alone() -> None:
 
 
 def test_too_many_absurd_rows_stop_the_list(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("campaign.loader.messages.template.MAX_WASTED_UNITS", 5 * MessageLimits().work_units)
+    monkeypatch.setattr("campaign.loader.messages.template.MAX_WASTED_UNITS", 5 * WORK_UNITS)
     columns = ("pass_id", "n")
     loops = template("{% for i in range(n | int) %}{% for j in range(n | int) %}{% endfor %}{% endfor %}Hi", columns)
     with raises(InputError, "too_much_work", row=6):

@@ -16,7 +16,7 @@ from campaign.domain.text.lines import rows as rows_in_words
 from campaign.ledger.port import CampaignRecord, LedgerReader
 from campaign.ledger.records import CorrectedRow
 from campaign.loader.columns import check_pass_id, find_message_column, listed, pass_key, shown
-from campaign.loader.messages import MessageLimits, Messages, Rendered, as_it_was, one_line_end, plan_messages
+from campaign.loader.messages import Messages, Rendered, as_it_was, one_line_end, plan_messages
 from campaign.settings import Settings
 
 SHOWN: Final = 10
@@ -82,11 +82,10 @@ class Texts:
             UsageError, InputError: see `plan_messages`; InputError also if the file lacks a column that the messages need.
         """
         columns, id_column = file.record.spec.columns, file.record.spec.id_column
-        limits = MessageLimits(max_length=settings.max_length)
         options: dict[str, Any] = {"message": settings.message, "template": settings.template, "templates": settings.templates}
 
         def planned(names: Sequence[str]) -> Messages:
-            return plan_messages(names, **options, limits=limits, file=file.table.name)
+            return plan_messages(names, **options, max_length=settings.max_length, file=file.table.name)
 
         if any(value is not None for value in options.values()):
             given = planned(columns)

@@ -16,7 +16,7 @@ from campaign.domain.lists.query import Query, is_query, parse_query
 from campaign.domain.text.formula_escape import unescape_formula
 from campaign.ledger.port import CampaignSpec
 from campaign.loader.columns import Layout, find_message_column
-from campaign.loader.messages import MessageLimits, Messages, plan_messages
+from campaign.loader.messages import Messages, plan_messages
 from campaign.loader.source import Source
 from campaign.loader.table import Table, open_table
 from campaign.settings import Settings
@@ -237,13 +237,12 @@ def _messages(layout: Layout, settings: Settings, *, file: str) -> Messages | No
     given = (settings.message, settings.template, settings.templates) != (None, None, None)
     if layout.results and not given and find_message_column(layout.columns, file=file) is None:
         return None
-    limits = MessageLimits(max_length=settings.max_length)
     return plan_messages(
         layout.columns,
         message=settings.message,
         template=settings.template,
         templates=settings.templates,
-        limits=limits,
+        max_length=settings.max_length,
         file=file,
     )
 

@@ -4,10 +4,8 @@ Templates are untrusted. `translate` parses one and rewrites it for minijinja, s
 cost is bounded before it runs. `template` runs it with a budget for each row.
 """
 
-from campaign.loader.messages.resolve import plan_messages
+from campaign.loader.messages.resolve import Messages, plan_messages
 from campaign.loader.messages.result import (
-    MessageLimits,
-    Messages,
     Rendered,
     RenderedBatch,
     as_it_was,
@@ -18,7 +16,6 @@ from campaign.loader.messages.result import (
 from campaign.loader.messages.variables import variables
 
 __all__ = [
-    "MessageLimits",
     "Messages",
     "Rendered",
     "RenderedBatch",

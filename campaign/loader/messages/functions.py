@@ -8,11 +8,11 @@ with numbers and doesn't limit the size of a text.
 import operator
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, Final
-from urllib.parse import quote
 
 import jinja2
-from jinja2.filters import do_round, do_sort, do_title, do_truncate, do_unique, do_wordcount
+from jinja2.filters import do_round, do_sort, do_title, do_truncate, do_unique, do_urlencode, do_wordcount
 
 from campaign.loader.columns import shown
 from campaign.loader.messages.values import (
@@ -43,6 +43,15 @@ _JINJA: Final = jinja2.Environment(autoescape=False)  # noqa: S701 - it renders 
 Function = Callable[..., Any]
 
 
+def _of(convert: Callable[[Any], Any], functions: dict[str, Callable[[Any], object]]) -> dict[str, Function]:
+    """Functions of one value, for values of any kind that can be converted."""
+
+    def of(function: Callable[[Any], object]) -> Function:
+        return lambda value: function(convert(value))
+
+    return {name: of(function) for name, function in functions.items()}
+
+
 # Filters
 
 
@@ -60,12 +69,9 @@ def _converted(convert: Callable[[str], int | float]) -> Function:
         if isinstance(value, Empty):
             return marked(convert("0"), value.field)
         text = as_text(value).strip()
-        try:
-            number = convert(text)
-        except (ValueError, OverflowError):
-            number = None
-        if number is not None and -MAX_NUMBER <= number <= MAX_NUMBER:
-            return number
+        with suppress(ValueError, OverflowError):
+            if -MAX_NUMBER <= (number := convert(text)) <= MAX_NUMBER:
+                return number
         if default is not _ABSENT:
             return default
         raise ValueError(f"“{shown(text)}” is not a number; write | int(0) to take it for 0")
@@ -94,14 +100,6 @@ def _replace(value: object, old: object, new: object, count: int | None = None) 
     return text.replace(old, new, most)
 
 
-def _method(name: str) -> Function:
-    return lambda value, *args: getattr(str, name)(as_text(value), *args)
-
-
-def _changed(name: str) -> Function:
-    return lambda value: getattr(str, name)(as_text(value))
-
-
 def _padding(name: str) -> Function:
     def pad(value: object, width: int = 80, *fill: str) -> object:
         check_size(width)
@@ -113,8 +111,6 @@ def _padding(name: str) -> Function:
 def _round(value: object, precision: int = 0, method: str = "common") -> float:
     if not 0 <= precision <= _MAX_PRECISION:
         raise ValueError(f"A number can be rounded to 0 to {_MAX_PRECISION} digits")
-    if method not in {"common", "ceil", "floor"}:
-        raise ValueError("The method of round is “common”, “ceil” or “floor”")
     return float(do_round(float(as_number(value)), precision, method))  # type: ignore[arg-type]  # a literal
 
 
@@ -161,36 +157,41 @@ def _braces(value: object, /, *values: object, **named: object) -> str:
         raise ValueError("A format has more fields than it is given values") from None
 
 
+def _in(value: object, within: object) -> bool:
+    return value in (within if isinstance(within, str) else as_items(within))
+
+
+_COMPARISONS: Final[dict[str, Callable[[Any, Any], bool]]] = {
+    **{name: getattr(operator, name) for name in ("eq", "ne", "gt", "ge", "lt", "le")},
+    "in": _in,
+    "notin": lambda value, within: not _in(value, within),
+}
+
 FILTERS: Final[dict[str, Function]] = {
-    "abs": lambda value: abs(as_number(value)),
-    **{name: _changed(name) for name in ("capitalize", "lower", "upper")},
+    **_of(as_number, {"abs": abs}),
+    **_of(as_text, {name: getattr(str, name) for name in ("capitalize", "lower", "upper")}),
+    **_of(as_text, {"string": as_text, "title": do_title, "urlencode": do_urlencode, "wordcount": do_wordcount}),
+    **_of(as_items, {"count": len, "first": operator.itemgetter(0), "last": operator.itemgetter(-1), "length": len, "list": list}),
+    **_of(
+        as_items,
+        {"max": lambda items: _sort(items)[-1], "min": lambda items: _sort(items)[0], "sum": lambda items: sum(map(as_number, items))},
+    ),
     "center": _padding("center"),
-    "count": lambda value: len(as_items(value)),
     "d": _default,
     "default": _default,
-    "first": lambda value: as_items(value)[0],
     "float": _converted(float),
     "format": _percent,
     "int": _converted(_whole),
     "join": _join,
-    "last": lambda value: as_items(value)[-1],
-    "length": lambda value: len(as_items(value)),
-    "list": as_items,
     "map": _map,
-    "max": lambda value: _sort(value)[-1],
-    "min": lambda value: _sort(value)[0],
     "replace": _replace,
     "reverse": lambda value: value[::-1] if isinstance(value, str) else as_items(value)[::-1],
     "round": _round,
     "sort": _sort,
-    "string": as_text,
     "sum": lambda value: sum(map(as_number, as_items(value))),
-    "title": lambda value: do_title(as_text(value)),
     "trim": lambda value, chars=None: as_text(value).strip(chars),
     "truncate": _truncate,
     "unique": lambda value, case_sensitive=False: list(do_unique(_JINJA, as_items(value), bool(case_sensitive))),
-    "urlencode": lambda value: quote(as_text(value)),
-    "wordcount": lambda value: do_wordcount(as_text(value)),
 }
 
 TESTS: Final[dict[str, Function]] = {
@@ -199,13 +200,10 @@ TESTS: Final[dict[str, Function]] = {
     "none": lambda value: value is None,
     "number": lambda value: isinstance(value, int | float),
     "string": lambda value: isinstance(value, str),
-    "even": lambda value: as_number(value) % 2 == 0,
-    "odd": lambda value: as_number(value) % 2 == 1,
+    **_of(as_number, {"even": lambda number: number % 2 == 0, "odd": lambda number: number % 2 == 1}),
     "divisibleby": lambda value, by: as_number(value) % as_number(by) == 0,
-    "lower": _changed("islower"),
-    "upper": _changed("isupper"),
-    "in": lambda value, within: _contains(within, value),
-    **{name: getattr(operator, name) for name in ("eq", "ne", "gt", "ge", "lt", "le")},
+    **_of(as_text, {"lower": str.islower, "upper": str.isupper}),
+    **{name: function for name, function in _COMPARISONS.items() if name != "notin"},
     "equalto": operator.eq,
 }
 
@@ -219,6 +217,10 @@ def _get(value: object, key: object, default: object = None) -> object:
     return value.get(key, default)
 
 
+def _method(function: Function) -> Function:
+    return lambda value, *args: function(value, *args)  # noqa: PLW0108 - before 3.13 some of Python's own have no signature
+
+
 # The result of each of these is at most a few times as long as its arguments.
 _LINEAR: Final = (
     "capitalize casefold count endswith find isalnum isalpha isascii isdecimal isdigit islower isnumeric isspace istitle isupper lower "
@@ -228,7 +230,7 @@ _LINEAR: Final = (
 _PADDING: Final = ("center", "ljust", "rjust", "zfill")
 
 METHODS: Final[dict[str, Function]] = {
-    **{name: _method(name) for name in _LINEAR.split()},
+    **{name: _method(getattr(str, name)) for name in _LINEAR.split()},
     **{name: _padding(name) for name in _PADDING},
     "format": _braces,
     "get": _get,
@@ -260,21 +262,8 @@ def _modulo(left: object, right: object) -> str | int | float:
     return as_number(left) % as_number(right)
 
 
-def _contains(container: object, value: object) -> bool:
-    return value in (container if isinstance(container, str) else as_items(container))
-
-
-_COMPARISONS: Final[dict[str, Callable[[Any, Any], bool]]] = {
-    **{sign: getattr(operator, sign) for sign in ("eq", "ne", "lt", "gt")},
-    "lteq": operator.le,
-    "gteq": operator.ge,
-    "in": lambda left, right: _contains(right, left),
-    "notin": lambda left, right: not _contains(right, left),
-}
-
-
 def _compare(left: object, *rest: object) -> bool:
-    """The value of `a < b <= c`, whose arguments are a, "lt", b, "lteq", c."""
+    """The value of `a < b <= c`, whose arguments are a, "lt", b, "le", c."""
     for sign, right in zip(rest[::2], rest[1::2], strict=True):
         if not _COMPARISONS[str(sign)](left, right):
             return False
@@ -293,7 +282,7 @@ def _item(value: Any, key: object) -> object:
         return key if isinstance(key, Empty) else marked("", Field(name="", lacks=f"It has no part [{shown(str(key))}]"))
 
 
-def _slice(value: object, start: int | None, stop: int | None, step: int | None) -> object:
+def _cut(value: object, start: int | None, stop: int | None, step: int | None) -> object:
     if not isinstance(value, str | list | tuple | range):
         raise TypeError(f"Only a text or a list can be cut with [:], not {type(value).__name__}")
     return value[start:stop:step]
@@ -315,29 +304,24 @@ def _print(value: object) -> str:
 
 _OPERATIONS: Final[dict[str, Function]] = {
     "op_add": _add,
-    "op_sub": _arithmetic(operator.sub),
-    "op_mul": _arithmetic(operator.mul),
+    **{f"op_{name}": _arithmetic(getattr(operator, name)) for name in ("sub", "mul", "floordiv", "neg", "pos")},
     "op_div": _arithmetic(operator.truediv),
-    "op_floordiv": _arithmetic(operator.floordiv),
     "op_mod": _modulo,
-    "op_neg": _arithmetic(operator.neg),
-    "op_pos": _arithmetic(operator.pos),
     "op_float": float,
     "op_concat": _concat,
     "op_compare": _compare,
     "op_getitem": _item,
-    "op_slice": _slice,
+    "op_cut": _cut,
     "op_list": lambda *items: list(items),
     "op_tuple": lambda *items: items,
-    "op_dict": lambda *pairs: dict(zip(pairs[::2], pairs[1::2], strict=True)),
+    "op_dict": lambda *pairs: dict(pairs),
+    "op_pair": lambda key, value: (key, value),
     "op_range": _range,
     "op_items": as_items,
     "op_pairs": lambda value: [as_items(item) for item in as_items(value)],
     "op_print": _print,
 }
-_ABSORBING: Final = frozenset(
-    ["f_default", "f_d", "f_int", "f_float", "f_map", "m_get", "op_getitem", "op_list", "op_tuple", "op_dict", "op_items", "op_pairs"]
-)
+_ABSORBING: Final = "f_default f_d f_int f_float f_map m_get op_getitem op_list op_tuple op_dict op_pair op_items op_pairs"
 """Functions that handle empty fields themselves; the results of the others are marked with the empty field."""
 _OF_ITEMS: Final = frozenset({"f_join", "f_sum", "m_join", "op_mod"})
 """Functions whose results come from the items of a list, too."""
@@ -354,7 +338,7 @@ _BOXED: Final[dict[str, Function]] = {
 
 def _guarded(name: str, function: Function) -> Function:
     """The function as minijinja calls it: the template's line comes first, and the row's budget pays for the call."""
-    absorbs = name in _ABSORBING or name.startswith("t_")
+    absorbs = name in _ABSORBING.split() or name.startswith("t_")
     for_texts = name.startswith("m_") and name[2:] not in {"get", *_PADDING}
     weigh = (lambda _: 1) if name in _FREE else measure
     box = _BOXED.get(name, boxed)
@@ -386,7 +370,7 @@ def _guarded(name: str, function: Function) -> Function:
         except FailedError as error:
             error.line = line
             raise
-        except (TypeError, ValueError, ArithmeticError, LookupError) as error:
+        except (TypeError, ValueError, ArithmeticError, LookupError, jinja2.TemplateError) as error:
             raise FailedError(_in_words(error), line) from None
         return box(result)
 

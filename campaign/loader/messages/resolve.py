@@ -1,79 +1,125 @@
-"""Decides which source the messages of a list come from."""
+"""Decides which source the messages of a list come from, and reads templates."""
 
 import hashlib
+import re
+import stat
+import unicodedata
+from codecs import getincrementaldecoder
 from collections.abc import Sequence
 from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from campaign.domain.errors import InputError, UsageError
+from campaign.domain.errors import InputError, TemplateError, UsageError
 from campaign.domain.model import Invalid
 from campaign.loader.columns import find_message_column, find_template_column, shown
-from campaign.loader.messages.result import MessageLimits, Messages, Rendered, RenderedBatch, cells_in, finish, finish_all, refused
-from campaign.loader.messages.template import Source, Template, file_key, read_folder, read_source, source_of
+from campaign.loader.messages.result import Rendered, RenderedBatch, cells_in, finish, finish_all, one_line_end, refused
+from campaign.loader.messages.template import Template
+from campaign.loader.messages.translate import Source
 from campaign.loader.messages.variables import Variables
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_DEFAULT_LIMITS: Final = MessageLimits()
+_CONTROL: Final = re.compile("[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\ud800-\\udfff]")
+_SUFFIXES: Final = (".txt", ".j2")
+_MAX_FILES: Final = 1_000
+MAX_SOURCE: Final = 32_768
+"""The most characters of a template."""
 _PROBLEMS: Final = 256
 """How many wrong names are cached. Comparing a name with a thousand templates takes milliseconds, and many rows have the same one."""
 
 
-def plan_messages(
-    columns: Sequence[str],
-    *,
-    message: str | None,
-    template: Path | None,
-    templates: Path | None,
-    limits: MessageLimits = _DEFAULT_LIMITS,
-    file: str | None = None,
-) -> Messages:
-    """Return the source of each row's message, checked as far as possible without a row.
-
-    An option takes precedence over a column: `message` is a template, `template` a file with one, `templates` the folder with the files
-    that the `template` column names. A `message` column holds the texts to send, as they are; braces in data are never run as a template.
-    `file` is the list, for error messages.
+def source_of(text: str, file: str) -> Source:
+    """Check a template's text.
 
     Raises:
-        UsageError: no source is given, or more than one.
-        InputError: a template can't be read, understood or filled from these columns.
+        InputError: it is empty, too long, or contains control characters or half a character.
     """
-    variables = Variables.of(columns)
-    match message, template, templates:
-        case str(), None, None:
-            return TemplateMessages(source_of(message, "--message", max_characters=limits.max_source), "message", variables, limits)
-        case None, Path(), None:
-            return TemplateMessages(read_source(template, max_characters=limits.max_source), "template", variables, limits)
-        case None, None, Path():
-            return _from_folder(templates, variables, limits, file)
-        case None, None, None:
-            return _from_column(variables, limits, file)
-        case _:
-            given = [("--message", message), ("--template", template), ("--templates", templates)]
-            names = " and ".join(name for name, value in given if value is not None)
-            raise UsageError(f"{names} each say what the messages are. Give only one of them.", code="several_messages")
+    text = one_line_end(text)
+    if not text.strip():
+        raise InputError("The template is empty. Write the message into it.", code="empty_file", file=file)
+    if len(text) > MAX_SOURCE:
+        problem = f"The template has more than {MAX_SOURCE:,} characters. Check that it is a template, and make it shorter."
+        raise InputError(problem, code="long_template", file=file)
+    source = Source(text=text, file=file)
+    if found := _CONTROL.search(text):
+        line = text.count("\n", 0, found.start()) + 1
+        column = found.start() - text.rfind("\n", 0, found.start())
+        raise source.refused(line, f"There is a character that no text has (U+{ord(found[0]):04X}). Remove it.", column=column)
+    return source
 
 
-class TemplateMessages:
-    """The same template for each row."""
+def read_source(path: Path) -> Source:
+    """The template in a file in UTF-8, with or without a byte order mark.
 
-    def __init__(self, source: Source, kind: str, variables: Variables, limits: MessageLimits) -> None:
-        self.fingerprint = _fingerprint(kind, source.text)
-        template = Template(source, variables, limits)
-        self.render = template.render
-        self.render_columns = template.render_columns
+    Raises:
+        InputError: the file can't be read, is not UTF-8, or as in `source_of`.
+    """
+    # A character takes up to four bytes, so a valid template is never longer.
+    most = 4 * MAX_SOURCE + 4
+    try:
+        with path.open("rb") as file:
+            content = file.read(most)
+    except IsADirectoryError:
+        problem = "This is a folder. Name one file with --template, or use --templates with a “template” column."
+        raise InputError(problem, code="is_a_folder", file=path) from None
+    except OSError as error:
+        problem = f"The template can't be read: {error.strerror}. Check its name and its permissions."
+        raise InputError(problem, code="file_not_readable", file=path) from error
+    try:
+        text = getincrementaldecoder("utf-8-sig")().decode(content, final=len(content) < most)
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise TemplateError("The template is not in UTF-8. Save it as UTF-8 text.", file=path, template_line=line) from None
+    return source_of(text, str(path))
+
+
+def read_folder(folder: Path) -> dict[str, Source]:
+    """The templates in a folder by file name: every `.txt` and `.j2` file that is neither hidden nor a link to a file outside.
+
+    A cell can only name one of these, so it can't lead to any other file.
+
+    Raises:
+        InputError: there is no such folder, it has no templates or more than 1,000, or `read_source` refuses a file.
+    """
+    try:
+        root = folder.resolve(strict=True)
+        paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES and not path.name.startswith("."))
+    except OSError as error:
+        problem = f"The folder of templates can't be read: {error.strerror}. Check --templates."
+        raise InputError(problem, code="no_folder", file=folder) from error
+    paths = [path for path in paths if _is_inside(path, root)]
+    if not paths:
+        problem = "The folder has no templates: none of its files ends in .txt or .j2. Check --templates."
+        raise InputError(problem, code="no_file", file=folder)
+    if len(paths) > _MAX_FILES:
+        problem = f"The folder has more than {_MAX_FILES:,} templates. Keep only those of this campaign in it."
+        raise InputError(problem, code="too_many_files", file=folder)
+    return {file_key(path.name): read_source(path) for path in paths}
+
+
+def _is_inside(path: Path, root: Path) -> bool:
+    try:
+        real = path.resolve(strict=True)
+        return real.is_relative_to(root) and stat.S_ISREG(real.stat().st_mode)
+    except (OSError, RuntimeError):  # a broken or circular link
+        return False
+
+
+def file_key(name: str) -> str:
+    """The normalised spelling of a file name. Some file systems store accents as separate characters, spreadsheets don't."""
+    return unicodedata.normalize("NFC", name.strip())
 
 
 class ColumnMessages:
     """Each row's message is the text of its cell."""
 
-    def __init__(self, place: int, column: str, limits: MessageLimits) -> None:
+    def __init__(self, place: int, column: str, max_length: int) -> None:
         self.fingerprint = _fingerprint("column", column)
         self._place = place
-        self._max_length = limits.max_length
+        self._max_length = max_length
 
     def render(self, cells: Sequence[str]) -> Rendered:
         return finish(cells[self._place], max_length=self._max_length)
@@ -87,12 +133,12 @@ class ColumnMessages:
 class FolderMessages:
     """Each row uses the template that its cell names, with or without the extension."""
 
-    def __init__(self, place: int, sources: dict[str, Source], variables: Variables, limits: MessageLimits) -> None:
+    def __init__(self, place: int, sources: dict[str, Source], variables: Variables, max_length: int) -> None:
         texts = [part for name, source in sorted(sources.items()) for part in (name, source.text)]
         self.fingerprint = _fingerprint("templates", variables.columns[place], *texts)
         self._place = place
         self._column = variables.columns[place]
-        self._templates = {name: Template(source, variables, limits) for name, source in sources.items()}
+        self._templates = {name: Template(source, variables, max_length) for name, source in sources.items()}
         stems: dict[str, list[str]] = {}
         for name in sources:
             stems.setdefault(name.rpartition(".")[0], []).append(name)
@@ -140,7 +186,48 @@ class FolderMessages:
         )
 
 
-def _from_folder(folder: Path, variables: Variables, limits: MessageLimits, file: str | None) -> Messages:
+Messages = Template | ColumnMessages | FolderMessages
+"""One message per row; safe to share between threads."""
+
+
+def plan_messages(
+    columns: Sequence[str],
+    *,
+    message: str | None,
+    template: Path | None,
+    templates: Path | None,
+    max_length: int = 350,
+    file: str | None = None,
+) -> Messages:
+    """Return the source of each row's message, checked as far as possible without a row.
+
+    An option takes precedence over a column: `message` is a template, `template` a file with one, `templates` the folder with the files
+    that the `template` column names. A `message` column holds the texts to send, as they are; braces in data are never run as a template.
+    `max_length` is in characters as a person counts them; `file` is the list, for error messages.
+
+    Raises:
+        UsageError: no source is given, or more than one.
+        InputError: a template can't be read, understood or filled from these columns.
+    """
+    variables = Variables.of(columns)
+    match message, template, templates:
+        case str(), None, None:
+            source = source_of(message, "--message")
+            return Template(source, variables, max_length, fingerprint=_fingerprint("message", source.text))
+        case None, Path(), None:
+            source = read_source(template)
+            return Template(source, variables, max_length, fingerprint=_fingerprint("template", source.text))
+        case None, None, Path():
+            return _from_folder(templates, variables, max_length, file)
+        case None, None, None:
+            return _from_column(variables, max_length, file)
+        case _:
+            given = [("--message", message), ("--template", template), ("--templates", templates)]
+            names = " and ".join(name for name, value in given if value is not None)
+            raise UsageError(f"{names} each say what the messages are. Give only one of them.", code="several_messages")
+
+
+def _from_folder(folder: Path, variables: Variables, max_length: int, file: str | None) -> Messages:
     place = find_template_column(variables.columns, file=file)
     if place is None:
         raise UsageError(
@@ -148,10 +235,10 @@ def _from_folder(folder: Path, variables: Variables, limits: MessageLimits, file
             code="missing_column",
             column="template",
         )
-    return FolderMessages(place, read_folder(folder, max_characters=limits.max_source), variables, limits)
+    return FolderMessages(place, read_folder(folder), variables, max_length)
 
 
-def _from_column(variables: Variables, limits: MessageLimits, file: str | None) -> Messages:
+def _from_column(variables: Variables, max_length: int, file: str | None) -> Messages:
     place = find_message_column(variables.columns, file=file)
     named = find_template_column(variables.columns, file=file)
     if place is not None and named is not None:
@@ -172,7 +259,7 @@ def _from_column(variables: Variables, limits: MessageLimits, file: str | None) 
             f"It has: {variables.offered()}.",
             code="no_message",
         )
-    return ColumnMessages(place, variables.columns[place], limits)
+    return ColumnMessages(place, variables.columns[place], max_length)
 
 
 def _fingerprint(*parts: str) -> str:

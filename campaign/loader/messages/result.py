@@ -2,9 +2,8 @@
 
 import re
 import unicodedata
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from campaign.domain.model import Invalid
 from campaign.domain.text.formula_escape import strip_unseen
@@ -27,17 +26,6 @@ _WORTH_COUNTING: Final = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MessageLimits:
-    """At most so many characters of a message, as a person counts them, and of a template; and work for one row: instructions of the
-    template, and, counted separately, characters and items that its functions process.
-    """
-
-    max_length: int = 350
-    max_source: int = 32_768
-    work_units: int = 500_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Rendered:
     """The message of one row: `text` is empty exactly when there is a `reason`. `error` is a sentence for `delivery_error`."""
 
@@ -57,20 +45,6 @@ class RenderedBatch:
         self.texts[index] = rendered.text
         if rendered.reason is not None:
             self.refused[index] = rendered
-
-
-class Messages(Protocol):
-    """One message per row; safe to share between threads."""
-
-    @property
-    def fingerprint(self) -> str:
-        """SHA-256 in hex of everything but the cells that determines the texts."""
-
-    def render(self, cells: Sequence[str]) -> Rendered:
-        """The message of a row; `cells` are in the order of the list's columns. Raises InputError if too many rows ask too much."""
-
-    def render_columns(self, frame: "pd.DataFrame") -> RenderedBatch:
-        """The messages of many rows, the same as `render` returns. The `row` of an InputError counts from 1 in this frame."""
 
 
 def cells_in(frame: "pd.DataFrame", place: int) -> list[str]:

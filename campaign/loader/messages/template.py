@@ -1,24 +1,18 @@
-"""Reads templates, and compiles each for many rows."""
+"""Compiles a template for many rows."""
 
-import re
-import stat
-import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from minijinja import Environment
 from minijinja import TemplateError as EngineError
 
-from campaign.domain.errors import InputError, TemplateError
+from campaign.domain.errors import InputError
 from campaign.domain.model import Invalid
 from campaign.loader.columns import shown
 from campaign.loader.messages.functions import FUNCTIONS
 from campaign.loader.messages.result import (
     HALF,
     MAX_CELL,
-    MessageLimits,
     Rendered,
     RenderedBatch,
     finish,
@@ -26,131 +20,19 @@ from campaign.loader.messages.result import (
     is_empty,
     long_cell,
     missing,
-    one_line_end,
     refused,
     together,
     unsendable,
 )
-from campaign.loader.messages.translate import PlainField, translate
+from campaign.loader.messages.translate import PlainField, Source, code_of, translate
 from campaign.loader.messages.values import BUDGET, Boxed, FailedError, Field, TooMuchError, marked
 from campaign.loader.messages.variables import Variables
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_CONTROL: Final = re.compile("[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\ud800-\\udfff]")
-_SUFFIXES: Final = (".txt", ".j2")
-_MAX_FILES: Final = 1_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
-    """A template's text. `file` is its name in errors: the path as it was given, or the option that holds the text."""
-
-    text: str
-    file: str
-
-    def refused(self, line: int, problem: str, *, column: int | None = None) -> TemplateError:
-        return TemplateError(problem, file=self.file, template_line=line, position=column)
-
-
-def source_of(text: str, file: str, *, max_characters: int) -> Source:
-    """Check a template's text.
-
-    Raises:
-        InputError: it is empty, too long, or contains control characters or half a character.
-    """
-    text = one_line_end(text)
-    if not text.strip():
-        raise InputError("The template is empty. Write the message into it.", code="empty_file", file=file)
-    if len(text) > max_characters:
-        raise _too_long(file, max_characters)
-    source = Source(text=text, file=file)
-    if found := _CONTROL.search(text):
-        line = text.count("\n", 0, found.start()) + 1
-        column = found.start() - text.rfind("\n", 0, found.start())
-        raise source.refused(line, f"There is a character that no text has (U+{ord(found[0]):04X}). Remove it.", column=column)
-    return source
-
-
-def read_source(path: Path, *, max_characters: int) -> Source:
-    """The template in a file in UTF-8, with or without a byte order mark.
-
-    Raises:
-        InputError: the file can't be read, is not UTF-8, or as in `source_of`.
-    """
-    try:
-        with path.open("rb") as file:
-            # A character takes up to four bytes, so a valid template is never longer.
-            content = file.read(4 * max_characters + 4)
-    except IsADirectoryError:
-        raise InputError(
-            "This is a folder. Name one file with --template, or use --templates with a “template” column.", code="is_a_folder", file=path
-        ) from None
-    except OSError as error:
-        raise InputError(
-            f"The template can't be read: {error.strerror}. Check its name and its permissions.", code="file_not_readable", file=path
-        ) from error
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        if len(content) > 4 * max_characters:
-            raise _too_long(path, max_characters) from None
-        line = content.count(b"\n", 0, error.start) + 1
-        raise TemplateError("The template is not in UTF-8. Save it as UTF-8 text.", file=path, template_line=line) from None
-    return source_of(text, str(path), max_characters=max_characters)
-
-
-def _too_long(file: Path | str, max_characters: int) -> InputError:
-    return InputError(
-        f"The template has more than {max_characters:,} characters. Check that it is a template, and make it shorter.",
-        code="long_template",
-        file=file,
-    )
-
-
-def read_folder(folder: Path, *, max_characters: int) -> dict[str, Source]:
-    """The templates in a folder by file name: every `.txt` and `.j2` file that is neither hidden nor a link to a file outside.
-
-    A cell can only name one of these, so it can't lead to any other file.
-
-    Raises:
-        InputError: there is no such folder, it has no templates or more than 1,000, or `read_source` refuses a file.
-    """
-    try:
-        root = folder.resolve(strict=True)
-        paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES and not path.name.startswith("."))
-    except OSError as error:
-        raise InputError(
-            f"The folder of templates can't be read: {error.strerror}. Check --templates.", code="no_folder", file=folder
-        ) from error
-    paths = [path for path in paths if _is_inside(path, root)]
-    if not paths:
-        raise InputError(
-            "The folder has no templates: none of its files ends in .txt or .j2. Check --templates.", code="no_file", file=folder
-        )
-    if len(paths) > _MAX_FILES:
-        raise InputError(
-            f"The folder has more than {_MAX_FILES:,} templates. Keep only those of this campaign in it.",
-            code="too_many_files",
-            file=folder,
-        )
-    return {file_key(path.name): read_source(path, max_characters=max_characters) for path in paths}
-
-
-def _is_inside(path: Path, root: Path) -> bool:
-    try:
-        real = path.resolve(strict=True)
-        return real.is_relative_to(root) and stat.S_ISREG(real.stat().st_mode)
-    except (OSError, RuntimeError):  # a broken or circular link
-        return False
-
-
-def file_key(name: str) -> str:
-    """The normalised spelling of a file name. Some file systems store accents as separate characters, spreadsheets don't."""
-    return unicodedata.normalize("NFC", name.strip())
-
-
+WORK_UNITS: Final = 500_000
+"""The most work for one row: instructions of the template and, counted separately, characters and items that its functions process."""
 MAX_WASTED_UNITS: Final = 50_000_000
 """The most work for all rows that exceed their budget, some seconds. Beyond it the template, or a column that it uses, is at fault."""
 
@@ -179,19 +61,20 @@ class Template:
             message needs.
     """
 
-    def __init__(self, source: Source, variables: Variables, limits: MessageLimits) -> None:
-        translated = translate(source.text, source.file, variables)
+    def __init__(self, source: Source, variables: Variables, max_length: int, *, fingerprint: str = "") -> None:
+        translated = translate(source, variables)
         texts = [part for part in translated.parts if isinstance(part, str)]
         plain = len(translated.parts) - len(texts) <= _MAX_PLAIN_FIELDS and sum(map(len, texts)) <= _MAX_PLAIN_TEXT
         self.parts = translated.parts if plain else ()
         self._braces_meant = translated.braces_meant
         self._columns = variables.columns
-        self._limits = limits
+        self._max_length = max_length
+        self.fingerprint = fingerprint
         self._source = source
         self._wasted_units = 0
         self._variables = [
-            (code, place, Boxed(marked("", Field(name=name, column=None if place is None else variables.columns[place]))))
-            for code, name, place in translated.variables
+            (code_of(name), place, Boxed(marked("", Field(name=name, column=None if place is None else variables.columns[place]))))
+            for name, place in translated.variables.items()
         ]
         # A message is plain text, whatever the template's file name, so nothing is escaped.
         self._environment = Environment(globals=FUNCTIONS, undefined_behavior="strict", auto_escape_callback=lambda _: None, debug=False)
@@ -200,7 +83,7 @@ class Template:
         except EngineError as error:
             raise source.refused(error.line or 1, f"The template can't be understood: {shown(error.message, 300)}.") from None
         # Ordinary cells are about ten times as long as the smallest, which may take a tenth of the budget.
-        self._environment.fuel = units = limits.work_units // 10
+        self._environment.fuel = units = WORK_UNITS // 10
         try:
             self._run([_PLAINEST] * len(self._columns), units)
         except TooMuchError as error:
@@ -208,7 +91,7 @@ class Template:
             raise source.refused(error.line, problem) from None
         except FailedError:
             pass
-        self._environment.fuel = limits.work_units
+        self._environment.fuel = WORK_UNITS
 
     def render(self, cells: Sequence[str]) -> Rendered:
         """The message of one row. Raises InputError if too many rows exhaust the template's budget."""
@@ -218,7 +101,7 @@ class Template:
             if place is not None and not cells[place].isprintable() and (half := HALF.search(cells[place])):
                 return unsendable(half[0])  # minijinja can't take it either
         try:
-            text = self._run(cells, self._limits.work_units)
+            text = self._run(cells, WORK_UNITS)
         except TooMuchError as error:
             self._wasted_units += BUDGET.units - BUDGET.left
             rendered = self._failed(error.line, f"{error} It is this row's values that ask for so much")
@@ -229,7 +112,7 @@ class Template:
         except FailedError as error:
             empty = error.field
             return missing(empty.name, empty.column) if empty and not empty.lacks else self._failed(error.line, str(error))
-        return finish(text, max_length=self._limits.max_length, braces_meant=self._braces_meant)
+        return finish(text, max_length=self._max_length, braces_meant=self._braces_meant)
 
     def _run(self, cells: Sequence[str], units: int) -> str:
         context = {code: empty if place is None or is_empty(cell := cells[place]) else cell for code, place, empty in self._variables}
@@ -268,7 +151,7 @@ class Template:
 
         kind, rows = pa.large_string(), len(frame)
         nothing = pa.scalar("", kind)
-        longest = min(self._limits.max_length, MAX_CELL)
+        longest = min(self._max_length, MAX_CELL)
         odd = np.zeros(rows, dtype=bool)
         chosen = []
         for part in self.parts:
@@ -290,5 +173,5 @@ class Template:
         any_field = any(isinstance(part, PlainField) for part in self.parts)
         texts = pc.binary_join_element_wise(*chosen, nothing) if any_field else pa.array([written] * rows, kind)
         printable = written.replace("\n", "").isprintable()
-        batch = finish_all(texts, max_length=self._limits.max_length, braces_meant=self._braces_meant, printable=printable)
+        batch = finish_all(texts, max_length=self._max_length, braces_meant=self._braces_meant, printable=printable)
         return batch, np.flatnonzero(odd).tolist()

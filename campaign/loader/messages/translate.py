@@ -19,7 +19,7 @@ from jinja2 import nodes
 
 from campaign.domain.errors import TemplateError
 from campaign.loader.columns import same_name, shown
-from campaign.loader.messages.functions import FILTERS, METHODS, TESTS, Function
+from campaign.loader.messages.functions import FILTERS, FUNCTIONS, METHODS, TESTS, Function
 from campaign.loader.messages.result import HALF
 from campaign.loader.messages.values import MAX_NUMBER
 from campaign.loader.messages.variables import Variables
@@ -41,45 +41,55 @@ _FUNCTIONS: Final[dict[str, Mapping[str, Function]]] = {"filter": FILTERS, "test
 _WithArguments = nodes.Call | nodes.Filter | nodes.Test
 
 
-class Variable(NamedTuple):
-    """A variable: its name in the code for minijinja, its name in the template, and its column's position (None without a column)."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A template's text. `file` is its name in errors: the path as it was given, or the option that holds the text."""
 
-    code: str
-    name: str
-    place: int | None
+    text: str
+    file: str
+
+    def refused(self, line: int, problem: str, *, column: int | None = None) -> TemplateError:
+        return TemplateError(problem, file=self.file, template_line=line, position=column)
 
 
 class PlainField(NamedTuple):
-    """`{{ name }}` or `{{ name | default("...") }}`; `place` is as in `Variable`."""
+    """`{{ name }}` or `{{ name | default("...") }}`; `place` is the position of its column, None without a column."""
 
     place: int | None
     default: str | None
 
 
 class Translated(NamedTuple):
-    """The code for minijinja, its variables, the template's parts if it has only texts and fields, and whether a text has `{{` or `{%`."""
+    """The code for minijinja, its variables by name, each with its column's position (None without a column), the template's parts if it
+    has only texts and fields, and whether a text has `{{` or `{%`.
+    """
 
     code: str
-    variables: tuple[Variable, ...]
+    variables: dict[str, int | None]
     parts: tuple[str | PlainField, ...]
     braces_meant: bool
 
 
-def translate(text: str, file: str, variables: Variables) -> Translated:
+def code_of(name: str) -> str:
+    """A variable's name in the code for minijinja, which has no word of its own that looks like this."""
+    return f"v{name.encode().hex()}"
+
+
+def translate(source: Source, variables: Variables) -> Translated:
     """Translate a template.
 
     Raises:
         TemplateError: the syntax is wrong, or the template uses a forbidden construct, an unknown variable or an ambiguous one.
     """
     try:
-        return _Translator(text, file, variables).translated(_PARSER.parse(text))
+        return _Translator(source, variables).translated(_PARSER.parse(source.text))
     except jinja2.TemplateSyntaxError as error:
-        raise TemplateError(_syntax_problem(error, text, variables), file=file, template_line=error.lineno) from None
+        raise source.refused(error.lineno, _syntax_problem(error, source.text, variables)) from None
     except RecursionError:
-        raise TemplateError(_TOO_DEEP, file=file, template_line=1) from None
+        raise source.refused(1, _TOO_DEEP) from None
     except ValueError:
         # Only Python's limit on the digits of a number raises this.
-        raise TemplateError(_TOO_MANY_DIGITS, file=file, template_line=1) from None
+        raise source.refused(1, _TOO_MANY_DIGITS) from None
 
 
 def _syntax_problem(error: jinja2.TemplateSyntaxError, text: str, variables: Variables) -> str:
@@ -93,13 +103,11 @@ def _syntax_problem(error: jinja2.TemplateSyntaxError, text: str, variables: Var
 
 @dataclass(slots=True)
 class _Translator:
-    text: str
-    file: str
+    source: Source
     variables: Variables
     _code: list[str] = field(default_factory=list)
     _line: int = 1
-    _codes: dict[str, str] = field(default_factory=dict)
-    _used: dict[str, Variable] = field(default_factory=dict)
+    _used: dict[str, int | None] = field(default_factory=dict)
     _tested: set[str] = field(default_factory=set)
     _namespaces: set[str] = field(default_factory=set)
     _scopes: list[set[str]] = field(default_factory=lambda: [set()])
@@ -116,14 +124,14 @@ class _Translator:
         self._body(tree.body)
         braces_meant = any("{{" in data.data or "{%" in data.data for data in tree.find_all(nodes.TemplateData))
         plain = tuple(parts) if len(parts) == len(outputs) else ()
-        return Translated("".join(self._code), tuple(self._used.values()), plain, braces_meant)
+        return Translated("".join(self._code), self._used, plain, braces_meant)
 
     def _refused(self, node: nodes.Node, problem: str, near: str = "") -> TemplateError:
         # The parser gives no line to some nodes that only contain others.
         line = next(inner.lineno for inner in (node, *node.find_all(nodes.Node)) if inner.lineno)
         # Jinja2 reports no columns. A word is inside a tag if the tag's end follows before another tag begins.
-        found = re.search(rf"\b{re.escape(near)}\b(?=[^{{]*[}}%]}})", self.text.split("\n")[line - 1]) if near else None
-        return TemplateError(problem, file=self.file, template_line=line, position=found.start() + 1 if found else None)
+        found = re.search(rf"\b{re.escape(near)}\b(?=[^{{]*[}}%]}})", self.source.text.split("\n")[line - 1]) if near else None
+        return self.source.refused(line, problem, column=found.start() + 1 if found else None)
 
     def _refused_kind(self, node: nodes.Node) -> TemplateError:
         kind = type(node).__name__
@@ -168,17 +176,17 @@ class _Translator:
             case nodes.With():
                 values = self._values(node.values)
                 names = [self._target(target) for target in node.targets]
-                given = [f"{self._code_of(name)} = {value}" for name, value in zip(names, values, strict=True)]
+                given = [f"{code_of(name)} = {value}" for name, value in zip(names, values, strict=True)]
                 self._write(node, f"with {', '.join(given)}")
                 self._body(node.body, scope=names)
                 self._write(node, "endwith")
             case nodes.AssignBlock():
                 name = self._target(node.target)
-                self._capture(node, self._code_of(name), node.filter)
+                self._capture(node, code_of(name), node.filter)
                 self._scopes[-1].add(name)
             case nodes.FilterBlock():
                 # Spaces keep the name apart from all that a template can write.
-                captured = self._code_of(f" {self._depth}")
+                captured = code_of(f" {self._depth}")
                 self._capture(node, captured, node.filter)
                 self._write(node, self._call("op_print", node, [captured]), "{{", "}}")
             case _:
@@ -227,10 +235,10 @@ class _Translator:
             case nodes.NSRef(name=name, attr=attr), value:
                 if not self._is_namespace(name):
                     raise self._refused(node, f"“{shown(name)}” is not a namespace, so nothing can be set in it.", name)
-                self._write(node, f"set {self._code_of(name)}.{self._code_of(attr)} = {self._value(value)}")
+                self._write(node, f"set {code_of(name)}.{code_of(attr)} = {self._value(value)}")
             case nodes.Name(name=name) as target, nodes.Call(node=nodes.Name(name="namespace"), args=[]) as call:
-                given = ", ".join(f"{self._code_of(key)}={value}" for key, value in self._keywords(call).items())
-                self._write(node, f"set {self._code_of(self._target(target))} = namespace({given})")
+                given = ", ".join(f"{code_of(key)}={value}" for key, value in self._keywords(call).items())
+                self._write(node, f"set {code_of(self._target(target))} = namespace({given})")
                 self._scopes[-1].add(same_name(name))
                 self._namespaces.add(same_name(name))
             case target, value:
@@ -258,7 +266,7 @@ class _Translator:
     def _targets(self, node: nodes.Node) -> tuple[str, list[str]]:
         """What an assignment sets, in code and by name."""
         names = [self._target(item) for item in node.items] if isinstance(node, nodes.Tuple) else [self._target(node)]
-        codes = ", ".join(map(self._code_of, names))
+        codes = ", ".join(map(code_of, names))
         return f"({codes},)" if isinstance(node, nodes.Tuple) else codes, names
 
     def _target(self, node: nodes.Node) -> str:
@@ -266,9 +274,6 @@ class _Translator:
             raise self._refused(node, "This can't be set, as it means something in every template. Take another name.")
         self._namespaces.discard(same_name(node.name))
         return same_name(node.name)
-
-    def _code_of(self, name: str) -> str:
-        return self._codes.setdefault(same_name(name), f"v{len(self._codes)}")
 
     def _in_scope(self, name: str) -> bool:
         return any(same_name(name) in scope for scope in self._scopes)
@@ -281,14 +286,14 @@ class _Translator:
         if self._in_scope(name):
             if name == "loop" or self._is_namespace(name):
                 raise self._refused(node, f"“{shown(name)}” is not a value. Write one of its parts.", node.name)
-            return self._code_of(name)
+            return code_of(name)
         place = self.variables.places.get(name)
         if place is not None and (problem := self.variables.ambiguous(name)):
             raise self._refused(node, problem, node.name)
         if place is None and name not in self._tested and not self._defaults:
             raise self._refused(node, self.variables.unknown(name), node.name)
-        self._used[name] = Variable(self._code_of(name), name, place)
-        return self._code_of(name)
+        self._used[name] = place
+        return code_of(name)
 
     # Expressions
 
@@ -306,14 +311,6 @@ class _Translator:
                 return self._name(node)
             case nodes.Const():
                 return self._const(node)
-            case nodes.List() | nodes.Tuple():
-                return self._call(f"op_{kind}", node, self._values(node.items))
-            case nodes.Dict():
-                return self._call("op_dict", node, self._values([half for pair in node.items for half in (pair.key, pair.value)]))
-            case nodes.Concat():
-                return self._call("op_concat", node, self._values(node.nodes))
-            case nodes.Neg() | nodes.Pos():
-                return self._call(f"op_{kind}", node, [self._value(node.node)])
             case nodes.Not():
                 return f"(not {self._value(node.node)})"
             case nodes.And() | nodes.Or():
@@ -331,13 +328,11 @@ class _Translator:
                 return self._attribute(node)
             case nodes.Getitem(arg=nodes.Slice() as part):
                 bounds = [self._value(bound) if bound is not None else "none" for bound in (part.start, part.stop, part.step)]
-                return self._call("op_slice", node, [self._value(node.node), *bounds])
-            case nodes.Getitem():
-                return self._call("op_getitem", node, self._values([node.node, node.arg]))
+                return self._call("op_cut", node, [self._value(node.node), *bounds])
             case nodes.Call():
                 return self._called(node)
-            case nodes.Add() | nodes.Sub() | nodes.Mul() | nodes.Div() | nodes.FloorDiv() | nodes.Mod():
-                return self._call(f"op_{kind}", node, self._values([node.left, node.right]))
+            case _ if f"op_{kind}" in FUNCTIONS:
+                return self._call(f"op_{kind}", node, self._values(list(node.iter_child_nodes())))
             case _:
                 raise self._refused_kind(node)
 
@@ -371,7 +366,7 @@ class _Translator:
             name, number = columns[0], numbers[0]
             remedy = f'Compare it with a text, as in {name} == "yes".' if isinstance(number, bool) else f"Write {name} | int or | float."
             raise self._refused(node, f"“{name}” is text, as every column is, so it can't be compared with {number}. {remedy}", name)
-        signs = [json.dumps(operand.op) for operand in node.ops]
+        signs = [json.dumps(operand.op.replace("teq", "e")) for operand in node.ops]
         rest = [code for pair in zip(signs, values[1:], strict=True) for code in pair]
         return self._call("op_compare", node, [values[0], *rest])
 
@@ -381,7 +376,7 @@ class _Translator:
     def _attribute(self, node: nodes.Getattr) -> str:
         match node.node:
             case nodes.Name(name=name) if self._is_namespace(name) and not node.attr.startswith("_"):
-                return f"{self._code_of(name)}.{self._code_of(node.attr)}"
+                return f"{code_of(name)}.{code_of(node.attr)}"
             case nodes.Name(name="loop") if self._in_scope("loop") and node.attr in _LOOP:
                 return f"loop.{node.attr}"
             case nodes.Name() as owner if not self._in_scope(owner.name) and not self._is_column(owner.name):

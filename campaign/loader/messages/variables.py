@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import count
 from types import MappingProxyType
 from typing import Final
 
@@ -26,26 +27,17 @@ RESERVED: Final = frozenset(_RESERVED.split())
 
 def variables(columns: Sequence[str]) -> dict[str, int]:
     """The variables of a template, each with the position of its column, counted from 0. Exact names come before cleaned ones."""
-    exact: dict[str, int] = {}
+    names: dict[str, int] = {}
     for index, column in enumerate(columns):
         name = same_name(column)
         if name.isidentifier() and name not in RESERVED:
-            exact.setdefault(name, index)
-    cleaned: dict[str, int] = {}
-    named = set(exact.values())
+            names.setdefault(name, index)
     for index, column in enumerate(columns):
-        name = _cleaned(column, index)
-        if name not in exact and name not in cleaned:
-            cleaned[name] = index
-            named.add(index)
-    for index, column in enumerate(columns):
-        if index not in named:
-            base = _cleaned(column, index)
-            number = 2
-            while (name := f"{base}_{number}") in exact or name in cleaned:
-                number += 1
-            cleaned[name] = index
-    return exact | cleaned
+        names.setdefault(_cleaned(column, index), index)
+    for index in sorted(set(range(len(columns))) - set(names.values())):
+        base = _cleaned(columns[index], index)
+        names[next(name for number in count(2) if (name := f"{base}_{number}") not in names)] = index
+    return names
 
 
 def _cleaned(column: str, index: int) -> str:

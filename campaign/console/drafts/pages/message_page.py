@@ -18,7 +18,7 @@ from campaign.console.drafts.inspection import ListPreview, in_the_forms_words
 from campaign.console.drafts.wizard import Step
 from campaign.console.pages import ErrorText
 from campaign.domain.errors import CampaignError, InputError, TemplateError, UsageError
-from campaign.loader.messages import MessageLimits, Messages, Rendered, length_as_shown, plan_messages, variables
+from campaign.loader.messages import Messages, Rendered, length_as_shown, plan_messages, variables
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +69,7 @@ def compiled(looked: ListPreview, words: MessageSource, message: str, *, max_len
     """The compiled message, or the mistake in it."""
     text = message if words is MessageSource.WRITTEN else None
     try:
-        return plan_messages(looked.columns, message=text, template=None, templates=None, limits=MessageLimits(max_length=max_length))
+        return plan_messages(looked.columns, message=text, template=None, templates=None, max_length=max_length)
     except CampaignError as error:
         return mistake_of(error, message)
 
