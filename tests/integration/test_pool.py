@@ -122,6 +122,18 @@ class TestAmbiguity:
             assert {given.statuses(record)[str(one)] for one in cut} == {("unknown", "no_latest_message")}
             assert given.processed() == dict.fromkeys(passes(60), 1)
 
+    async def test_a_reading_from_before_a_server_caught_up_does_not_say_that_a_message_did_not_arrive(self, tmp_path: Path) -> None:
+        async with rig(tmp_path) as given:
+            given.gateway = CatchingUp
+            record = await given.campaign("a", "b")
+            await given.send(record, limit=1)
+            given.simulator.configure(faults={Fault.CUT_AFTER: 1.0})
+            await given.send(record, limit=1)
+            given.simulator.configure(faults={})
+            await given.send(record)
+            assert given.statuses(record) == {"a": ("delivered", ""), "b": ("accepted", "")}
+            assert given.processed() == {"a": 1, "b": 1}
+
     async def test_reading_that_is_always_refused_has_an_end(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("campaign.sender.readback.verify.MOST_REFUSED", 3)
         monkeypatch.setattr("campaign.sender.readback.verify.AGAIN_SECONDS", 0.1)
@@ -175,6 +187,17 @@ class Lagging(HttpGateway):
     async def read(self, pass_id: str) -> PassReading:
         found = await super().read(pass_id)
         return found if pass_id in passes(8) else replace(found, latest=Latest.NULL, text="")
+
+
+class CatchingUp(HttpGateway):
+    """The way to an API whose readings lag behind, and no longer do once a pass is asked for that shows it."""
+
+    lags = True
+
+    async def read(self, pass_id: str) -> PassReading:
+        found = await super().read(pass_id)
+        self.lags &= pass_id != "a"
+        return replace(found, latest=Latest.NULL, text="") if self.lags else found
 
 
 class MixingUp(HttpGateway):

@@ -101,7 +101,7 @@ class Answer:
 
     @property
     def whole(self) -> bool:
-        """Whether the body came to its end. If it has no length, only JSON shows that: any loss of the connection looks like the end."""
+        """Whether the body came to its end. If it has no length, or is packed, only JSON shows that."""
         return self.broken is None and (_ends_by_itself(self.headers) or _is_json(self.body))
 
     def __enter__(self) -> None:
@@ -243,6 +243,9 @@ async def receive(content: StreamReader, answer: Answer, most_bytes: int) -> Non
 
 def _ends_by_itself(headers: Mapping[str, str]) -> bool:
     """Whether a body has an end of its own; any other ends with its connection."""
+    if hdrs.CONTENT_ENCODING in headers:
+        # A packed body that is cut, and has a length or a last chunk again, unpacks without an error.
+        return False
     if hdrs.TRANSFER_ENCODING not in headers:
         return hdrs.CONTENT_LENGTH in headers
     codings = headers.getall(hdrs.TRANSFER_ENCODING) if isinstance(headers, MultiMapping) else [headers[hdrs.TRANSFER_ENCODING]]

@@ -103,29 +103,36 @@ class Verifier:
         if self._is_gone(doubt, reading) and await self._can_read(doubt.claim.campaign):
             conclusion = Resolution(status=Status.FAILED, reason=doubt.reason)
         if conclusion.status is Status.PENDING:
-            # Not arrived: trusted only if the API is seen to show texts as they were sent.
-            match await self._shows(doubt):
-                case None:
-                    # The API could not be checked now: read again, as after a failed reading.
-                    reading = replace(reading, latest=Latest.UNREADABLE)
-                    conclusion = _read_back(doubt, reading)
-                case Shows.UNSEEN if doubt.claim.tries < self._max_attempts <= doubt.claim.attempts:
-                    # Trusted, but not for ever: attempts in an outage do not count towards the limit, and yet must end.
-                    conclusion = Resolution(status=Status.UNKNOWN, reason="no_latest_message")
-                case Shows.NOTHING if reading.latest is not Latest.TEXT:
-                    conclusion = Resolution(status=Status.UNKNOWN, reason="no_latest_message")
-                case Shows.NOTHING | Shows.OTHERWISE if reading.latest is Latest.TEXT:
-                    conclusion = Resolution(status=Status.UNKNOWN, reason="other_message")
-                case _ if self._names_passes and not reading.names(doubt.claim.pass_id):
-                    # The answer is of another pass, as from a cache that mixes them up.
-                    reading = replace(reading, latest=Latest.UNREADABLE)
-                    conclusion = _read_back(doubt, reading)
-                case _:
-                    pass
+            shows = await self._shows(doubt)
+            if shows not in {None, Shows.UNSEEN}:
+                # The first reading may be of a server that lagged behind, and has caught up since with what the other passes show.
+                await self._pacer.slot()
+                reading = await self._read(doubt.claim.pass_id)
+                conclusion = _read_back(doubt, reading)
+            if conclusion.status is Status.PENDING:
+                reading, conclusion = self._trusted(doubt, reading, shows)
         again = self._again_in_seconds(doubt, reading) if conclusion.reason == "unreadable" else None
         conclusion = after_reading(conclusion, reason=doubt.reason, tries=doubt.claim.tries, max_attempts=self._max_attempts)
         if await self._ledger.record_verification(doubt, conclusion, again_in_seconds=again):
             self._observer.event("read_back", row=doubt.claim.row, status=conclusion.status.value, reason=conclusion.reason)
+
+    def _trusted(self, doubt: UnverifiedRow, reading: PassReading, shows: "Shows | None") -> tuple[PassReading, Resolution]:
+        """That a message did not arrive is trusted only if the API is seen to show texts as they were sent."""
+        mixes_up = self._names_passes and not reading.names(doubt.claim.pass_id)
+        match shows:
+            case Shows.UNSEEN if doubt.claim.tries < self._max_attempts <= doubt.claim.attempts:
+                # Trusted, but not for ever: attempts in an outage do not count towards the limit, and yet must end.
+                return reading, Resolution(status=Status.UNKNOWN, reason="no_latest_message")
+            case Shows.NOTHING if reading.latest is not Latest.TEXT:
+                return reading, Resolution(status=Status.UNKNOWN, reason="no_latest_message")
+            case Shows.NOTHING | Shows.OTHERWISE if reading.latest is Latest.TEXT:
+                return reading, Resolution(status=Status.UNKNOWN, reason="other_message")
+            case _ if shows is None or mixes_up:
+                # The API could not be checked now, or a cache mixes passes up: read again, as after a failed reading.
+                reading = replace(reading, latest=Latest.UNREADABLE)
+            case _:
+                pass
+        return reading, _read_back(doubt, reading)
 
     async def _read(self, pass_id: str) -> PassReading:
         reading = await self._gateway.read(pass_id)

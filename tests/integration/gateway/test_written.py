@@ -158,6 +158,16 @@ async def test_a_body_without_a_length_is_whole_only_if_it_shows_its_end(body: b
     assert (found.http_status, found.signature.whole) == (429, whole)
 
 
+@pytest.mark.parametrize(("kept", "whole"), [(-20, False), (None, True)])
+async def test_a_packed_body_is_whole_only_if_what_is_in_it_is(kept: int | None, *, whole: bool) -> None:
+    body = gzip.compress(b'{"errors": ["Too Many Requests"]}')[:kept]
+    reply = http(429, body, "Content-Encoding: gzip", "x-rate-limit-limit: 10")
+    async with serving(replying(reply)) as server, gateway(server.url) as campaign:
+        found = await campaign.send("a", "Hello")
+    assert isinstance(found, Reply)
+    assert (found.http_status, found.signature.whole) == (429, whole)
+
+
 async def test_a_cancelled_send_tells_whether_it_was_written() -> None:
     async with serving(hang) as server, gateway(server.url, concurrency=2) as campaign:
         notes = [Note() for _ in range(3)]
