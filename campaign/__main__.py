@@ -2,13 +2,14 @@
 
 import os
 
-from campaign.cli.process import ensure_stdio
+from campaign.cli.process import ensure_stdio, spare_garbage_collection
 
 __all__ = ["main"]
 
 
 def main() -> None:
     ensure_stdio()
+    spare_garbage_collection()
     # Without this, pydantic searches all installed packages for its plugins at each start.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     # Arrow's own allocator keeps much of what it frees: while a long list is staged, 40 MB.

@@ -1,4 +1,4 @@
-"""Sets up the process: standard streams whose errors can't end a run, and the event loop."""
+"""Sets up the process: standard streams whose errors can't end a run, the garbage collector, and the event loop."""
 
 import errno
 import gc
@@ -13,7 +13,7 @@ GONE: Final = frozenset({errno.EPIPE, errno.EIO})
 """The errors after the reader of a pipe has ended, or the terminal was closed."""
 
 OBJECTS_PER_COLLECTION: Final = 20_000
-"""More than a run holds at once, in claims and in settlements that wait to be written."""
+"""More than a run holds at once, in claims and in settlements that wait to be written; and few collections while a command is imported."""
 
 
 class _Stream(io.FileIO):
@@ -30,6 +30,11 @@ class _Stream(io.FileIO):
             if self._ignored is not None and error.errno not in self._ignored:
                 raise
             return memoryview(data).nbytes
+
+
+def spare_garbage_collection() -> None:
+    """Have the collector look less often: commands make many values, of which few refer to themselves."""
+    gc.set_threshold(OBJECTS_PER_COLLECTION)
 
 
 def ensure_stdio() -> None:
@@ -69,17 +74,12 @@ def _raise_open_files_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def _spare_garbage_collection() -> None:
-    """Have the collector look less often, and never at what was imported: a run makes many values, of which few refer to themselves."""
-    gc.freeze()
-    gc.set_threshold(OBJECTS_PER_COLLECTION)
-
-
 def run_loop(work: Coroutine[Any, Any, T]) -> T:
     import asyncio
 
     _raise_open_files_limit()
-    _spare_garbage_collection()
+    # The collector never looks at what was imported.
+    gc.freeze()
     try:
         import uvloop
     except ImportError:

@@ -7,8 +7,6 @@ import errno
 from contextlib import suppress
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from campaign.domain.errors import DiskFullError, LedgerPlaceError
 
 
@@ -21,6 +19,8 @@ class ProcessLock:
     """
 
     def __init__(self, folder: Path, runner: int) -> None:
+        from filelock import FileLock, Timeout  # noqa: PLC0415 - slow to load, and who only looks at a ledger seldom needs a lock
+
         try:
             folder.mkdir(mode=0o700, exist_ok=True)
             self._lock = FileLock(_path(folder, runner), mode=0o600, thread_local=False)
@@ -49,6 +49,8 @@ class ProcessLock:
 
 def is_owner_dead(folder: Path, runner: int) -> bool | None:
     """True if the runner's process is certainly dead, False if it is certainly alive, None if unknown (no file, or it can't be opened)."""
+    from filelock import FileLock, Timeout  # noqa: PLC0415 - (same)
+
     path = _path(folder, runner)
     lock = FileLock(path, mode=0o600, thread_local=False)
     try:

@@ -11,7 +11,7 @@ from tests.acceptance.desk import Desk
 from tests.examples import slow_after
 
 HEAVY = {"aiohttp", "apprise", "fsspec", "numpy", "pandas", "prometheus_client", "psycopg", "pygal", "pyarrow", "ray", "xlsxwriter"}
-FELT = {"asyncio", "jinja2", "pydantic", "rich", "structlog", "uvloop"}
+FELT = {"asyncio", "filelock", "jinja2", "pydantic", "rich", "structlog", "uvloop"}
 """What a look at a list or a ledger may need, but takes a moment to load."""
 
 
@@ -26,7 +26,7 @@ FELT = {"asyncio", "jinja2", "pydantic", "rich", "structlog", "uvloop"}
             (("--help",), set()),
             (("status", "list"), {"asyncio", "pydantic"}),
             (("list",), {"asyncio", "pydantic"}),
-            (("pause", "list"), {"asyncio", "jinja2", "pydantic", "uvloop"}),
+            (("pause", "list"), {"asyncio", "filelock", "jinja2", "pydantic", "uvloop"}),
         ],
         unpack=True,
     ),
