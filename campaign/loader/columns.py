@@ -5,16 +5,13 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import partial
 from typing import Final, Self
 
 from campaign.domain.errors import InputError
 from campaign.domain.model import RESULT_COLUMNS, Invalid
 from campaign.domain.text.formula_escape import strip_unseen, unescape_formula
 from campaign.domain.text.sanitize import sanitize_for_terminal
-
-MESSAGE: Final = "message"
-TEMPLATE: Final = "template"
-ZONE: Final = "timezone"
 
 _LISTED = 20
 
@@ -42,30 +39,24 @@ def listed(columns: Sequence[str]) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
-def find_message_column(columns: Sequence[str], *, file: str | None = None) -> int | None:
-    """The position of the column that holds each row's message, or None. Raises InputError if there are two."""
-    return _find_one(columns, MESSAGE, file)
-
-
-def find_template_column(columns: Sequence[str], *, file: str | None = None) -> int | None:
-    """The position of the column that names each row's template, or None. Raises InputError if there are two."""
-    return _find_one(columns, TEMPLATE, file)
-
-
-def find_zone_column(columns: Sequence[str], *, file: str | None = None) -> int | None:
-    """The position of the column that names each row's time zone, or None. Raises InputError if there are two."""
-    return _find_one(columns, ZONE, file, spoken="time zone")
-
-
-def _find_one(columns: Sequence[str], name: str, file: str | None, *, spoken: str = "") -> int | None:
-    found = [position for position, column in enumerate(columns) if loosely(column) == name]
+def _find_one(name: str, columns: Sequence[str], *, file: str | None = None, spoken: str = "") -> int | None:
+    """The position of the column that is named so, or None. Raises InputError if there are two."""
+    found = _like(columns, name)
     if len(found) > 1:
         these = listed([columns[position] for position in found])
-        raise InputError(
-            f"{these} could each be the {spoken or name} column. Rename all but one of them in the list.", code="several_columns", file=file
-        )
+        problem = f"{these} could each be the {spoken or name} column. Rename all but one of them in the list."
+        raise InputError(problem, code="several_columns", file=file)
     return found[0] if found else None
 
+
+def _like(columns: Sequence[str], *names: str) -> list[int]:
+    known = {loosely(name) for name in names}
+    return [position for position, column in enumerate(columns) if loosely(column) in known]
+
+
+find_message_column = partial(_find_one, "message")
+find_template_column = partial(_find_one, "template")
+find_zone_column = partial(_find_one, "timezone", spoken="time zone")
 
 ID_NAMES: Final = ("pass_id", "id", "uuid", "pass_uuid", "ext_id", "external_id")
 ID_CHARACTERS: Final = 512
@@ -104,13 +95,9 @@ def find_id_column(
         InputError: no column matches, or more than one does.
     """
     if asked is None:
-        names = {loosely(name) for name in ID_NAMES}
-        found = [position for position, column in enumerate(columns) if loosely(column) in names]
+        found = _like(columns, *ID_NAMES) or (_like(columns, otherwise) if otherwise else [])
     else:
-        found = [position for position, column in enumerate(columns) if column == asked]
-        found = found or [position for position, column in enumerate(columns) if loosely(column) == loosely(asked)]
-    if asked is None and not found and otherwise:
-        found = [position for position, column in enumerate(columns) if loosely(column) == loosely(otherwise)]
+        found = [position for position, column in enumerate(columns) if column == asked] or _like(columns, asked)
     if len(found) == 1:
         return found[0]
     if found:
@@ -172,14 +159,13 @@ def check_pass_id(text: str) -> tuple[str, Invalid | None, str]:
         return pass_id, Invalid.NO_ID, "The row has no pass id."
     if _SCIENTIFIC.fullmatch(pass_id):
         sentence = f"The id {pass_id} has lost its digits in a spreadsheet. Format the column as text there and paste the ids again."
-        return pass_id, Invalid.MANGLED_ID, sentence
-    if _SPREADSHEET_ERROR.fullmatch(pass_id):
+    elif _SPREADSHEET_ERROR.fullmatch(pass_id):
         sentence = f"The id is {pass_id}, an error in a spreadsheet's formula. Correct the formula, or paste the ids as values."
-        return pass_id, Invalid.MANGLED_ID, sentence
-    if _TOO_NARROW.fullmatch(pass_id):
+    elif _TOO_NARROW.fullmatch(pass_id):
         sentence = "The id is only # signs: its column was too narrow when the spreadsheet was saved. Widen it and save again."
-        return pass_id, Invalid.MANGLED_ID, sentence
-    return pass_id, *_check_sendable(pass_id)
+    else:
+        return pass_id, *_check_sendable(pass_id)
+    return pass_id, Invalid.MANGLED_ID, sentence
 
 
 def pass_key(pass_id: str) -> str:

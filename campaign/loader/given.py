@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 import pyarrow.types as kinds
 
 from campaign.domain.errors import InputError
+from campaign.loader import limits
 from campaign.loader.formats.cells import object_text
 from campaign.loader.source import Source
 
@@ -56,11 +57,15 @@ def written(fill: Callable[[Path], None], name: str) -> Source:
 
 
 def write(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch], name: str) -> None:
-    """Write rows to a Parquet file. Raises InputError if Parquet can't store a column."""
+    """Write rows to a Parquet file. Raises InputError if Parquet can't store a column, or if a query's join goes on without end."""
     plain = pa.schema([(field.name, _stored(field.type)) for field in schema])
+    left = limits.ROWS
     try:
         with pq.ParquetWriter(path, plain, compression="zstd") as writer:
             for batch in batches:
+                left -= len(batch)
+                if left < 0:
+                    raise InputError(f"The list has more than {limits.ROWS:,} rows. Narrow it down.", code="too_many_rows", file=name)
                 arrays = [_as(kind, array) for array, kind in zip(batch.columns, plain.types, strict=True)]
                 writer.write_batch(pa.record_batch(arrays, schema=plain), row_group_size=_ROWS_AT_ONCE)
     except pa.ArrowException as error:

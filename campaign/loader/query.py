@@ -8,7 +8,7 @@ import json
 import re
 import tempfile
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, NoReturn
@@ -17,7 +17,6 @@ import pyarrow as pa
 
 from campaign.domain.errors import InputError, StoppedError, UsageError
 from campaign.domain.lists.query import Query
-from campaign.loader import limits
 from campaign.loader.given import objects, write, written
 from campaign.loader.source import LOOK_SECONDS, STOP_CODE, Source
 
@@ -34,6 +33,7 @@ _DUCKDB: Final[dict[str, Any]] = {
 }
 _EXPLAIN: Final = "EXPLAIN (FORMAT json) "
 _DECLARE: Final = "DECLARE campaign_list NO SCROLL CURSOR FOR "
+_FETCH: Final = f"FETCH {_ROWS_AT_ONCE} FROM campaign_list".encode()
 _AGAIN: Final = "Correct the query; nothing was sent."
 
 
@@ -85,7 +85,7 @@ def _fill_from_duckdb(query: Query, path: Path) -> None:
             except (duckdb.Error, pa.ArrowException, OSError) as error:
                 _refuse_of_duckdb(error, query)
 
-        write(path, reader.schema, _limited(batches(), query), query.name)
+        write(path, reader.schema, batches(), query.name)
 
 
 def _refuse_of_duckdb(error: Exception, query: Query, before: str = "") -> NoReturn:
@@ -127,7 +127,7 @@ def _fill_from_postgres(query: Query, path: Path) -> None:
         try:
             # The binary format allows only one statement at a time.
             connection.execute((_DECLARE + query.text).encode(), binary=True)
-            cursor = connection.execute(f"FETCH {_ROWS_AT_ONCE} FROM campaign_list".encode())
+            cursor = connection.execute(_FETCH)
             names = [column.name for column in cursor.description or ()]
             schema = pa.schema([(name, pa.large_string()) for name in names])
 
@@ -138,23 +138,13 @@ def _fill_from_postgres(query: Query, path: Path) -> None:
                     arrays = [objects(cells, name, query.name, rows_before=done) for name, cells in columns]
                     yield pa.record_batch(arrays, schema=schema)
                     done += len(rows)
-                    cursor.execute(f"FETCH {_ROWS_AT_ONCE} FROM campaign_list".encode())
+                    cursor.execute(_FETCH)
 
-            write(path, schema, _limited(batches(), query), query.name)
+            write(path, schema, batches(), query.name)
         except psycopg.Error as error:
             at = int(error.diag.statement_position or 0) - 1 - len(_DECLARE)
             hint = f" {error.diag.message_hint}" if error.diag.message_hint else ""
             raise _refused(query, f"{error.diag.message_primary or error}{hint}", at if at >= 0 else None) from None
-
-
-def _limited(batches: Iterable[pa.RecordBatch], query: Query) -> Iterator[pa.RecordBatch]:
-    """Yield the same batches. Raises InputError beyond `limits.ROWS`, so that a join without a condition doesn't fill the disk."""
-    rows = 0
-    for batch in batches:
-        rows += len(batch)
-        if rows > limits.ROWS:
-            raise InputError(f"The query has more than {limits.ROWS:,} rows. Narrow it down.", code="too_many_rows", file=query.name)
-        yield batch
 
 
 @contextmanager
