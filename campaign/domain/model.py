@@ -175,6 +175,7 @@ class Outcome:
 
 
 UNSENT: Final = Outcome(status=Status.PENDING)
+DUPLICATE: Final = Outcome(status=Status.SKIPPED, reason=Skip.DUPLICATE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -332,22 +333,30 @@ def reachable(before: Status) -> frozenset[Status]:
     return frozenset().union(*(after for (status, _), after in TRANSITIONS.items() if status is before))
 
 
+JSONB_INTEGER: Final = 0xE3
+JSONB_TEXT: Final = 0xEA
+JSONB_ARRAY: Final = 0xEB
+JSONB_HEAD_BYTES: Final = 5
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StagedBatch(Sequence[StagedRow]):
     """Rows of a list, in its order. Nearly all are plain: pending, never sent, with no reason or error.
 
-    A plain row is a JSON array of its number, pass id, pass key, message, time zone and cells, and becomes a `StagedRow` only on access:
-    for a million rows, making one for each takes longer than storing them. `numbers` and `pass_keys` are those of the plain rows, `others`
-    the rows that are not plain.
+    Plain rows and duplicates become a `StagedRow` only on access: for a million rows, making one for each takes longer than storing them.
+    Each is an array in SQLite's binary JSON, of its number, pass id, pass key, message, time zone, and its cells as a JSON array in a text.
+    Before each value are its kind, and its size in bytes in four bytes, big-endian. `numbers` and `pass_keys` are those of the plain rows,
+    `others` the rows that are neither.
     """
 
-    plain: tuple[str, ...]
+    plain: tuple[bytes, ...]
     numbers: Sequence[int]
     pass_keys: Sequence[str]
+    duplicates: tuple[bytes, ...] = ()
     others: Sequence[StagedRow] = ()
 
     def __len__(self) -> int:
-        return len(self.numbers) + len(self.others)
+        return len(self.plain) + len(self.duplicates) + len(self.others)
 
     def __iter__(self) -> Iterator[StagedRow]:
         return iter(self._rows())
@@ -360,11 +369,29 @@ class StagedBatch(Sequence[StagedRow]):
         return self._rows()[place]
 
     def _rows(self) -> list[StagedRow]:
-        plain = (
-            StagedRow(row=number, pass_id=pass_id, pass_key=pass_key, message=message, zone=zone, cells=tuple(cells))
-            for number, pass_id, pass_key, message, zone, cells in json.loads(f"[{','.join(self.plain)}]")
-        )
-        return sorted([*plain, *self.others], key=lambda row: row.row)
+        written = [
+            StagedRow(
+                row=int(number),
+                pass_id=pass_id,
+                pass_key=pass_key,
+                message=message,
+                zone=zone,
+                cells=tuple(json.loads(cells)),
+                outcome=outcome,
+            )
+            for rows, outcome in ((self.plain, UNSENT), (self.duplicates, DUPLICATE))
+            for number, pass_id, pass_key, message, zone, cells in map(_texts_in, rows)
+        ]
+        return sorted([*written, *self.others], key=lambda row: row.row)
+
+
+def _texts_in(array: bytes) -> Iterator[str]:
+    """The values of an array in binary JSON."""
+    at = JSONB_HEAD_BYTES
+    while at < len(array):
+        begin = at + JSONB_HEAD_BYTES
+        at = begin + int.from_bytes(array[at + 1 : begin], "big")
+        yield array[begin:at].decode()
 
 
 RESULT_COLUMNS: Final = (

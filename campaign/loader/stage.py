@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from itertools import chain, compress
+from itertools import chain, compress, repeat
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -16,7 +16,20 @@ import pyarrow.compute as pc
 
 from campaign.domain.errors import InputError
 from campaign.domain.lists.sheet import NO_LINES, SheetLines
-from campaign.domain.model import RESULT_COLUMNS, UNSENT, Invalid, Outcome, Skip, StagedBatch, StagedRow, Status
+from campaign.domain.model import (
+    DUPLICATE,
+    JSONB_ARRAY,
+    JSONB_HEAD_BYTES,
+    JSONB_INTEGER,
+    JSONB_TEXT,
+    RESULT_COLUMNS,
+    UNSENT,
+    Invalid,
+    Outcome,
+    StagedBatch,
+    StagedRow,
+    Status,
+)
 from campaign.domain.schedule import known_zones
 from campaign.domain.text.formula_escape import strip_unseen, unescape_formula
 from campaign.domain.verdict import WAS_SENDING
@@ -27,11 +40,14 @@ from campaign.loader.repeats import Repeated
 
 if TYPE_CHECKING:
     import pandas as pd
+    from numpy.typing import NDArray
+
+    Numbers = NDArray[np.int64]
 
 _MAY_BE_SENT: Final = frozenset({Status.PENDING, Status.FAILED, Status.UNKNOWN})
 """A row with one of these statuses must have a valid id and message. If it is invalid, it keeps what is known of its attempts."""
 
-_DUPLICATE: Final = Outcome(status=Status.SKIPPED, reason=Skip.DUPLICATE)
+_BYTES: Final = pa.large_binary()
 _ESCAPED: Final = ("\\", '"', *map(chr, range(0x20)))
 """What JSON has to escape in a text. The backslash comes first, as it begins what the others become."""
 
@@ -98,38 +114,28 @@ class Stager:
         zones = self._zones(frame)
         among = self.repeated or Repeated.nothing()
         repeated = set(among.among(keys))
-        alone = {*rendered.refused, *odd, *(at for at, zone in enumerate(zones or ()) if zone is None)}
-        looked_at = sorted(alone | repeated)
-        plain = [True] * len(ids)
+        alone = sorted({*rendered.refused, *odd, *(at for at, zone in enumerate(zones or ()) if zone is None)})
+        cells_alone = dict(zip(alone, rows_of(frame.iloc[alone]) if alone else (), strict=True))
+        is_plain, is_duplicate = np.ones(len(ids), bool), np.zeros(len(ids), bool)
         others: list[StagedRow] = []
-        for at, cells in zip(looked_at, rows_of(frame.iloc[looked_at]) if looked_at else (), strict=True):
-            if at in alone:
-                row = self._row(first + at, cells, {}, rendered.refused.get(at) or Rendered(text=texts[at]))
+        for at in sorted(repeated.union(alone)):
+            if at in cells_alone:
+                row = self._row(first + at, cells_alone[at], {}, rendered.refused.get(at) or Rendered(text=texts[at]))
                 if at in repeated and row.outcome.status is Status.PENDING and not among.is_first(keys[at]):
-                    row = replace(row, outcome=_DUPLICATE)
-            elif among.is_first(keys[at]):
-                continue
-            else:
-                zone = zones[at] if zones is not None else ""
-                row = StagedRow(
-                    row=first + at,
-                    pass_id=ids[at],
-                    pass_key=keys[at],
-                    message=texts[at],
-                    cells=cells,
-                    zone=zone or "",
-                    outcome=_DUPLICATE,
-                )
-            plain[at] = False
-            others.append(row)
-        numbers = range(first, first + len(ids))
+                    row = replace(row, outcome=DUPLICATE)
+                others.append(row)
+                is_plain[at] = False
+            elif not among.is_first(keys[at]):
+                is_plain[at], is_duplicate[at] = False, True
         keys_of = cells_of[self.layout.id_place] if keys is ids else pa.array(keys, TEXT)
-        zones_of = pa.array(zones, TEXT) if zones is not None else pa.nulls(len(ids), TEXT).fill_null("")
-        texts_of = (cells_of[self.layout.id_place], keys_of, pa.array(texts, TEXT), zones_of)
+        zones_of = (pa.array(zones, TEXT) if zones is not None else pa.nulls(len(ids), TEXT)).fill_null("")
+        numbers = np.arange(first, first + len(ids))
+        rows = _as_jsonb(numbers, (cells_of[self.layout.id_place], keys_of, pa.array(texts, TEXT), zones_of), cells_of)
         return StagedBatch(
-            plain=tuple(_as_json(numbers, texts_of, cells_of).filter(pa.array(plain)).to_pylist()),
-            numbers=list(compress(numbers, plain)),
-            pass_keys=list(compress(keys, plain)),
+            plain=tuple(rows.filter(pa.array(is_plain)).to_pylist()),
+            numbers=numbers[is_plain].tolist(),
+            pass_keys=list(compress(keys, is_plain)),
+            duplicates=tuple(rows.filter(pa.array(is_duplicate)).to_pylist()),
             others=others,
         )
 
@@ -184,11 +190,24 @@ def _add_content(digest: "hashlib._Hash", columns: Sequence[pa.Array]) -> None:
     digest.update(rows.buffers()[2])
 
 
-def _as_json(numbers: range, texts: Sequence[pa.Array], cells: Sequence[pa.Array]) -> pa.Array:
-    """Each row as a JSON array: its number, its texts, and an array of its cells."""
-    before = [',"', *['","'] * (len(texts) - 1), '",["', *['","'] * (len(cells) - 1)]
-    inside = chain.from_iterable(zip(before, map(_escaped, (*texts, *cells)), strict=True))
-    return _joined("[", pc.cast(pa.array(np.arange(numbers.start, numbers.stop)), TEXT), *inside, '"]]', "")
+def _as_jsonb(numbers: "Numbers", texts: Sequence[pa.Array], cells: Sequence[pa.Array]) -> pa.Array:
+    """Each row as `StagedBatch.plain` has it."""
+    between = ['["', *['","'] * (len(cells) - 1)]
+    of_cells = _joined(*chain.from_iterable(zip(between, map(_escaped, cells), strict=True)), '"]', "")
+    values = [array.cast(_BYTES) for array in (pc.cast(pa.array(numbers), TEXT), *texts, of_cells)]
+    sizes = [pc.binary_length(array).to_numpy() for array in values]
+    heads = [_heads(kind, size) for kind, size in zip((JSONB_INTEGER, *repeat(JSONB_TEXT, len(values) - 1)), sizes, strict=True)]
+    whole = _heads(JSONB_ARRAY, sum(sizes) + JSONB_HEAD_BYTES * len(values))
+    return pc.binary_join_element_wise(whole, *chain.from_iterable(zip(heads, values, strict=True)), pa.scalar(b"", _BYTES))
+
+
+def _heads(kind: int, sizes: "Numbers") -> pa.Array:
+    """What is before each value of binary JSON: its kind, and its size in four bytes."""
+    heads = np.empty((len(sizes), JSONB_HEAD_BYTES), np.uint8)
+    heads[:, 0] = kind
+    heads[:, 1:] = sizes.astype(">u4").view(np.uint8).reshape(len(sizes), -1)
+    offsets = np.arange(0, heads.size + 1, JSONB_HEAD_BYTES)
+    return pa.Array.from_buffers(_BYTES, len(sizes), [None, pa.py_buffer(offsets), pa.py_buffer(heads)])
 
 
 def _escaped(array: pa.Array) -> pa.Array:

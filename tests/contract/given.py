@@ -1,6 +1,8 @@
 """What the ledger tests stage and how they end it."""
 
-from campaign.domain.model import Claim, Outcome, Settlement, StagedRow, Status
+import json
+
+from campaign.domain.model import JSONB_ARRAY, JSONB_INTEGER, JSONB_TEXT, Claim, Outcome, Settlement, StagedRow, Status
 from campaign.ledger.port import CampaignRecord, CampaignSpec, Ledger
 
 
@@ -26,6 +28,14 @@ def staged(row: int, pass_id: str | None = None, *, status: Status = Status.PEND
         cells=(identity, f"Name {row}"),
         outcome=Outcome(status=status),
     )
+
+
+def in_jsonb(row: StagedRow) -> bytes:
+    """A row as `StagedBatch.plain` has it."""
+    texts = (row.pass_id, row.pass_key, row.message, row.zone, json.dumps(row.cells))
+    values = [(JSONB_INTEGER, str(row.row).encode()), *((JSONB_TEXT, text.encode()) for text in texts)]
+    inside = b"".join(bytes([kind]) + len(value).to_bytes(4, "big") + value for kind, value in values)
+    return bytes([JSONB_ARRAY]) + len(inside).to_bytes(4, "big") + inside
 
 
 async def campaign_of(ledger: Ledger, *rows: StagedRow, name: str = "promo", quiet_seconds: float = 0.0) -> CampaignRecord:

@@ -1,7 +1,6 @@
 """The promises of `ledger.port.Ledger`, for every backend."""
 
 import itertools
-import json
 import time
 from dataclasses import replace
 
@@ -9,12 +8,12 @@ import pytest
 
 from campaign.domain.errors import UsageError
 from campaign.domain.lists.sheet import NO_LINES, SheetLines
-from campaign.domain.model import Claim, Settlement, StagedBatch, Status
+from campaign.domain.model import DUPLICATE, Claim, Settlement, StagedBatch, StagedRow, Status
 from campaign.domain.pace.pacing import SPARE
 from campaign.domain.verdict import Latest, PassReading, Resolution
 from campaign.ledger.port import DesiredState, Ledger, LedgerReader
 from tests.contract.backends import Backend, HandClock
-from tests.contract.given import campaign_of, ends, spec, staged
+from tests.contract.given import campaign_of, ends, in_jsonb, spec, staged
 from tests.errors import raises
 
 
@@ -26,18 +25,21 @@ class TestStaging:
         assert two.outcome.status is Status.INVALID
 
     async def test_rows_in_columns_are_stored_as_each_by_itself(self, ledger: Ledger, reader: LedgerReader) -> None:
-        numbers = [number for number in range(1, 500) if number % 7]
-        pass_ids = [f"Pass-{number // 2}" for number in numbers]
-        pass_keys = [pass_id.lower() for pass_id in pass_ids]
         others = [replace(staged(number, status=Status.INVALID), zone="UTC") for number in range(7, 500, 7)]
-        plain = [
-            json.dumps(
-                [number, pass_id, key, f"Hi\n{number} “é” 👩\u200d👧", "Europe/Berlin" if number % 3 else "", [pass_id, "", '\t"\\']]
-            )
-            for number, pass_id, key in zip(numbers, pass_ids, pass_keys, strict=True)
-        ]
-        batch = StagedBatch(plain=tuple(plain), numbers=numbers, pass_keys=pass_keys, others=others)
-        assert [row.row for row in batch] == list(range(1, 500))
+        plain: list[StagedRow] = []
+        duplicates: list[StagedRow] = []
+        for number in (number for number in range(1, 500) if number % 7):
+            row = staged(number, f"Pass-{number // 2}", message=f"Hi\n{number} “é” 👩\u200d👧" * (number % 50 + 1))
+            row = replace(row, cells=(row.pass_id, "", '\t"\\é'), zone="Europe/Berlin" if number % 3 else "")
+            (plain if number % 5 else duplicates).append(row)
+        batch = StagedBatch(
+            plain=tuple(map(in_jsonb, plain)),
+            duplicates=tuple(map(in_jsonb, duplicates)),
+            numbers=[row.row for row in plain],
+            pass_keys=[row.pass_key for row in plain],
+            others=others,
+        )
+        assert list(batch) == sorted([*plain, *(replace(row, outcome=DUPLICATE) for row in duplicates), *others], key=lambda row: row.row)
         assert len(batch) == 499
         columns = await ledger.create(spec("columns"))
         await ledger.stage(columns.id, batch)

@@ -21,10 +21,11 @@ INSERT INTO rows (campaign, row, pass_id, pass_key, message, cells, status, reas
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: stage_plain
--- Rows that were never sent, as JSON: all other columns have their defaults. One statement for many rows keeps Python's lock free. With a
--- LIMIT, the inner query yields each text once, and not once for each of its values.
-INSERT INTO rows (campaign, row, pass_id, pass_key, message, zone, cells, status, due_at)
-SELECT :campaign, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value -> 5, 'pending', 0.0
+-- Pending rows or duplicates, as binary JSON: all other columns have their defaults. One statement for many rows keeps Python's lock free. With a
+-- LIMIT, the inner query yields each row once, and not once for each of its values.
+INSERT INTO rows (campaign, row, pass_id, pass_key, message, zone, cells, status, reason, due_at)
+SELECT :campaign, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, :status,
+       iif(:status = 'skipped', 'duplicate', ''), iif(:status = 'pending', 0.0, NULL)
 FROM (SELECT value FROM carray(:rows) LIMIT -1);
 
 -- name: mark_duplicates

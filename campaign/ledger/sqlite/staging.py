@@ -1,12 +1,11 @@
 """`ledger.port.Staging` on SQLite."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Final
 
 import apsw
 
-from campaign.domain.model import StagedBatch, StagedRow
+from campaign.domain.model import StagedBatch, StagedRow, Status
 from campaign.ledger import ledger_errors
 from campaign.ledger.clock import LEASE_SECONDS
 from campaign.ledger.port import CampaignRecord, CampaignSpec
@@ -15,8 +14,6 @@ from campaign.ledger.sqlite.connection import SQL
 from campaign.ledger.values import MAY_HAVE_ARRIVED, attempt_elsewhere, record, spec_values, staged
 
 DISCARDED_AT_ONCE: Final = 20_000
-CACHE_KIB: Final = 4_000
-"""The cache while rows are stored and sorted, so that a long list takes no more memory than a short one."""
 
 
 class Staging(Store):
@@ -39,17 +36,17 @@ class Staging(Store):
             raise
 
     async def stage(self, campaign: int, batch: Sequence[StagedRow]) -> None:
-        plain, others = (batch.plain, batch.others) if isinstance(batch, StagedBatch) else ((), batch)
+        plain, duplicates, others = (batch.plain, batch.duplicates, batch.others) if isinstance(batch, StagedBatch) else ((), (), batch)
         values = [staged(campaign, row) for row in others]
         sent_before = [attempt_elsewhere(campaign, row) for row in others if row.outcome.status in MAY_HAVE_ARRIVED]
 
         def work(db: apsw.Connection) -> None:
             db.execute(SQL["renew_stager"], {"campaign": campaign, "now": self._clock.now(), "lease": LEASE_SECONDS})
-            with _little_cache(db):
-                if plain:
-                    db.execute(SQL["stage_plain"], {"campaign": campaign, "rows": apsw.carray(plain)})
-                exhaust(db.executemany(SQL["stage"], values))
-                exhaust(db.executemany(SQL["record_attempt"], sent_before))
+            for texts, status in ((plain, Status.PENDING), (duplicates, Status.SKIPPED)):
+                if texts:
+                    db.execute(SQL["stage_plain"], {"campaign": campaign, "rows": apsw.carray(texts), "status": status})
+            exhaust(db.executemany(SQL["stage"], values))
+            exhaust(db.executemany(SQL["record_attempt"], sent_before))
 
         await self._writer.do(work)
 
@@ -59,13 +56,12 @@ class Staging(Store):
         def work(db: apsw.Connection) -> int:
             stager = db.execute("SELECT stager FROM campaigns WHERE id = ?", (campaign,)).get
             values = {"campaign": campaign, "content_sha256": content_sha256, "stager": stager}
-            with _little_cache(db):
-                db.execute(SQL["apply_exclusions"], {"campaign": campaign}).fetchall()
-                if not duplicates_marked:
-                    db.execute(SQL["mark_duplicates"], {"campaign": campaign})
-                db.execute(SQL["keep_quiet"], {"campaign": campaign, "now": self._clock.now(), "quiet": quiet_seconds})
-                if stager not in self._locks or db.execute(SQL["finish_staging"], values).fetchone() is None:
-                    raise ledger_errors.staged_by_another()
+            db.execute(SQL["apply_exclusions"], {"campaign": campaign}).fetchall()
+            if not duplicates_marked:
+                db.execute(SQL["mark_duplicates"], {"campaign": campaign})
+            db.execute(SQL["keep_quiet"], {"campaign": campaign, "now": self._clock.now(), "quiet": quiet_seconds})
+            if stager not in self._locks or db.execute(SQL["finish_staging"], values).fetchone() is None:
+                raise ledger_errors.staged_by_another()
             return int(stager)
 
         await self._sign_off(await self._writer.do(work), "staged")
@@ -93,14 +89,3 @@ class Staging(Store):
             return False
         await self.discard(campaign)
         return True
-
-
-@contextmanager
-def _little_cache(db: apsw.Connection) -> Iterator[None]:
-    """Use a small cache: rows are appended, and sorted in pieces, so more memory would not help."""
-    before = db.pragma("cache_size")
-    db.pragma("cache_size", -CACHE_KIB)
-    try:
-        yield
-    finally:
-        db.pragma("cache_size", before)
