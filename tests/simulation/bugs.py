@@ -6,11 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
 from typing import Any, Final
 from unittest import mock
-
-import apsw
 
 from campaign.app import retry
 from campaign.app.lists import corrections
@@ -19,8 +16,9 @@ from campaign.domain.model import Claim, Outcome, Settlement, Status
 from campaign.domain.schedule import Schedule
 from campaign.domain.verdict import AttemptOutcome, Evidence, Fault, Latest, PassReading, Reply, Resolution
 from campaign.ledger.port import DesiredState, Runner
-from campaign.ledger.sqlite import SqliteReader, base, claims, connection, ledger
+from campaign.ledger.sqlite import SqliteReader, claims, connection, ledger
 from campaign.ledger.sqlite.base import Store
+from campaign.ledger.sqlite.writer import SYNCHRONOUS
 from campaign.loader import stage
 from campaign.sender import attempt, executor, lease
 from campaign.sender.readback import verify
@@ -71,14 +69,7 @@ def fences_are_ignored() -> AbstractContextManager[object]:
 
 def commits_are_not_synced() -> AbstractContextManager[object]:
     """A claim is handed out before it is on the disk."""
-    connect = connection.connect
-
-    def unsafe(path: Path, *, read_only: bool = False) -> apsw.Connection:
-        made = connect(path, read_only=read_only)
-        made.execute("PRAGMA synchronous = OFF")
-        return made
-
-    return mock.patch.object(base, "connect", unsafe)
+    return mock.patch.dict(SYNCHRONOUS, dict.fromkeys(SYNCHRONOUS, "OFF"))
 
 
 def leases_are_ignored() -> AbstractContextManager[object]:

@@ -16,7 +16,7 @@ from campaign.domain.errors import LedgerError
 from campaign.ledger.sqlite import SqliteLedger, SqliteReader, base
 from campaign.ledger.sqlite.connection import SqliteClock
 from campaign.ledger.sqlite.integrity import RollbackGuard
-from campaign.ledger.sqlite.writer import MOST_TOGETHER, MOST_WAITING, Work, Writer
+from campaign.ledger.sqlite.writer import MOST_TOGETHER, MOST_WAITING, Request, Writer
 from campaign.settings import Settings
 from tests.simulation.machine import PROCESS, Process
 
@@ -29,7 +29,7 @@ class TurnWriter(Writer):
         self._path = path
         self._clock = clock
         self._guard = RollbackGuard(path)
-        self._asked: list[tuple[Work, asyncio.Future[Any]]] = []
+        self._asked: list[Request] = []
         self._closed = False
         self._log_pages = 0
         connection.set_wal_hook(self._logged)
@@ -38,13 +38,13 @@ class TurnWriter(Writer):
         if held is not None:
             HELD.setdefault(held, []).append(self)
 
-    async def do(self, work: Callable[[apsw.Connection], Any]) -> Any:
+    async def do(self, work: Callable[[apsw.Connection], Any], *, durable: bool = True) -> Any:
         if self._closed:
             raise LedgerError("The ledger is closed.", code="ledger_closed")
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Any] = loop.create_future()
         assert len(self._asked) < MOST_WAITING
-        self._asked.append((work, future))
+        self._asked.append((work, future, durable))
         self._come(loop)
         return await future
 

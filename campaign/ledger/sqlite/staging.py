@@ -48,7 +48,8 @@ class Staging(Store):
             exhaust(db.executemany(SQL["stage"], values))
             exhaust(db.executemany(SQL["record_attempt"], sent_before))
 
-        await self._writer.do(work)
+        # A staging that a power cut ends begins anew, and `finish_staging` is durable with all that is before it.
+        await self._writer.do(work, durable=False)
 
     async def finish_staging(
         self, campaign: int, *, content_sha256: str, duplicates_marked: bool = False, quiet_seconds: float = 0.0

@@ -16,13 +16,20 @@ from campaign.ledger.sqlite.integrity import RollbackGuard
 
 T = TypeVar("T")
 Work = Callable[[apsw.Connection], Any]
+Request = tuple[Work, asyncio.Future[Any], bool]
+"""A function, the future of its result, and whether its changes have to be durable."""
 
 MOST_WAITING: Final = 1000
 MOST_TOGETHER: Final = 64
 PATIENCE_SECONDS: Final = 0.01
 MOST_PATIENCE: Final = 3000
+SYNCHRONOUS: Final = {True: "FULL", False: "NORMAL"}
+"""SQLite's setting for a commit, by whether it has to survive a power cut."""
+
 LONGEST_LOG_PAGES: Final = 1000
 """A longer log is moved to the file itself."""
+LONGEST_LOG_PAGES_BEFORE_A_SYNC: Final = 8 * LONGEST_LOG_PAGES
+"""The same after commits that wait for no disk: each move of the log does."""
 
 
 class Writer:
@@ -33,15 +40,15 @@ class Writer:
         self._path = path
         self._clock = clock
         self._guard = RollbackGuard(path)
-        self._waiting: queue.Queue[tuple[Work, asyncio.Future[Any]] | None] = queue.Queue(MOST_WAITING)
+        self._waiting: queue.Queue[Request | None] = queue.Queue(MOST_WAITING)
         self._thread = threading.Thread(target=self._run, name="ledger-writer", daemon=True)
         self._closed = False
         self._log_pages = 0
         connection.set_wal_hook(self._logged)
         self._thread.start()
 
-    async def do(self, work: Callable[[apsw.Connection], T]) -> T:
-        """The result of `work`, once its changes are durable.
+    async def do(self, work: Callable[[apsw.Connection], T], *, durable: bool = True) -> T:
+        """The result of `work`, once its changes are durable. Without `durable`, a power cut may undo them until a durable commit.
 
         Raises:
             LedgerError: nothing of it was written, or nobody would find it.
@@ -51,7 +58,7 @@ class Writer:
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         for _ in range(MOST_PATIENCE):
             try:
-                self._waiting.put_nowait((work, future))
+                self._waiting.put_nowait((work, future, durable))
             except queue.Full:
                 await asyncio.sleep(PATIENCE_SECONDS)
             else:
@@ -81,39 +88,43 @@ class Writer:
             if last:
                 return
 
-    def _commit(self, batch: list[tuple[Work, asyncio.Future[Any]]]) -> None:
+    def _commit(self, batch: list[Request]) -> None:
         answers: list[tuple[asyncio.Future[Any], Any, BaseException | None]] = []
+        durable = any(durable for *_, durable in batch)
         try:
             with errors_as_sentences(self._path):
+                self._connection.pragma("synchronous", SYNCHRONOUS[durable])
                 self._connection.execute("BEGIN IMMEDIATE")
                 self._guard.check_in_place()
                 before = self._connection.total_changes()
                 if len(batch) == 1:
                     # A single request fails with its transaction, and needs no savepoint.
-                    (work, future), *_ = batch
+                    (work, future, _), *_ = batch
                     answers.append((future, work(self._connection), None))
                 else:
-                    answers.extend((future, *self._one(work)) for work, future in batch)
+                    answers.extend((future, *self._one(work)) for work, future, _ in batch)
                 # A transaction that only read needs no sync to disk, and no mark.
                 latest = self._clock.stamp(self._connection) if self._connection.total_changes() > before else None
                 self._connection.execute("COMMIT")
                 if latest is not None:
                     # Who opened the ledger without a file that was removed since the first look may not see this commit.
                     self._guard.check_in_place()
-                    self._guard.note(latest)
-                    self._move_log()
+                    if durable:
+                        # A ledger that is behind its mark after a power cut would seem to be an older copy.
+                        self._guard.note(latest)
+                    self._move_log(LONGEST_LOG_PAGES if durable else LONGEST_LOG_PAGES_BEFORE_A_SYNC)
         except BaseException as error:  # noqa: BLE001 - a thread has no caller: those who wait get the error
             with suppress(apsw.Error):
                 self._connection.execute("ROLLBACK")
-            answers = [(future, None, error) for _, future in batch]
+            answers = [(future, None, error) for _, future, _ in batch]
         _answer(answers)
 
     def _logged(self, _connection: apsw.Connection, _database: str, pages: int) -> int:
         self._log_pages = pages
         return apsw.SQLITE_OK
 
-    def _move_log(self) -> None:
-        if self._log_pages >= LONGEST_LOG_PAGES:
+    def _move_log(self, longest: int) -> None:
+        if self._log_pages >= longest:
             # It is tried again after the next commit.
             with suppress(apsw.Error):
                 move_log(self._connection, self._guard)
