@@ -47,7 +47,7 @@ class CampaignView:
     @property
     def half_staged(self) -> bool:
         """Whether its list was not, or is not yet, read to its end: rows are missing, and nothing of it was sent."""
-        return self.record.control is DesiredState.STAGING
+        return self.record.desired_state is DesiredState.STAGING
 
     @property
     def state_in_words(self) -> str:
@@ -129,23 +129,23 @@ def iso(seconds: float) -> str | None:
     return datetime.fromtimestamp(seconds, tz=UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z") if seconds else None
 
 
-def state_of(*, control: DesiredState, counts: Counts, activities: tuple[str, ...], has_run: bool) -> CampaignState:
+def state_of(*, desired_state: DesiredState, counts: Counts, activities: tuple[str, ...], has_run: bool) -> CampaignState:
     """The state of a campaign.
 
     Args:
-        control: the state that people want.
+        desired_state: the state that people want.
         counts: of its rows.
         activities: the activity of each live runner, "sending" or "waiting".
         has_run: whether any runner has ever begun to send it.
     """
-    if control is DesiredState.STAGING:
+    if desired_state is DesiredState.STAGING:
         return CampaignState.STAGED
-    if control is DesiredState.CANCELLED:
+    if desired_state is DesiredState.CANCELLED:
         return CampaignState.CANCELLED
     # A runner that is still deregistering, or writing results, has no rows left.
     if not counts.unfinished:
         return CampaignState.FINISHED
-    if control is DesiredState.PAUSED:
+    if desired_state is DesiredState.PAUSED:
         return CampaignState.PAUSED
     if activities:
         return CampaignState.SENDING if "sending" in activities else CampaignState.WAITING
@@ -182,8 +182,8 @@ def view(reader: LedgerReader, record: CampaignRecord, *, ledger: str = "") -> C
     counts = reader.counts(record.id)
     runners = reader.runners(record.id)
     activities = tuple(runner.activity for runner in runners if runner.alive)
-    state = state_of(control=record.control, counts=counts, activities=activities, has_run=bool(record.started_at))
-    half_staged = record.control is DesiredState.STAGING
+    state = state_of(desired_state=record.desired_state, counts=counts, activities=activities, has_run=bool(record.started_at))
+    half_staged = record.desired_state is DesiredState.STAGING
     rate = reader.recent_rate(record.id) if state is CampaignState.SENDING else 0.0
     many = MOST_RECIPIENTS if record.spec.settings.get("via") == "batch" else 1
     expected = rate or many * float(record.spec.settings.get("rate") or 0.0)

@@ -26,7 +26,7 @@ class Run:
 
     @property
     def exit_code(self) -> int | None:
-        left, in_need = self.runner.rows_left, self.runner.rows_in_need
+        left, in_need = self.runner.rows_left, self.runner.rows_needing_attention
         if left is None or in_need is None:
             return None
         if left or self.runner.ended == FAULT:
@@ -72,7 +72,7 @@ class History:
 def listed(seen: CampaignView) -> dict[str, Any]:
     """The object that `list --json` prints for one campaign: that of `status`, and how the campaign is kept."""
     record = seen.record
-    kept = {"created_at": record.created_at, "forgotten_at": record.forgotten_at, "exported_at": record.exported_at}
+    kept = {"created_at": record.created_at, "forgotten_at": record.purged_at, "exported_at": record.exported_at}
     return seen.as_json() | {name: iso(at) for name, at in kept.items()} | {"exported_to": record.exported_to or None}
 
 
@@ -103,9 +103,9 @@ def check_here(record: CampaignRecord) -> None:
         UsageError: it was purged or exported; the message says when, and what to do.
     """
     name = record.spec.name
-    if record.forgotten_at:
+    if record.purged_at:
         raise UsageError(
-            f"The campaign “{name}” was forgotten on {day(record.forgotten_at)}; its rows are known no longer, so nothing of it is sent or "
+            f"The campaign “{name}” was forgotten on {day(record.purged_at)}; its rows are known no longer, so nothing of it is sent or "
             "reported. To send the list as a new campaign, give it another --name.",
             code="forgotten",
             campaign=name,
@@ -142,15 +142,15 @@ def to_forget(name: str | None, older_than_seconds: float | None, settings: Sett
     with reading(settings) as reader:
         if name is not None:
             record = find(reader, name)
-            if not record.forgotten_at:
+            if not record.purged_at:
                 _check_may_be_forgotten(reader, record, age)
                 return [record]
             return [record] if reader.has_unfinished_purge() else []
         return [
             record
             for record in reader.campaigns()
-            if (record.forgotten_at and reader.has_unfinished_purge())
-            or (not record.forgotten_at and _has_ended(reader, record) and _idle_seconds(reader, record) >= age)
+            if (record.purged_at and reader.has_unfinished_purge())
+            or (not record.purged_at and _has_ended(reader, record) and _idle_seconds(reader, record) >= age)
         ]
 
 
@@ -193,7 +193,7 @@ def _check_may_be_forgotten(reader: LedgerReader, record: CampaignRecord, age: f
 
 
 def _has_ended(reader: LedgerReader, record: CampaignRecord) -> bool:
-    if record.control is DesiredState.STAGING:
+    if record.desired_state is DesiredState.STAGING:
         return False
     counts, outlook = reader.counts(record.id), reader.outlook(record.id)
     open_rows = sum(counts.by_status[status] for status in OPEN)

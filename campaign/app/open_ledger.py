@@ -131,7 +131,7 @@ def find_whole(reader: LedgerReader, name: str) -> CampaignRecord:
         UsageError: there is none, or it is half staged; says what to do.
     """
     record = find(reader, name)
-    if record.control is DesiredState.STAGING:
+    if record.desired_state is DesiredState.STAGING:
         if any(runner.alive for runner in reader.runners(record.id)):
             raise UsageError(
                 f"The campaign “{name}” is being staged by another process: wait until that has read its list, or stop it there.",

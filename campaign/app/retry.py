@@ -126,7 +126,7 @@ async def _again(work: Session, record: CampaignRecord, selection: Selection, so
             hint += f" Unknown rows that are still to be read back: {counts.in_doubt:,}. To do so: {read}"
         note = f"Nothing was sent: there are no rows that are {sanitize_for_terminal(chosen.in_words())}.{hint}"
         return await work.end(record, End(ended=StopReason.LIMIT), results, note)
-    if record.control is DesiredState.PAUSED:
+    if record.desired_state is DesiredState.PAUSED:
         return await work.end(record, End(ended=StopReason.PAUSED), results, is_paused(record))
 
     def rows() -> Iterator[ResultRow]:
@@ -162,7 +162,7 @@ async def _again_named(
     if not wanted:
         note = f"Nothing was sent: the file names no row that is {sanitize_for_terminal(chosen.in_words())}."
         return await work.end(record, End(ended=StopReason.LIMIT), results, note)
-    if record.control is DesiredState.PAUSED:
+    if record.desired_state is DesiredState.PAUSED:
         return await work.end(record, End(ended=StopReason.PAUSED), results, is_paused(record))
 
     def rows() -> Iterator[ResultRow]:
@@ -226,7 +226,7 @@ async def _correct(work: Session, target: str, file: CorrectionFile, selection: 
         nothing = f"Nothing was sent: the file has no row that can be sent again. {note}"
         finished = await work.end(record, End(ended=StopReason.LIMIT), None, nothing)
         return replace(finished, details=finished.details | details)
-    if record.control is DesiredState.PAUSED:
+    if record.desired_state is DesiredState.PAUSED:
         return await work.end(record, End(ended=StopReason.PAUSED), None, is_paused(record))
 
     def rows() -> Iterator[ResultRow]:

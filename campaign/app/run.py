@@ -130,8 +130,8 @@ async def resume(name: str, settings: Settings, ui: UserInterface) -> Finished:
         if counts.unfinished:
             await check_same_ledger(work, record, results=results)
         work.ask(record, counts.open, frozenset({Status.PENDING}))
-        if record.control is DesiredState.PAUSED:
-            await work.ledger.control(record.id, DesiredState.GO)
+        if record.desired_state is DesiredState.PAUSED:
+            await work.ledger.set_desired_state(record.id, DesiredState.GO)
         return await _go_on(work, find(begun.reader, name), results, resumed=True, asked=True)
 
 
@@ -163,7 +163,11 @@ async def _staged_by_others(work: Session, name: str) -> CampaignRecord:
     """The campaign, after its list is staged; waits while another process is staging it."""
     while True:
         record = work.reader.campaign(name)
-        if record is None or record.control is not DesiredState.STAGING or not any(one.alive for one in work.reader.runners(record.id)):
+        if (
+            record is None
+            or record.desired_state is not DesiredState.STAGING
+            or not any(one.alive for one in work.reader.runners(record.id))
+        ):
             return find_whole(work.reader, name)
         if await happens_within(work.stop.gently, LOOK_SECONDS):
             raise StoppedError(
@@ -214,9 +218,9 @@ async def control(
     reader = open_reader(settings)
     try:
         record = find_whole(reader, name)
-        is_again = record.control is wanted is DesiredState.CANCELLED and reader.batches(record.id)
+        is_again = record.desired_state is wanted is DesiredState.CANCELLED and reader.batches(record.id)
         if not is_again:
-            await ledger.control(record.id, wanted)
+            await ledger.set_desired_state(record.id, wanted)
         if wanted is not DesiredState.CANCELLED:
             return Undone()
         await ledger.reap_dead_runners(quiet_seconds=settings.quiet_period)
@@ -246,7 +250,7 @@ async def _go_on(
     source: ListSource | None = None,
 ) -> Finished:
     counts = await work.counts(record)
-    if record.control is DesiredState.PAUSED and counts.open:
+    if record.desired_state is DesiredState.PAUSED and counts.open:
         return await work.end(record, End(ended=StopReason.PAUSED), results, is_paused(record))
     if resumed and work.reader.outlook(record.id).finished:
         note = "Nothing was sent: every row of this campaign has ended before, and what has ended is never sent again by itself."
@@ -278,7 +282,7 @@ def is_file(name: str) -> bool:
 
 
 def check_not_cancelled(record: CampaignRecord) -> None:
-    if record.control is DesiredState.CANCELLED:
+    if record.desired_state is DesiredState.CANCELLED:
         raise UsageError(
             f"The campaign “{record.spec.name}” was cancelled; nothing more of it is sent. Start a new one with campaign run.",
             code="cancelled",

@@ -182,17 +182,17 @@ async def send(
         CampaignError: the ledger can't be used any more; the same command goes on later.
     """
     await ledger.reap_dead_runners(quiet_seconds=settings.quiet_period)
-    if record.control is DesiredState.CANCELLED and not orphans(reader, record):
+    if record.desired_state is DesiredState.CANCELLED and not orphans(reader, record):
         return End(ended=StopReason.CANCELLED)
     if reader.outlook(record.id).finished:
         return End(ended=StopReason.FINISHED)
-    if settings.via is Via.BATCH and record.control is not DesiredState.CANCELLED:
+    if settings.via is Via.BATCH and record.desired_state is not DesiredState.CANCELLED:
         check_texts(record, reader)
     pool_settings = _pool_settings(record, reader, settings, only)
     runner = await ledger.register_runner(
         record.id,
         quiet_seconds=settings.quiet_period,
-        hold=settings.on_unknown is OnUnknown.HOLD,
+        hold_unverified=settings.on_unknown is OnUnknown.HOLD,
         api=ApiUrl.of(settings.api_url).place,
         account=account_key(settings),
     )
@@ -238,7 +238,7 @@ class _Sending:
 
     async def run(self, limit: int | None, rows: Rows | None) -> End:
         run_settings = replace(self.pool_settings, limit=limit, only=self.pool_settings.only if rows is None else rows)
-        is_cancelled = self.record.control is DesiredState.CANCELLED
+        is_cancelled = self.record.desired_state is DesiredState.CANCELLED
         if self.settings.via is Via.BATCH and not is_cancelled:
             return await self._by_batches(run_settings, creates=True)
         end = End(ended=StopReason.BATCHES_LEFT)

@@ -220,7 +220,7 @@ class Session:
         except StoppedError as error:
             ended = StopReason.INTERRUPTED
             if error.code == NOT_WANTED:
-                cancelled = find(self.reader, record.spec.name).control is DesiredState.CANCELLED
+                cancelled = find(self.reader, record.spec.name).desired_state is DesiredState.CANCELLED
                 ended = StopReason.CANCELLED if cancelled else StopReason.PAUSED
             return End(ended=ended, why=f"Nothing was sent. {error}")
         except SafeguardError as error:

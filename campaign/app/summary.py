@@ -94,7 +94,7 @@ def next_steps(view: CampaignView, *, commands: bool) -> Iterator[str]:
     if view.half_staged:
         if not view.staging:
             yield "Run the same command again: campaign run LIST ..."
-    elif view.record.forgotten_at:
+    elif view.record.purged_at:
         yield "It was forgotten: only these counts are left of it."
     elif view.record.exported_at:
         yield from to_copy("It was exported, and is sent on where this file is imported", view.record.exported_to)

@@ -311,7 +311,7 @@ def _failed(
 
 
 def _settled(claim: Claim, outcome: Outcome) -> Settlement:
-    return Settlement(claim=claim, outcome=outcome, tries=claim.tries + 1, due_in_seconds=None)
+    return Settlement(claim=claim, outcome=outcome, counted_attempts=claim.counted_attempts + 1, due_in_seconds=None)
 
 
 PROGRESS_SECONDS: Final = 3600.0

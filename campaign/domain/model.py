@@ -199,18 +199,18 @@ class StagedRow:
 class Claim:
     """A row that one runner, and nobody else, may send (or read back) now.
 
-    `fence` is the number of this claim: a settlement with an older one changes nothing. `attempts` counts every attempt made so far.
-    `tries` counts those since the row was staged or a person had it sent again; only these count against the limit. `http_status` is the
-    answer to the last attempt. `in_doubt` says that an earlier attempt may have arrived, though the row is sent again.
+    `fencing_token` is the number of this claim: a settlement with an older one changes nothing. `attempts` counts every attempt made so
+    far. `counted_attempts` counts those since the row was staged or a person had it sent again; only these count against the limit.
+    `http_status` is the answer to the last attempt. `in_doubt` says that an earlier attempt may have arrived, though the row is sent again.
     """
 
     campaign: int
     row: int
-    fence: int
+    fencing_token: int
     pass_id: str
     message: str
     attempts: int
-    tries: int
+    counted_attempts: int
     zone: str = ""
     http_status: int | None = None
     in_doubt: bool = False
@@ -221,12 +221,12 @@ class Settlement:
     """The end of one claim.
 
     `due_in_seconds` says when a pending row may be tried again, or an unknown one read back (None: it waits for a person).
-    `tries` is the new count. `may_have_arrived` stays true even if the row is sent again.
+    `counted_attempts` is the new count. `may_have_arrived` stays true even if the row is sent again.
     """
 
     claim: Claim
     outcome: Outcome
-    tries: int
+    counted_attempts: int
     due_in_seconds: float | None = 0.0
     may_have_arrived: bool = False
 

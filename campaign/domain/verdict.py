@@ -360,7 +360,7 @@ def _of_text(text: str, *, message: str, sent_before: frozenset[str], last_befor
     return Resolution(status=Status.UNKNOWN, reason="other_message")
 
 
-def after_reading(conclusion: Resolution, *, reason: str, tries: int, max_attempts: int) -> Resolution:
+def after_reading(conclusion: Resolution, *, reason: str, counted_attempts: int, max_attempts: int) -> Resolution:
     """The resolution of a row after its reading.
 
     A row whose tries all provably did not arrive fails after the last. A row that was refused as forbidden, no matter by whom, and did not
@@ -370,13 +370,13 @@ def after_reading(conclusion: Resolution, *, reason: str, tries: int, max_attemp
     Args:
         conclusion: what the reading proves.
         reason: why the row was in doubt.
-        tries: attempts that count against the row so far.
+        counted_attempts: attempts that count against the row so far.
         max_attempts: how many it may have.
     """
     if reason in STAYS_IN_DOUBT and conclusion.status is not Status.ACCEPTED:
         return Resolution(status=Status.UNKNOWN, reason=reason)
-    own = reason == FORBIDDEN or (reason in REFUSALS and tries > 1)
-    if conclusion.status is Status.PENDING and (own or tries >= max_attempts):
+    own = reason == FORBIDDEN or (reason in REFUSALS and counted_attempts > 1)
+    if conclusion.status is Status.PENDING and (own or counted_attempts >= max_attempts):
         return Resolution(status=Status.FAILED, reason=reason)
     return conclusion
 

@@ -2,7 +2,15 @@
 
 from datetime import UTC, datetime
 
-from campaign.domain.errors import UsageError
+from campaign.domain.errors import LedgerPlaceError, UsageError
+
+
+def used_by_older(ledger: str) -> LedgerPlaceError:
+    return LedgerPlaceError(
+        f"The ledger {ledger} is of an older Campaign, which is still using it. Wait until it has ended, or stop it, then run the same "
+        "command again. A process that was killed counts for up to 30 s.",
+        code="ledger_used_by_older",
+    )
 
 
 def replaced() -> UsageError:
@@ -57,11 +65,11 @@ def in_doubt() -> UsageError:
     )
 
 
-def not_here(*, forgotten_at: float | None, exported_at: float | None, file: str | None) -> UsageError | None:
+def not_here(*, purged_at: float | None, exported_at: float | None, file: str | None) -> UsageError | None:
     """Why this ledger may no longer send a campaign; None if it may."""
-    if forgotten_at is not None:
+    if purged_at is not None:
         return UsageError(
-            f"The campaign was forgotten on {_day(forgotten_at)}: its rows are gone. Start a new one with campaign run.", code="forgotten"
+            f"The campaign was forgotten on {_day(purged_at)}: its rows are gone. Start a new one with campaign run.", code="forgotten"
         )
     if exported_at is not None:
         return UsageError(

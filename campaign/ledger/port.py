@@ -30,14 +30,14 @@ from campaign.ledger.records import (
 class Runner:
     """This process as a sender in the ledger: it may send until `lease_seconds` after its last heartbeat began.
 
-    The rows that it leaves in doubt are not read back until `quiet_seconds` after its end; with `hold` they wait for a person.
+    The rows that it leaves in doubt are not read back until `quiet_seconds` after its end; with `hold_unverified` they wait for a person.
     """
 
     id: int
     campaign: int
     lease_seconds: float
     quiet_seconds: float
-    hold: bool = False
+    hold_unverified: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +109,9 @@ class Staging(Protocol):
 class Sending(Protocol):
     """Sends a campaign: a runner with a lease claims rows and settles them."""
 
-    async def register_runner(self, campaign: int, *, quiet_seconds: float, hold: bool = False, api: str = "", account: str = "") -> Runner:
+    async def register_runner(
+        self, campaign: int, *, quiet_seconds: float, hold_unverified: bool = False, api: str = "", account: str = ""
+    ) -> Runner:
         """Register this process as a sender of the campaign.
 
         Raises:
@@ -153,7 +155,7 @@ class Sending(Protocol):
     async def skip_rows(self, campaign: int, rows: Sequence[int], reason: Skip) -> int:
         """Skip those of `rows` that are pending; returns how many."""
 
-    async def control(self, campaign: int, control: DesiredState) -> None:
+    async def set_desired_state(self, campaign: int, desired_state: DesiredState) -> None:
         """Pause, resume or cancel a campaign. Cancelling skips every pending row.
 
         Raises:
@@ -191,7 +193,7 @@ class Batches(Protocol):
 class RateLimits(Protocol):
     """One rate for everyone with the same key: a fingerprint of the API and the token, or of the API and the name of `--budget`."""
 
-    async def lease(self, key: str, *, rate_per_second: float, want: int) -> Slots:
+    async def reserve_slots(self, key: str, *, rate_per_second: float, want: int) -> Slots:
         """Take timed slots of the rate that everyone with this key shares."""
 
     async def throttle(self, key: str, *, retry_after_seconds: float | None) -> None:
@@ -200,8 +202,8 @@ class RateLimits(Protocol):
     async def pause(self, key: str, *, seconds: float) -> None:
         """Make everyone with this key wait, without a change of the rate."""
 
-    async def set_rate_factor(self, key: str, *, share: float) -> None:
-        """Slow everyone with this key down to this share of the wanted rate, because of foreign traffic."""
+    async def set_rate_factor(self, key: str, *, rate_factor: float) -> None:
+        """Slow everyone with this key down to this part of the wanted rate, because of foreign traffic."""
 
 
 class Verification(Protocol):

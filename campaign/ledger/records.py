@@ -59,12 +59,12 @@ class CampaignRecord:
     spec: CampaignSpec
     content_sha256: str
     rows: int
-    control: DesiredState
+    desired_state: DesiredState
     created_at: float
     started_at: float
     finished_at: float
     ended: str
-    forgotten_at: float = 0.0
+    purged_at: float = 0.0
     exported_at: float = 0.0
     exported_to: str = ""
     account: str = ""
@@ -83,8 +83,8 @@ class RowMessage(NamedTuple):
 class RunnerRecord:
     """One process that sends, or has sent. `alive` is an estimate from this machine, at this moment.
 
-    `rows_left` and `rows_in_need` (failed, unknown, invalid) are the campaign's counts when the runner ended; None if they were not
-    counted.
+    `rows_left` and `rows_needing_attention` (failed, unknown, invalid) are the campaign's counts when the runner ended; None if they were
+    not counted.
     """
 
     id: int
@@ -98,14 +98,14 @@ class RunnerRecord:
     alive: bool
     username: str = ""
     rows_left: int | None = None
-    rows_in_need: int | None = None
+    rows_needing_attention: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PendingWork:
     """The work that is left of a campaign. Seconds count from now, 0 or less if due; None if there is no such row."""
 
-    control: DesiredState
+    desired_state: DesiredState
     pending_in_seconds: float | None
     sending: bool
     doubt_in_seconds: float | None

@@ -43,15 +43,15 @@ def staged(campaign: int, row: StagedRow) -> tuple[Any, ...]:
 
 def claim_of(campaign: int, values: Sequence[Any]) -> Claim:
     """A claim from the columns of `claimable` and `batch_claims`."""
-    row, fence, pass_id, message, attempts, tries, zone, http_status, in_doubt = values
+    row, fencing_token, pass_id, message, attempts, counted_attempts, zone, http_status, in_doubt = values
     return Claim(
         campaign=campaign,
         row=row,
-        fence=fence,
+        fencing_token=fencing_token,
         pass_id=pass_id,
         message=message,
         attempts=attempts,
-        tries=tries,
+        counted_attempts=counted_attempts,
         zone=zone,
         http_status=http_status,
         in_doubt=bool(in_doubt),
@@ -99,9 +99,15 @@ def settled(settlement: Settlement, now: float) -> tuple[Any, ...]:
     """The positional parameters of SQLite's statements for a settlement. The third is the status that the attempt is recorded with."""
     outcome, claim, due_in = settlement.outcome, settlement.claim, settlement.waits_seconds
     return (
-        *(claim.row, claim.fence, Status.UNKNOWN if settlement.may_have_arrived else outcome.status, outcome.status, outcome.reason),
+        *(
+            claim.row,
+            claim.fencing_token,
+            Status.UNKNOWN if settlement.may_have_arrived else outcome.status,
+            outcome.status,
+            outcome.reason,
+        ),
         *(outcome.http_status, outcome.sent_at, outcome.settled_at, outcome.latency_seconds),
-        *(None if due_in is None else now + due_in, outcome.attempts, settlement.tries),
+        *(None if due_in is None else now + due_in, outcome.attempts, settlement.counted_attempts),
         *(outcome.notification_status, outcome.notification_message, outcome.error, outcome.pass_status, outcome.device_type),
     )
 
@@ -123,8 +129,8 @@ def spec_values(spec: CampaignSpec) -> dict[str, Any]:
 
 
 def record(values: tuple[Any, ...]) -> CampaignRecord:
-    campaign, name, list_name, list_sha256, message_sha256, content_sha256, columns, id_column, settings, control, *rest = values
-    _stager, rows, created_at, started_at, finished_at, ended, *_, forgotten_at, exported_at, exported_to, account, api = rest
+    campaign, name, list_name, list_sha256, message_sha256, content_sha256, columns, id_column, settings, desired_state, *rest = values
+    _stager, rows, created_at, started_at, finished_at, ended, *_, purged_at, exported_at, exported_to, account, api = rest
     kept = json.loads(settings)
     return CampaignRecord(
         id=campaign,
@@ -142,12 +148,12 @@ def record(values: tuple[Any, ...]) -> CampaignRecord:
         ),
         content_sha256=content_sha256,
         rows=rows,
-        control=DesiredState(control),
+        desired_state=DesiredState(desired_state),
         created_at=created_at,
         started_at=started_at,
         finished_at=finished_at,
         ended=ended,
-        forgotten_at=forgotten_at,
+        purged_at=purged_at,
         exported_at=exported_at,
         exported_to=exported_to,
         account=account,
@@ -222,12 +228,20 @@ def attempt_columns(found: Iterator[tuple[Any, ...]]) -> Iterator[AttemptColumns
 
 def doubt(campaign: int, values: tuple[Any, ...], others: Sequence[tuple[Any, ...]]) -> UnverifiedRow:
     """An unverified row from its columns. `others` are the other attempts to its pass as (text, status, came after it), newest first."""
-    row, fence, pass_id, _pass_key, message, attempts, tries, reason, baseline, baseline_text, held_until = values
+    row, fencing_token, pass_id, _pass_key, message, attempts, counted_attempts, reason, baseline, baseline_text, held_until = values
     # A later attempt hides what this one left on the pass.
     hidden = any(later for _, _, later in others)
     newest_known = others[0][0] if others and others[0][1] != Status.UNKNOWN else None
     return UnverifiedRow(
-        claim=Claim(campaign=campaign, row=row, fence=fence, pass_id=pass_id, message=message, attempts=attempts, tries=tries),
+        claim=Claim(
+            campaign=campaign,
+            row=row,
+            fencing_token=fencing_token,
+            pass_id=pass_id,
+            message=message,
+            attempts=attempts,
+            counted_attempts=counted_attempts,
+        ),
         reason=reason,
         held_until=held_until,
         sent_before=frozenset(text for text, _, _ in others),

@@ -133,7 +133,7 @@ def figures(reader: LedgerReader, view: CampaignView, *, by: str = "", now: floa
     again, unexplained = retried(attempts, rows)
     return Figures(
         # A purged campaign has only its counts.
-        view=view if record.forgotten_at else replace(view, counts=_counts(rows, in_doubt=view.counts.in_doubt)),
+        view=view if record.purged_at else replace(view, counts=_counts(rows, in_doubt=view.counts.in_doubt)),
         now=now,
         examples=_examples(rows),
         latencies=Latencies.of(rows["latency_seconds"]),

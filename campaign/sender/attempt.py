@@ -57,21 +57,21 @@ def settle_attempt(
     counts = int(verdict.counts_as_attempt)
     # A row that may have arrived and is sent again always counts: each attempt may be one more message on the phone.
     resends = verdict.proof is Evidence.AMBIGUOUS and policy.on_unknown is OnUnknown.RESEND
-    tries = claim.tries + counts * (held_against or resends)
-    status = status_after(verdict.proof, attempts=tries, max_attempts=policy.max_attempts)
+    counted_attempts = claim.counted_attempts + counts * (held_against or resends)
+    status = status_after(verdict.proof, attempts=counted_attempts, max_attempts=policy.max_attempts)
     asked = result.retry_after_seconds if isinstance(result, Reply) else None
     due: float | None = None
     again = False
     reason = verdict.reason
     if status is Status.PENDING:
-        due = delay_seconds(attempts=max(tries, 1), jitter=jitter, retry_after_seconds=asked)
+        due = delay_seconds(attempts=max(counted_attempts, 1), jitter=jitter, retry_after_seconds=asked)
     elif status is Status.UNKNOWN:
         match policy.on_unknown:
             case OnUnknown.VERIFY:
                 due = policy.quiet_seconds
-            case OnUnknown.RESEND if tries < policy.max_attempts:
+            case OnUnknown.RESEND if counted_attempts < policy.max_attempts:
                 again = True
-                status, due = Status.PENDING, delay_seconds(attempts=tries, jitter=jitter, retry_after_seconds=asked)
+                status, due = Status.PENDING, delay_seconds(attempts=counted_attempts, jitter=jitter, retry_after_seconds=asked)
             case OnUnknown.HOLD | OnUnknown.RESEND:
                 due = None
             case _:
@@ -94,4 +94,4 @@ def settle_attempt(
         pass_status=reply.pass_status if reply else "",
         device_type=reply.device_type if reply else "",
     )
-    return Settlement(claim=claim, outcome=outcome, tries=tries, due_in_seconds=due, may_have_arrived=again)
+    return Settlement(claim=claim, outcome=outcome, counted_attempts=counted_attempts, due_in_seconds=due, may_have_arrived=again)

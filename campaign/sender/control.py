@@ -63,13 +63,13 @@ class Control:
                 self._observer.event("expired", rows=expired)
             if outlook.doubt_in_seconds is not None and outlook.doubt_in_seconds <= 0:
                 self._doubts_are_due()
-            self._judge(outlook.control)
+            self._judge(outlook.desired_state)
         self._stop_signal.set(StopReason.INTERRUPTED)
 
-    def _judge(self, control: DesiredState) -> None:
-        if control is DesiredState.PAUSED and not self._ignores_pause:
+    def _judge(self, desired_state: DesiredState) -> None:
+        if desired_state is DesiredState.PAUSED and not self._ignores_pause:
             self._stop_signal.set(StopReason.PAUSED)
-        elif control is DesiredState.CANCELLED and not self._ignores_pause:
+        elif desired_state is DesiredState.CANCELLED and not self._ignores_pause:
             self._stop_signal.set(StopReason.CANCELLED)
         elif self._heart.lost:
             self._stop_signal.set(StopReason.LEASE_LOST, TAKEN_OVER)

@@ -246,7 +246,9 @@ class AttemptExecutor:
             self._refusals.answer()
         elif proof is Evidence.ROW_OR_ALL and isinstance(attempt.result, Reply):
             claim = attempt.claim
-            refused_before = claim.tries > 0 and claim.http_status is not None and rule_of(claim.http_status).proof is Evidence.ROW_OR_ALL
+            refused_before = (
+                claim.counted_attempts > 0 and claim.http_status is not None and rule_of(claim.http_status).proof is Evidence.ROW_OR_ALL
+            )
             self._refusals.refuse(
                 attempt,
                 row=claim.row,
@@ -282,7 +284,7 @@ class AttemptExecutor:
     async def _slow_down(self, pacer: RateLimiter, verdict: AttemptOutcome, result: Reply | Fault) -> None:
         pause = self._failure_guard.pause_seconds
         if isinstance(result, Reply):
-            await self._make_room(pacer, result)
+            await self._lower_rate(pacer, result)
         if isinstance(result, Reply) and result.http_status == 429:
             self._observer.event("throttled", retry_after_seconds=result.retry_after_seconds)
             await pacer.throttle(result.retry_after_seconds)
@@ -290,7 +292,7 @@ class AttemptExecutor:
             self._observer.event("backing_off", seconds=pause, reason=verdict.reason)
             await pacer.pause(pause)
 
-    async def _make_room(self, pacer: RateLimiter, reply: Reply) -> None:
+    async def _lower_rate(self, pacer: RateLimiter, reply: Reply) -> None:
         ours = pacer.rate_per_second
         self._neighbours.note(
             limit=reply.rate_limit, remaining=reply.rate_remaining, throttled=reply.http_status == 429, ours_per_second=ours

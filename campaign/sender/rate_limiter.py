@@ -8,7 +8,7 @@ from typing import Final
 
 from aiolimiter import AsyncLimiter
 
-from campaign.domain.pace.foreign_traffic import share_beside
+from campaign.domain.pace.foreign_traffic import factor_beside
 from campaign.domain.pace.pacing import LONGEST_WAIT_SECONDS, Held, most_at_once, retry_in_seconds, slots_wanted
 from campaign.ledger.port import RateLimits
 
@@ -80,7 +80,7 @@ class RateLimiter:
             if not want:
                 self._wanted.clear()
                 continue
-            slots = await self._ledger.lease(self._key, rate_per_second=self._rate, want=want)
+            slots = await self._ledger.reserve_slots(self._key, rate_per_second=self._rate, want=want)
             if not slots.count:
                 # A longer wait is a pause, which does not mean that other processes were faster.
                 refused += slots.first_in_seconds <= LONGEST_WAIT_SECONDS
@@ -139,4 +139,4 @@ class RateLimiter:
 
     async def set_rate_factor(self, room_per_second: float) -> None:
         """Slow every process down to the rate that foreign traffic leaves."""
-        await self._ledger.set_rate_factor(self._key, share=share_beside(room_per_second, rate_per_second=self._rate))
+        await self._ledger.set_rate_factor(self._key, rate_factor=factor_beside(room_per_second, rate_per_second=self._rate))

@@ -72,7 +72,7 @@ class SettlementBatcher:
     async def _write(self, batch: list[Settlement]) -> None:
         late = await self._ledger.settle(self._runner, batch)
         for claim in late:
-            self._observer.event("late_settlement_ignored", row=claim.row, fence=claim.fence)
+            self._observer.event("late_settlement_ignored", row=claim.row, fence=claim.fencing_token)
         refused = {claim.row for claim in late}
         for settlement in batch:
             if settlement.claim.row not in refused:

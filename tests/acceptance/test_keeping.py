@@ -173,10 +173,12 @@ class TestGoingOnElsewhere:
         desk.make_list(4)
         desk.run("run", "list.csv", "--message", MESSAGE, "--limit", "1", code=5)
         db = apsw.Connection(str(desk.folder / "campaign.db"))
-        db.execute("UPDATE campaigns SET control = 'paused'")
-        db.execute("INSERT INTO exported (campaign, at, file, control) SELECT id, created_at, 'list.campaign', 'go' FROM campaigns")
+        db.execute("UPDATE campaigns SET desired_state = 'paused'")
+        db.execute(
+            "INSERT INTO exported (campaign, exported_at, file, previous_state) SELECT id, created_at, 'list.campaign', 'go' FROM campaigns"
+        )
         with pytest.raises(apsw.ConstraintError):
-            db.execute("UPDATE campaigns SET control = 'go'")
+            db.execute("UPDATE campaigns SET desired_state = 'go'")
         db.close()
         for words in (("run", "list.csv", "--message", MESSAGE), ("resume", "list"), ("retry", "list"), ("verify", "list")):
             assert "was exported to list.campaign" in desk.run(*words, code=2).stderr, words

@@ -114,4 +114,4 @@ def _delivered(claim: Claim) -> Settlement:
         settled_at=1_700_000_000.25 + claim.row / 1000,
         latency_seconds=0.25,
     )
-    return Settlement(claim=claim, outcome=outcome, tries=claim.tries + 1)
+    return Settlement(claim=claim, outcome=outcome, counted_attempts=claim.counted_attempts + 1)

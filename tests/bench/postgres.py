@@ -46,7 +46,7 @@ def delivered(claim: Claim) -> Settlement:
         settled_at=1.5,
         latency_seconds=0.5,
     )
-    return Settlement(claim=claim, outcome=outcome, tries=claim.tries + 1)
+    return Settlement(claim=claim, outcome=outcome, counted_attempts=claim.counted_attempts + 1)
 
 
 async def work_off(ledger: Ledger, runner: Runner) -> int:

@@ -11,7 +11,7 @@ from typing import Final
 
 from campaign.domain.model import Event, Status, allowed
 from campaign.domain.pace.pacing import AHEAD_SECONDS as CLAIM_AHEAD_SECONDS
-from campaign.domain.pace.pacing import Held, Pace, lease, retry_in_seconds, rows_ahead, slots_wanted
+from campaign.domain.pace.pacing import Held, RateState, reserve_slots, retry_in_seconds, rows_ahead, slots_wanted
 from campaign.sender.prefetch import FIRST_PART, MOST_AHEAD
 from campaign.sender.rate_limiter import AHEAD_SECONDS
 
@@ -66,7 +66,7 @@ class World:
         self.given = given
         self.now = 0.0
         self.random = random.Random(given.seed)
-        self.pace = Pace()
+        self.pace = RateState()
         self.pending: deque[Row] = deque()
         self.rows: list[Row] = []
         self.workers = [Worker() for _ in range(given.workers)]
@@ -159,7 +159,7 @@ class World:
         def leased() -> None:
             rate = self.given.rate_per_second
             want = slots_wanted(worker.held, rate_per_second=rate, ready=math.inf, used_per_second=0.0, left=math.inf)
-            self.pace, slots = lease(self.pace, now=self.now, rate_per_second=rate, want=want)
+            self.pace, slots = reserve_slots(self.pace, now=self.now, rate_per_second=rate, want=want)
             if slots.count:
                 worker.leasing, worker.refused = False, 0
                 worker.held.add(slots)

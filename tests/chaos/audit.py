@@ -51,8 +51,8 @@ def judge(evidence: Evidence, *, quiet_seconds: float) -> list[Violation]:
 def _ledger(evidence: Evidence) -> Iterator[Violation]:
     for problem in evidence.problems:
         yield Violation(kind=Kind.LEDGER, row=0, words=problem)
-    if evidence.runners_at_work:
-        yield Violation(kind=Kind.LEDGER, row=0, words=f"{evidence.runners_at_work} processes are still said to be at work")
+    if evidence.active_runners:
+        yield Violation(kind=Kind.LEDGER, row=0, words=f"{evidence.active_runners} processes are still said to be at work")
     if [row.row for row in evidence.listed] != sorted(evidence.rows):
         yield Violation(kind=Kind.LOST, row=0, words=f"the list has {len(evidence.listed)} rows, the ledger {len(evidence.rows)}")
     for listed in evidence.listed:
@@ -86,8 +86,8 @@ def _passes(evidence: Evidence) -> Iterator[Violation]:
             yield Violation(kind=Kind.LOST, row=row.row, words=f"was processed, and is {found.status} ({found.reason})")
         if not texts and found.status in ARRIVED:
             yield Violation(kind=Kind.LOST, row=row.row, words=f"is {found.status}, and was never processed")
-        if len(evidence.requests.get(pass_id, [])) > found.fence:
-            words = f"{len(evidence.requests[pass_id])} requests came for it, and it was claimed {found.fence} times"
+        if len(evidence.requests.get(pass_id, [])) > found.fencing_token:
+            words = f"{len(evidence.requests[pass_id])} requests came for it, and it was claimed {found.fencing_token} times"
             yield Violation(kind=Kind.HISTORY, row=row.row, words=words)
 
 
@@ -97,15 +97,15 @@ def _history(evidence: Evidence, row: Row, quiet_seconds: float) -> Iterator[Vio
     def violation(words: str) -> Violation:
         return Violation(kind=Kind.HISTORY, row=row.row, words=words)
 
-    fences = [attempt.fence for attempt in history]
-    if fences != sorted(set(fences)) or any(fence > row.fence for fence in fences):
-        yield violation(f"its attempts have the numbers {fences}, and its last claim {row.fence}")
+    fencing_tokens = [attempt.fencing_token for attempt in history]
+    if fencing_tokens != sorted(set(fencing_tokens)) or any(fencing_token > row.fencing_token for fencing_token in fencing_tokens):
+        yield violation(f"its attempts have the numbers {fencing_tokens}, and its last claim {row.fencing_token}")
     for earlier, later in pairwise(history):
         if earlier.status in ARRIVED:
-            yield violation(f"was tried again after attempt {earlier.fence} was {earlier.status}")
+            yield violation(f"was tried again after attempt {earlier.fencing_token} was {earlier.status}")
         if _was_in_doubt(earlier) and later.sent_at < earlier.settled_at + quiet_seconds - CLOCK_SECONDS:
             waited = later.sent_at - earlier.settled_at
-            yield violation(f"attempt {later.fence} came {waited:.2f} s after attempt {earlier.fence}, which was in doubt")
+            yield violation(f"attempt {later.fencing_token} came {waited:.2f} s after attempt {earlier.fencing_token}, which was in doubt")
     if history and row.status in ARRIVED | {"unknown", "failed"} and history[-1].status != row.status:
         yield violation(f"is {row.status}, but its last attempt {history[-1].status}")
     if not history and row.status in ARRIVED | {"unknown", "failed"}:

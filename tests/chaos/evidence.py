@@ -21,7 +21,7 @@ class Row:
     message: str
     status: str
     reason: str
-    fence: int
+    fencing_token: int
     attempts: int
 
 
@@ -30,7 +30,7 @@ class Attempt:
     """One attempt as the ledger has it; Unix seconds."""
 
     row: int
-    fence: int
+    fencing_token: int
     runner: int
     status: str
     reason: str
@@ -49,7 +49,7 @@ class Evidence:
     listed: tuple[ListRow, ...]
     rows: Mapping[int, Row]
     attempts: Mapping[int, list[Attempt]]
-    runners_at_work: int
+    active_runners: int
     problems: tuple[str, ...]
     results: list[dict[str, str]] | None
     failed: list[dict[str, str]] | None
@@ -65,8 +65,8 @@ def gather(world: World) -> Evidence:
     """Once nothing can come any more: what the simulator processes late it may process after the campaign's end."""
     time.sleep(2 * LATE_SECONDS)
     select = world.kept.select
-    rows = [Row(**found) for found in select("SELECT row, pass_id, message, status, reason, fence, attempts FROM rows")]
-    columns = "row, fence, runner, status, reason, http_status, sent_at, settled_at"
+    rows = [Row(**found) for found in select("SELECT row, pass_id, message, status, reason, fencing_token, attempts FROM rows")]
+    columns = "row, fencing_token, runner, status, reason, http_status, sent_at, settled_at"
     attempts = defaultdict(list)
     for found in select(f"SELECT {columns} FROM attempts ORDER BY id"):
         attempts[found["row"]].append(Attempt(**found))
@@ -87,7 +87,7 @@ def gather(world: World) -> Evidence:
         listed=world.rows,
         rows={row.row: row for row in rows},
         attempts=attempts,
-        runners_at_work=at_work["runners"],
+        active_runners=at_work["runners"],
         problems=tuple(problems),
         results=_table(world.results),
         failed=_table(world.failed),

@@ -20,7 +20,7 @@ from tests.contract.postgres_server import Server
 
 _CLIENTS: Final = "SELECT pid FROM pg_stat_activity WHERE datname = '{}' AND backend_type = 'client backend'"
 
-_INDEXED: Final = {"rows": "campaign, status, zone, due_at, row, reason", "attempts": "campaign, row, fence"}
+_INDEXED: Final = {"rows": "campaign, status, zone, due_at, row, reason", "attempts": "campaign, row, fencing_token"}
 _BY_INDEX: Final = ("indexscan", "indexonlyscan", "bitmapscan")
 _BY_TABLE: Final = ("seqscan", "sort", "bitmapscan")
 

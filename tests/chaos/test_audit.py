@@ -19,12 +19,21 @@ def listed(row: int) -> ListRow:
 
 
 def known(row: int, status: str, **others: Any) -> Row:
-    return Row(row=row, pass_id=f"p{row}", message=text_of(row), status=status, **dict[str, Any](reason="", fence=1, attempts=1) | others)
+    return Row(
+        row=row, pass_id=f"p{row}", message=text_of(row), status=status, **dict[str, Any](reason="", fencing_token=1, attempts=1) | others
+    )
 
 
-def tried(row: int, status: str, *, fence: int = 1, reason: str = "", sent_at: float = 10.0) -> Attempt:
+def tried(row: int, status: str, *, fencing_token: int = 1, reason: str = "", sent_at: float = 10.0) -> Attempt:
     return Attempt(
-        row=row, fence=fence, runner=1, status=status, reason=reason, http_status=None, sent_at=sent_at, settled_at=sent_at + 0.1
+        row=row,
+        fencing_token=fencing_token,
+        runner=1,
+        status=status,
+        reason=reason,
+        http_status=None,
+        sent_at=sent_at,
+        settled_at=sent_at + 0.1,
     )
 
 
@@ -82,7 +91,7 @@ def in_order(**changes: Any) -> Evidence:
     """Row 1 was delivered, 2 accepted at the second attempt, 3 is unknown, 4 failed; `changes` are made before the files are written."""
     rows = [
         known(1, "delivered"),
-        known(2, "accepted", fence=2, attempts=2),
+        known(2, "accepted", fencing_token=2, attempts=2),
         known(3, "unknown", reason="r"),
         known(4, "failed", reason="r"),
     ]
@@ -91,11 +100,11 @@ def in_order(**changes: Any) -> Evidence:
         rows={row.row: row for row in rows},
         attempts={
             1: [tried(1, "delivered")],
-            2: [tried(2, "pending"), tried(2, "accepted", fence=2, sent_at=12.2)],
+            2: [tried(2, "pending"), tried(2, "accepted", fencing_token=2, sent_at=12.2)],
             3: [tried(3, "unknown", reason="r")],
             4: [tried(4, "failed", reason="r")],
         },
-        runners_at_work=0,
+        active_runners=0,
         problems=(),
         results=None,
         failed=None,
@@ -130,12 +139,17 @@ def test_a_campaign_in_order_passes() -> None:
         (Kind.WRONG, 4, "rows", lambda old: old | {4: known(4, "skipped")}),
         (Kind.WRONG, 4, "listed", lambda old: (*old[:3], ListRow(row=4, pass_id="", text=""))),
         (Kind.HISTORY, 1, "requests", lambda old: old | {"p1": [request(1, 1), request(1, 7)]}),
-        (Kind.HISTORY, 1, "attempts", lambda old: old | {1: [tried(1, "delivered"), tried(1, "delivered", fence=2, sent_at=20)]}),
+        (Kind.HISTORY, 1, "attempts", lambda old: old | {1: [tried(1, "delivered"), tried(1, "delivered", fencing_token=2, sent_at=20)]}),
         (Kind.HISTORY, 1, "attempts", lambda old: old | {1: [tried(1, "not_delivered")]}),
         (Kind.HISTORY, 1, "attempts", lambda old: old | {1: []}),
-        (Kind.HISTORY, 2, "attempts", lambda old: old | {2: [tried(2, "pending"), tried(2, "accepted", fence=2, sent_at=11.5)]}),
-        (Kind.HISTORY, 2, "attempts", lambda old: old | {2: [tried(2, "pending", fence=2), tried(2, "accepted", fence=2, sent_at=20)]}),
-        (Kind.LEDGER, 0, "runners_at_work", lambda _: 1),
+        (Kind.HISTORY, 2, "attempts", lambda old: old | {2: [tried(2, "pending"), tried(2, "accepted", fencing_token=2, sent_at=11.5)]}),
+        (
+            Kind.HISTORY,
+            2,
+            "attempts",
+            lambda old: old | {2: [tried(2, "pending", fencing_token=2), tried(2, "accepted", fencing_token=2, sent_at=20)]},
+        ),
+        (Kind.LEDGER, 0, "active_runners", lambda _: 1),
         (Kind.LEDGER, 0, "open_batches", lambda _: 1),
         (Kind.LEFT, 0, "batches", lambda old: (*old, batch("scheduled"))),
         (Kind.LEDGER, 0, "problems", lambda _: ("row 7 missing from index",)),

@@ -40,7 +40,7 @@ async def test_with_a_forgotten_campaign_its_draft_is_gone_at_the_next_sweep(tmp
         # As `campaign forget` notes it, which itself takes nothing that is younger than a day.
         with apsw.Connection(str(tmp_path / "campaign.db")) as ledger:
             ledger.set_busy_timeout(10_000)
-            ledger.execute("INSERT INTO forgotten (campaign, at) SELECT id, ? FROM campaigns", (time.time(),))
+            ledger.execute("INSERT INTO purged (campaign, purged_at) SELECT id, ? FROM campaigns", (time.time(),))
         assert [gone.name for gone in clear(room_of(at), time.time())] == ["promo"]
         assert not folder.exists()
         assert (await at.get(f"{draft}/send")).status == 404

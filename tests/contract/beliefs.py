@@ -39,13 +39,13 @@ def counted_as_listed(counts: Counts, rows: list[ResultRow]) -> None:
         assert counts.reasons(status) == dict(reasons)
 
 
-def foreseen_as_listed(outlook: PendingWork, rows: list[Row], *, control: DesiredState) -> None:
+def foreseen_as_listed(outlook: PendingWork, rows: list[Row], *, desired_state: DesiredState) -> None:
     statuses = {row.status for row in rows}
-    assert outlook.control is control
+    assert outlook.desired_state is desired_state
     assert (outlook.pending_in_seconds is not None) == (Status.PENDING in statuses)
     assert outlook.sending == (Status.SENDING in statuses)
     assert (outlook.doubt_in_seconds is not None) == any(row.in_doubt_since is not None for row in rows)
-    if control is DesiredState.CANCELLED:
+    if desired_state is DesiredState.CANCELLED:
         assert Status.PENDING not in statuses
 
 

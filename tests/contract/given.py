@@ -58,4 +58,4 @@ def ends(
         settled_at=sent_at + seconds,
         latency_seconds=seconds,
     )
-    return Settlement(claim=claim, outcome=outcome, tries=claim.tries + 1, due_in_seconds=due_in_seconds)
+    return Settlement(claim=claim, outcome=outcome, counted_attempts=claim.counted_attempts + 1, due_in_seconds=due_in_seconds)

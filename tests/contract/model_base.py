@@ -132,7 +132,7 @@ class Model(RuleBasedStateMachine):
 
     def is_held(self, sent: Sent) -> bool:
         row = self.world.rows[sent.claim.campaign, sent.claim.row]
-        return (row.holder, row.fence) == (sent.runner, sent.claim.fence)
+        return (row.holder, row.fencing_token) == (sent.runner, sent.claim.fencing_token)
 
     @invariant()
     def holds(self) -> None:
@@ -145,9 +145,9 @@ class Model(RuleBasedStateMachine):
         beliefs.each_has_one_owner(self.world)
         beliefs.one_in_flight_per_pass(self.world, asked_again=self.asked_again)
         beliefs.told_as_it_was(self.world)
-        for campaign, control in self.controls.items():
+        for campaign, desired_state in self.controls.items():
             beliefs.counted_as_listed(self.reader.counts(campaign), list(self.reader.rows(campaign)))
-            beliefs.foreseen_as_listed(self.reader.outlook(campaign), self.rows_of(campaign), control=control)
+            beliefs.foreseen_as_listed(self.reader.outlook(campaign), self.rows_of(campaign), desired_state=desired_state)
 
     @rule(seconds=st.sampled_from([0.5, 4.0, 10.5, 40.0, 3600.0]))
     def time_passes(self, seconds: float) -> None:

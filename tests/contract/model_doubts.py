@@ -30,7 +30,9 @@ class Doubts(Sending):
         """Whatever is read for a claim that was made again, or whose row is in no doubt any more, changes nothing."""
         rows = {id(doubt): self.world.rows[doubt.claim.campaign, doubt.claim.row] for doubt in self.old_doubts}
         late = [
-            doubt for doubt in self.old_doubts if rows[id(doubt)].fence != doubt.claim.fence or rows[id(doubt)].status is not Status.UNKNOWN
+            doubt
+            for doubt in self.old_doubts
+            if rows[id(doubt)].fencing_token != doubt.claim.fencing_token or rows[id(doubt)].status is not Status.UNKNOWN
         ]
         unknown = [doubt for doubt in late if rows[id(doubt)].status is Status.UNKNOWN]
         if late:
@@ -78,7 +80,7 @@ class Doubts(Sending):
         self.events = (Event.READ_BACK, Event.SKIPPED)
         row = self.world.rows[doubt.claim.campaign, doubt.claim.row]
         if self.do(self.pick(by).ledger.record_verification(doubt, conclusion, again_in_seconds=again)):
-            assert row.fence == doubt.claim.fence
+            assert row.fencing_token == doubt.claim.fencing_token
             again = again if conclusion.status is Status.UNKNOWN else None
             row.in_doubt_since = None if again is None else self.world.now + again - QUIET_SECONDS
 
@@ -101,10 +103,10 @@ class Doubts(Sending):
             row.allowed += row.status is not Status.FAILED
             row.in_doubt_since = None
 
-    @rule(by=index, of=index, control=st.sampled_from([DesiredState.PAUSED, *[DesiredState.GO] * 8, DesiredState.CANCELLED]))
-    def control(self, by: int, of: int, control: DesiredState) -> None:
+    @rule(by=index, of=index, desired_state=st.sampled_from([DesiredState.PAUSED, *[DesiredState.GO] * 8, DesiredState.CANCELLED]))
+    def control(self, by: int, of: int, desired_state: DesiredState) -> None:
         campaign = self.campaign(of)
         if self.controls[campaign] is not DesiredState.CANCELLED:
             self.events = (Event.SKIPPED,)
-            self.do(self.pick(by).ledger.control(campaign, control))
-            self.controls[campaign] = control
+            self.do(self.pick(by).ledger.set_desired_state(campaign, desired_state))
+            self.controls[campaign] = desired_state

@@ -39,8 +39,8 @@ class Sending(Model):
         for claim in claims:
             row = self.world.rows[claim.campaign, claim.row]
             assert (row.holder, row.campaign) == (None, process.runner.campaign)
-            assert claim.fence > row.fence
-            row.holder, row.fence = process.runner.id, claim.fence
+            assert claim.fencing_token > row.fencing_token
+            row.holder, row.fencing_token = process.runner.id, claim.fencing_token
             process.hand.append(Sent(claim=claim, runner=process.runner.id))
 
     @rule(by=index, which=index, arrives=arrivals)
@@ -86,7 +86,7 @@ class Sending(Model):
         if not sent.written:
             if result == 0:
                 outcome = Outcome(status=Status.SKIPPED, reason=Skip.EXPIRED)
-                return Settlement(claim=sent.claim, outcome=outcome, tries=sent.claim.tries)
+                return Settlement(claim=sent.claim, outcome=outcome, counted_attempts=sent.claim.counted_attempts)
             ends = (Fault(reason="connect", written=False),)
         elif sent.arrived:
             ends = (

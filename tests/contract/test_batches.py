@@ -50,7 +50,7 @@ async def test_texts_and_numbers_of_a_batch_come_back_as_they_went(ledger: Ledge
         )
         for row, text in enumerate(ODD, 1)
     ]
-    settlements = [Settlement(claim=claim, outcome=outcome, tries=1) for claim, outcome in zip(claims, outcomes, strict=True)]
+    settlements = [Settlement(claim=claim, outcome=outcome, counted_attempts=1) for claim, outcome in zip(claims, outcomes, strict=True)]
     for first in range(0, len(ODD), together):
         assert await ledger.settle(runner, settlements[first : first + together]) == []
     assert [row.outcome for row in reader.rows(record.id)] == outcomes
@@ -80,7 +80,7 @@ async def test_an_old_claim_and_the_new_one_of_a_row_in_one_batch_are_told_apart
     record = await campaign_of(ledger, staged(1), staged(2))
     runner = await ledger.register_runner(record.id, quiet_seconds=0)
     new, other = await ledger.claim(runner, 2)
-    old = replace(new, fence=new.fence - 1)
+    old = replace(new, fencing_token=new.fencing_token - 1)
     late = await ledger.settle(runner, [ends(old, Status.FAILED), ends(other, Status.DELIVERED), ends(new, Status.DELIVERED)])
     assert late == [old]
     assert [row.outcome.status for row in reader.rows(record.id)] == [Status.DELIVERED] * 2

@@ -124,7 +124,7 @@ class TestClaiming:
         assert await ledger.claim(runner, 1) == []
         clock.advance(61)
         (again,) = await ledger.claim(runner, 1)
-        assert (again.fence, again.attempts, again.tries, again.http_status) == (claim.fence + 1, 1, 1, 200)
+        assert (again.fencing_token, again.attempts, again.counted_attempts, again.http_status) == (claim.fencing_token + 1, 1, 1, 200)
         assert not again.in_doubt
 
     async def test_a_claim_says_that_an_earlier_attempt_may_have_arrived_until_that_is_concluded(self, ledger: Ledger) -> None:
@@ -148,11 +148,11 @@ class TestClaiming:
         await ledger.release(runner, claims)
         assert await ledger.claim(runner, 1) == [], "an old claim releases nothing that is claimed again"
 
-    @pytest.mark.parametrize("control", [DesiredState.PAUSED, DesiredState.CANCELLED])
-    async def test_nothing_is_claimed_of_a_campaign_that_was_stopped(self, ledger: Ledger, control: DesiredState) -> None:
+    @pytest.mark.parametrize("desired_state", [DesiredState.PAUSED, DesiredState.CANCELLED])
+    async def test_nothing_is_claimed_of_a_campaign_that_was_stopped(self, ledger: Ledger, desired_state: DesiredState) -> None:
         record = await campaign_of(ledger, staged(1))
         runner = await ledger.register_runner(record.id, quiet_seconds=10)
-        await ledger.control(record.id, control)
+        await ledger.set_desired_state(record.id, desired_state)
         assert await ledger.claim(runner, 1) == []
 
     async def test_a_pass_with_a_send_in_flight_waits_in_every_campaign(self, ledger: Ledger) -> None:
@@ -213,14 +213,14 @@ class TestSettling:
         record = await campaign_of(ledger, *(staged(row) for row in range(1, 5)))
         runner = await ledger.register_runner(record.id, quiet_seconds=10)
         one, two, three = await ledger.claim(runner, 3)
-        await ledger.control(record.id, DesiredState.CANCELLED)
+        await ledger.set_desired_state(record.id, DesiredState.CANCELLED)
         await ledger.settle(runner, [ends(one, Status.PENDING, due_in_seconds=5), ends(two, Status.DELIVERED)])
         await ledger.release(runner, [three])
         counts = reader.counts(record.id)
         assert counts.reasons(Status.SKIPPED) == {"cancelled": 3}
         assert counts.by_status[Status.DELIVERED] == 1
         with pytest.raises(UsageError):
-            await ledger.control(record.id, DesiredState.GO)
+            await ledger.set_desired_state(record.id, DesiredState.GO)
 
 
 class TestDeath:
@@ -425,7 +425,7 @@ class TestPace:
         other = backend.ledger()
         taken: list[float] = []
         for turn in range(100):
-            slots = await (ledger, other)[turn % 2].lease("token", rate_per_second=10, want=2)
+            slots = await (ledger, other)[turn % 2].reserve_slots("token", rate_per_second=10, want=2)
             taken += [clock.seconds + slots.first_in_seconds + n * slots.interval_seconds for n in range(slots.count)]
             clock.advance(0.05)
         assert [round(later - sooner, 6) for sooner, later in itertools.pairwise(taken)] == [round(0.1 * SPARE, 6)] * (len(taken) - 1)
@@ -433,28 +433,28 @@ class TestPace:
 
     async def test_slots_are_counted_from_when_they_were_leased_on_the_clock_of_whoever_leases(self, ledger: Ledger) -> None:
         before = time.monotonic()
-        slots = await ledger.lease("token", rate_per_second=10, want=2)
+        slots = await ledger.reserve_slots("token", rate_per_second=10, want=2)
         assert before <= slots.leased_at <= time.monotonic()
 
     async def test_another_key_is_another_budget(self, ledger: Ledger) -> None:
-        assert (await ledger.lease("one", rate_per_second=10, want=9)).first_in_seconds == 0
-        assert (await ledger.lease("two", rate_per_second=10, want=9)).first_in_seconds == 0
+        assert (await ledger.reserve_slots("one", rate_per_second=10, want=9)).first_in_seconds == 0
+        assert (await ledger.reserve_slots("two", rate_per_second=10, want=9)).first_in_seconds == 0
 
     async def test_making_room_slows_everyone_down_and_a_pause_does_not(self, backend: Backend, ledger: Ledger, clock: HandClock) -> None:
-        await ledger.set_rate_factor("token", share=0.5)
-        assert (await backend.ledger().lease("token", rate_per_second=10, want=9)).interval_seconds == pytest.approx(0.2 * SPARE)
+        await ledger.set_rate_factor("token", rate_factor=0.5)
+        assert (await backend.ledger().reserve_slots("token", rate_per_second=10, want=9)).interval_seconds == pytest.approx(0.2 * SPARE)
         await ledger.pause("other", seconds=5)
-        assert (await ledger.lease("other", rate_per_second=10, want=9)).count == 0
+        assert (await ledger.reserve_slots("other", rate_per_second=10, want=9)).count == 0
         clock.advance(5)
         await ledger.pause("other", seconds=5)
         clock.advance(5)
-        assert (await ledger.lease("other", rate_per_second=10, want=9)).interval_seconds == pytest.approx(0.1 * SPARE)
+        assert (await ledger.reserve_slots("other", rate_per_second=10, want=9)).interval_seconds == pytest.approx(0.1 * SPARE)
 
     async def test_a_throttle_makes_everyone_pause(self, backend: Backend, ledger: Ledger, clock: HandClock) -> None:
         await backend.ledger().throttle("token", retry_after_seconds=5)
-        assert (await ledger.lease("token", rate_per_second=10, want=9)).count == 0
+        assert (await ledger.reserve_slots("token", rate_per_second=10, want=9)).count == 0
         clock.advance(5)
-        assert (await ledger.lease("token", rate_per_second=10, want=9)).count > 0
+        assert (await ledger.reserve_slots("token", rate_per_second=10, want=9)).count > 0
 
 
 class TestClock:

@@ -83,7 +83,7 @@ class TestCorrecting:
         assert (two.outcome.status, two.outcome.error) == (Status.PENDING, "")
         assert (three.pass_id, three.message) == ("pass-3", "Hello")
         claims = await ledger.claim(runner, 9)
-        assert [(claim.row, claim.pass_id, claim.message, claim.tries) for claim in claims] == [
+        assert [(claim.row, claim.pass_id, claim.message, claim.counted_attempts) for claim in claims] == [
             (1, "new-1", "Corrected", 0),
             (2, "new-2", "Corrected", 0),
             (3, "pass-3", "Hello", 0),
@@ -100,7 +100,7 @@ class TestCorrecting:
     async def test_nothing_of_a_cancelled_campaign_is_corrected(self, ledger: Ledger, reader: LedgerReader) -> None:
         record = await campaign_of(ledger, staged(1), staged(2, "", status=Status.INVALID))
         await settled(ledger, record, Status.FAILED)
-        await ledger.control(record.id, DesiredState.CANCELLED)
+        await ledger.set_desired_state(record.id, DesiredState.CANCELLED)
         assert await ledger.apply_corrections(record.id, [corrected(2, "new")], [1], FAILED) == 0
         assert statuses(reader, record) == ["failed", "invalid"]
 
@@ -147,7 +147,7 @@ class TestForgetting:
         assert reader.counts(record.id).reasons(Status.FAILED) == {"http_404": 1}
         found = reader.campaign("promo")
         assert found is not None
-        assert (found.forgotten_at, found.rows, found.spec.columns) == (clock.wall(), 3, ())
+        assert (found.purged_at, found.rows, found.spec.columns) == (clock.wall(), 3, ())
         assert not reader.has_unfinished_purge()
         with raises(UsageError, "forgotten"):
             await ledger.register_runner(record.id, quiet_seconds=0)
@@ -200,7 +200,7 @@ class TestHistory:
         runner = await settled(ledger, record, Status.DELIVERED)
         await ledger.deregister_runner(runner, "limit")
         (found,) = [run for run in reader.runners(record.id) if run.id == runner.id]
-        assert (found.username, found.rows_left, found.rows_in_need) == ("Anna", 1, 1)
+        assert (found.username, found.rows_left, found.rows_needing_attention) == ("Anna", 1, 1)
 
     async def test_what_is_still_to_be_read_back_is_left_too(self, ledger: Ledger, reader: LedgerReader) -> None:
         record = await campaign_of(ledger, staged(1), staged(2))
@@ -209,7 +209,7 @@ class TestHistory:
         await ledger.settle(runner, [ends(one, Status.UNKNOWN, due_in_seconds=5), ends(two, Status.UNKNOWN, due_in_seconds=None)])
         await ledger.deregister_runner(runner, "limit")
         (found,) = [run for run in reader.runners(record.id) if run.id == runner.id]
-        assert (found.rows_left, found.rows_in_need) == (1, 2)
+        assert (found.rows_left, found.rows_needing_attention) == (1, 2)
 
 
 async def test_pass_keys_are_of_rows_that_can_be_sent_or_were(ledger: Ledger, reader: LedgerReader) -> None:

@@ -73,7 +73,7 @@ class TestACommitWhoseAnswerIsLost:
         await ledger.finish_staging(record.id, content_sha256="c")
         assert proxy.has_struck()
         assert [row.row for row in reader.rows(record.id)] == list(range(1, ROWS + 1))
-        assert reader.outlook(record.id).control is DesiredState.GO
+        assert reader.outlook(record.id).desired_state is DesiredState.GO
 
     async def test_a_claim_is_neither_lost_nor_doubled(
         self, ledger: PostgresLedger, reader: PostgresReader, proxy: Proxy, fate: Fate
@@ -83,7 +83,7 @@ class TestACommitWhoseAnswerIsLost:
         proxy.strike_next(fate)
         claims = await ledger.claim(runner, 20)
         assert proxy.has_struck()
-        assert [(claim.row, claim.fence) for claim in claims] == [(row, 1) for row in range(1, 21)]
+        assert [(claim.row, claim.fencing_token) for claim in claims] == [(row, 1) for row in range(1, 21)]
         assert reader.counts(record.id).by_status[Status.SENDING] == 20
         proxy.strike_next(fate)
         assert await ledger.settle(runner, [ends(claim, Status.DELIVERED) for claim in claims]) == []
@@ -264,9 +264,9 @@ async def test_who_waits_for_others_for_too_long_is_told_that_and_keeps_his_conn
     with psycopg.connect(server.url(database)) as other:
         other.execute("SELECT * FROM campaign.campaigns FOR UPDATE")
         with raises(LedgerError, "ledger_busy"):
-            await ledger.control(record.id, DesiredState.PAUSED)
+            await ledger.set_desired_state(record.id, DesiredState.PAUSED)
     before = ledger._line._session.raw
-    await ledger.control(record.id, DesiredState.PAUSED)
+    await ledger.set_desired_state(record.id, DesiredState.PAUSED)
     assert ledger._line._session.raw is before
 
 

@@ -1,6 +1,8 @@
 """A PostgreSQL ledger of an earlier version is brought to this one with all that stands in it, and whoever could use it still can."""
 
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg
@@ -134,3 +136,41 @@ async def test_what_an_administrator_upgrades_stays_its_owners(server: Server, d
     finally:
         server.run(f"DROP OWNED BY {ASKED_FOR_A_PASSWORD}", database=old)
         server.run(f"DROP ROLE {ASKED_FOR_A_PASSWORD}")
+
+
+def test_several_that_open_an_old_ledger_at_once_migrate_it_once_even_if_a_connection_is_killed(
+    server: Server, databases: tuple[str, str]
+) -> None:
+    old, new = databases
+    old_ledger(server, old, 1)
+    prepare(parse(server.url(new)))
+    reader = psycopg.connect(server.url(old))
+    reader.execute("SELECT * FROM campaign.exported")
+    pool = ThreadPoolExecutor()
+    opened = [pool.submit(prepare, parse(server.url(old))) for _ in range(3)]
+    # One has renamed all but the last table, and waits for the reader; the others wait for the one.
+    while server.run(f"SELECT count(*) FROM pg_stat_activity WHERE datname = '{old}' AND wait_event_type = 'Lock'") != [(3,)]:
+        time.sleep(0.01)
+    assert server.run("SELECT version FROM campaign.ledger", database=old) == [(1,)]
+    server.terminate(old)
+    for one in opened:
+        one.result()
+    pool.shutdown()
+    reader.close()
+    assert server.run(SHAPE, database=old) == server.run(SHAPE, database=new)
+
+
+def test_an_old_ledger_is_not_migrated_while_an_older_version_sends_from_it(server: Server, databases: tuple[str, str]) -> None:
+    old, _ = databases
+    old_ledger(server, old, SCHEMA_VERSION - 1)
+    server.run(
+        "INSERT INTO campaign.runners (campaign, host, pid, started_at, lease_until, activity)"
+        " VALUES (1, '', 1, 0, campaign.ledger_now() + 3600, 'sending')",
+        database=old,
+    )
+    with raises(LedgerPlaceError, "ledger_used_by_older"):
+        prepare(parse(server.url(old)))
+    assert server.run("SELECT version FROM campaign.ledger", database=old) == [(SCHEMA_VERSION - 1,)]
+    server.run("UPDATE campaign.runners SET lease_until = campaign.ledger_now() - 1", database=old)
+    prepare(parse(server.url(old)))
+    assert server.run("SELECT version FROM campaign.ledger", database=old) == [(SCHEMA_VERSION,)]

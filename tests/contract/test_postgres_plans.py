@@ -15,7 +15,8 @@ ROWS = 30_000
 FILL = f"""
 ALTER TABLE campaign.rows SET (autovacuum_enabled = off);
 ALTER TABLE campaign.attempts SET (autovacuum_enabled = off);
-INSERT INTO campaign.campaigns (name, list_name, list_sha256, message_sha256, columns, id_column, settings, control, created_at, account)
+INSERT INTO campaign.campaigns (name, list_name, list_sha256, message_sha256, columns, id_column, settings, desired_state, created_at,
+                                account)
 SELECT 'c' || c, '', '', '', '[]', '', '{{}}', 'go', 0, 'me' FROM generate_series(1, 3) AS c;
 INSERT INTO campaign.rows (campaign, row, pass_id, pass_key, message, cells, status, due_at)
 SELECT c, r, 'p' || r, 'p' || r, 'Hello', '[]', 'pending', 0 FROM generate_series(1, 3) AS c, generate_series(1, {ROWS}) AS r;
@@ -23,7 +24,7 @@ ANALYZE;
 UPDATE campaign.rows SET status = 'sending', due_at = NULL, runner = 1 WHERE row % 10 <> 0;
 UPDATE campaign.rows SET status = CASE row % 10 WHEN 1 THEN 'failed' WHEN 2 THEN 'unknown' ELSE 'delivered' END, runner = NULL
 WHERE status = 'sending' AND row % 100 <> 99;
-INSERT INTO campaign.attempts (campaign, row, fence, pass_key, runner, status, reason, sent_at, settled_at)
+INSERT INTO campaign.attempts (campaign, row, fencing_token, pass_key, runner, status, reason, sent_at, settled_at)
 SELECT campaign, row, 1, pass_key, 1, status, '', 0, 0 FROM campaign.rows WHERE status NOT IN ('pending', 'sending');
 INSERT INTO campaign.runners (campaign, host, pid, started_at, lease_until, activity, ended_at)
 SELECT r % 3 + 1, '', 1, 0, 0, '', CASE WHEN r > 3 THEN 1 ELSE 0 END FROM generate_series(1, 500) AS r;
@@ -33,10 +34,10 @@ SELECT r % 3 + 1, '', 1, 0, 0, '', CASE WHEN r > 3 THEN 1 ELSE 0 END FROM genera
 ALL = range(1, 501)
 VALUES: dict[str, Any] = {
     "campaign": 1, "runner": 1, "zone": "", "only": None, "limit": 500,
-    "cap": 3, "cap_seconds": 86400.0, "row": 7, "fence": 1,
-    "hold": 30.0, "status": "failed", "statuses": ["failed"], "reasons": [], "http_statuses": [], "reason": "x", "held_until": 1.0,
-    "due_in": 1.0, "known": True, "text": "a", "pass_status": "", "device_type": "", "rows": list(ALL), "fences": [1] * 500,
-    "pass_keys": [f"p{row}" for row in ALL], "messages": ["New"] * 500, "api": "", "quiet": 1.0, "within": 10.0, "lease": 30.0,
+    "cap": 3, "cap_seconds": 86400.0, "row": 7, "fencing_token": 1,
+    "hold_seconds": 30.0, "status": "failed", "statuses": ["failed"], "reasons": [], "http_statuses": [], "reason": "x", "held_until": 1.0,
+    "due_in": 1.0, "known": True, "text": "a", "pass_status": "", "device_type": "", "rows": list(ALL), "fencing_tokens": [1] * 500,
+    "pass_keys": [f"p{row}" for row in ALL], "messages": ["New"] * 500, "api": "", "quiet_seconds": 1.0, "within": 10.0, "lease": 30.0,
     "activity": "", "batch": None, "ended": "", "cut": [1], "late": [2],
 }  # fmt: skip
 
@@ -69,9 +70,9 @@ def plan(connection: "psycopg.Connection[Any]", statement: str, **values: Any) -
 
 
 SETTLED = {
-    "row": list(ALL), "fence": [1] * 500,
+    "row": list(ALL), "fencing_token": [1] * 500,
     "status": ["delivered"] * 500, "reason": [""] * 500, "due_in": [None] * 500,
-    "attempts": [1] * 500, "tries": [1] * 500, "notification_status": [""] * 500,
+    "attempts": [1] * 500, "counted_attempts": [1] * 500, "notification_status": [""] * 500,
     "notification_message": [""] * 500, "http_status": [200] * 500,
     "error": [""] * 500, "sent_at": [0.5] * 500, "settled_at": [0.5] * 500, "latency_seconds": [0.5] * 500, "pass_status": [""] * 500,
     "device_type": [""] * 500,
@@ -82,23 +83,23 @@ SETTLED = {
 @pytest.mark.parametrize(
     ("statement", "values", "indexes"),
     [
-        ("claim", {}, {"rows_by_status", "rows_in_doubt", "attempts_by_pass", "rows_pkey"}),
-        ("claim", {"limit": 5}, {"rows_by_status", "rows_in_doubt", "attempts_by_pass", "rows_pkey"}),
-        ("claim", {"only": list(ALL)}, {"rows_in_doubt", "attempts_by_pass", "rows_pkey"}),
+        ("claim", {}, {"rows_by_status", "rows_unverified", "attempts_by_pass", "rows_pkey"}),
+        ("claim", {"limit": 5}, {"rows_by_status", "rows_unverified", "attempts_by_pass", "rows_pkey"}),
+        ("claim", {"only": list(ALL)}, {"rows_unverified", "attempts_by_pass", "rows_pkey"}),
         ("settle", SETTLED, {"rows_pkey"}),
         ("release", {}, {"rows_pkey"}),
-        ("lose_rows", {"hold": False}, {"rows_by_status"}),
-        ("doubts", {}, {"rows_by_status", "rows_pkey"}),
-        ("campaigns_in_doubt", {}, {"rows_by_status"}),
+        ("mark_unknown", {"hold_unverified": False}, {"rows_by_status"}),
+        ("claim_unverified", {}, {"rows_by_status", "rows_pkey"}),
+        ("campaigns_with_unverified", {}, {"rows_by_status"}),
         ("reference_passes", {}, {"rows_by_status"}),
-        ("witnesses_after", {}, {"attempts_by_row", "attempts_pkey"}),
-        ("note_baseline", {}, {"rows_pkey"}),
-        ("conclude", {}, {"rows_pkey"}),
-        ("conclude_attempt", {}, {"attempts_by_row"}),
+        ("reference_passes_after", {}, {"attempts_by_row", "attempts_pkey"}),
+        ("record_baseline", {}, {"rows_pkey"}),
+        ("record_verification", {}, {"rows_pkey"}),
+        ("record_verified_attempt", {}, {"attempts_by_row"}),
         ("texts_before", {}, {"attempts_by_pass", "rows_pkey"}),
         ("last_texts", {}, {"attempts_by_pass", "rows_pkey"}),
-        ("outlook", {}, {"rows_by_status"}),
-        ("leave_out_rows", {}, {"rows_pkey"}),
+        ("pending_work", {}, {"rows_by_status"}),
+        ("skip_rows", {}, {"rows_pkey"}),
         ("retry_rows", {}, {"rows_pkey"}),
         ("keep_text", {"rows": [1, 2, 3], "messages": ["New"] * 3}, {"attempts_by_row", "rows_pkey"}),
         ("rows_numbered", {}, {"rows_pkey"}),
@@ -106,9 +107,9 @@ SETTLED = {
         ("unfinished", {"only": list(ALL)}, {"rows_pkey"}),
         ("recent", {}, {"attempts_pkey"}),
         ("rows", {"statuses": None}, {"rows_pkey"}),
-        ("renew", {}, {"runners_pkey"}),
+        ("heartbeat", {}, {"runners_pkey"}),
         ("may_claim", {}, {"runners_pkey"}),
-        ("runners_at_work", {}, {"runners_at_work"}),
+        ("active_runners", {}, {"active_runners"}),
     ],
 )
 def test_a_hot_statement_searches_by_its_indexes(

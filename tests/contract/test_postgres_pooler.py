@@ -123,7 +123,7 @@ async def test_a_campaign_is_sent_by_many_through_few_sessions(url: str, server:
         while claims := await ledger.claim(runner, 7):
             taken.update(claim.row for claim in claims)
             assert await ledger.heartbeat(runner, "sending")
-            assert (await ledger.lease("token", rate_per_second=1e6, want=7)).interval_seconds > 0
+            assert (await ledger.reserve_slots("token", rate_per_second=1e6, want=7)).interval_seconds > 0
             assert (
                 await ledger.settle(runner, [ends(claim, Status.UNKNOWN if claim.row % 50 == 0 else Status.DELIVERED) for claim in claims])
                 == []

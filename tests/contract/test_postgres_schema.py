@@ -83,7 +83,7 @@ class TestRefusals:
         for before, after in itertools.product(Status, repeat=2):
             full.execute("SAVEPOINT one")
             full.execute(f"UPDATE campaign.rows SET status = '{before}', {OWED.get(before, 'due_at = NULL, runner = NULL')}".encode())
-            full.execute("ALTER TABLE campaign.rows ENABLE TRIGGER rows_change_as_drawn")
+            full.execute("ALTER TABLE campaign.rows ENABLE TRIGGER rows_follow_transitions")
             change = f"UPDATE campaign.rows SET status = '{after}', {OWED.get(after, 'due_at = NULL, runner = NULL')}".encode()
             if after is before or after in reachable(before):
                 full.execute(change)
@@ -101,7 +101,7 @@ class TestRefusals:
                 "INSERT INTO campaign.rows (campaign, row, pass_id, pass_key, message, cells, status, due_at) "
                 "VALUES (1, 1, 'a', 'a', 'Hi', '[]', 'pending', 0)"
             )
-            connection.execute("ALTER TABLE campaign.rows DISABLE TRIGGER rows_change_as_drawn")
+            connection.execute("ALTER TABLE campaign.rows DISABLE TRIGGER rows_follow_transitions")
             yield connection
             connection.rollback()
 
@@ -115,12 +115,12 @@ class TestRefusals:
     async def test_an_exported_campaign_can_not_be_made_to_go(self, server: Server, database: str) -> None:
         ledger = PostgresLedger(server.url(database))
         record = await campaign_of(ledger, staged(1))
-        await ledger.control(record.id, DesiredState.PAUSED)
+        await ledger.set_desired_state(record.id, DesiredState.PAUSED)
         await ledger.close()
-        exported = f"INSERT INTO campaign.exported (campaign, at, file, control) VALUES ({record.id}, 0, 'file', 'go')"
+        exported = f"INSERT INTO campaign.exported (campaign, exported_at, file, previous_state) VALUES ({record.id}, 0, 'file', 'go')"
         server.run(exported, database=database)
         with pytest.raises(errors.IntegrityConstraintViolation, match="sent from elsewhere"):
-            server.run("UPDATE campaign.campaigns SET control = 'go'", database=database)
+            server.run("UPDATE campaign.campaigns SET desired_state = 'go'", database=database)
 
 
 class TestRole:
@@ -143,14 +143,14 @@ class TestRole:
         await ledger.move_here()
         runner = await ledger.register_runner(record.id, quiet_seconds=0)
         assert await ledger.heartbeat(runner, "sending")
-        assert (await ledger.lease("token", rate_per_second=9, want=1)).count == 1
+        assert (await ledger.reserve_slots("token", rate_per_second=9, want=1)).count == 1
         one, two, three, four = await ledger.claim(runner, 4)
         await ledger.settle(runner, [ends(one, Status.DELIVERED), ends(two, Status.UNKNOWN), ends(three, Status.FAILED)])
         await ledger.release(runner, [four])
         (doubt,) = await ledger.claim_unverified(record.id, 9)
         assert await ledger.record_verification(doubt, Resolution(status=Status.ACCEPTED), again_in_seconds=None)
         assert await ledger.retry(record.id, frozenset({Status.FAILED})) == 1
-        await ledger.control(record.id, DesiredState.PAUSED)
+        await ledger.set_desired_state(record.id, DesiredState.PAUSED)
         await ledger.deregister_runner(runner, "paused")
         assert await ledger.reap_dead_runners(quiet_seconds=0) == 0
         other = await campaign_of(ledger, staged(1), name="other")
@@ -165,11 +165,11 @@ class TestRole:
             for sql in (
                 "DROP TABLE campaign.rows",
                 "CREATE TABLE campaign.mine (a integer)",
-                "ALTER TABLE campaign.rows DISABLE TRIGGER rows_change_as_drawn",
+                "ALTER TABLE campaign.rows DISABLE TRIGGER rows_follow_transitions",
                 "UPDATE campaign.ledger SET version = 9",
                 "DELETE FROM campaign.runners",
                 "TRUNCATE campaign.rows",
-                "DELETE FROM campaign.forgotten",
+                "DELETE FROM campaign.purged",
             ):
                 with pytest.raises(errors.InsufficientPrivilege):
                     connection.execute(sql.encode())

@@ -70,7 +70,7 @@ async def test_campaigns_come_oldest_first_with_all_of_them_together(ledger: Led
 async def test_what_is_forgotten_keeps_its_rate(ledger: Ledger, reader: LedgerReader, clock: HandClock) -> None:
     record = await sent(ledger, reader, clock, "first", *[Status.DELIVERED] * 3, Status.FAILED)
     other = await sent(ledger, reader, clock, "second", Status.NOT_DELIVERED)
-    await ledger.control(record.id, DesiredState.CANCELLED)
+    await ledger.set_desired_state(record.id, DesiredState.CANCELLED)
     clock.advance(86_401.0)
     before = rates(reader).as_json()
     await ledger.purge(record.id)

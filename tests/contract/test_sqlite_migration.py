@@ -1,13 +1,20 @@
 """A ledger of an earlier version is brought to this one with all that stands in it."""
 
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import apsw
 import pytest
 
+from campaign.domain.errors import LedgerPlaceError
 from campaign.domain.model import Status
+from campaign.ledger.process_lock import ProcessLock
 from campaign.ledger.sqlite import SqliteLedger, SqliteReader
+from campaign.ledger.sqlite.base import lock_dir
 from campaign.ledger.sqlite.connection import APPLICATION_ID, SCHEMA_VERSION, prepare
+from tests.errors import raises
 
 OLD = Path(__file__).parent / "data"
 
@@ -63,3 +70,67 @@ async def test_an_old_ledger_becomes_as_a_new_one_and_keeps_its_rows(tmp_path: P
 
 def test_every_version_before_this_one_is_kept_for_this_test() -> None:
     assert sorted(path.name for path in OLD.glob("schema-*.sql")) == [f"schema-{version}.sql" for version in range(1, SCHEMA_VERSION)]
+
+
+OLD_CHECKS = {
+    "UPDATE campaigns SET desired_state = 'gone'": "desired_state",
+    "UPDATE campaigns SET desired_state = 'go'": "sent from elsewhere",
+    "UPDATE rows SET status = 'pending', due_at = 0.0 WHERE row = 1": "can not change",
+    "INSERT INTO rate_limits VALUES ('key', 0.0, 2.0, 0.0, 0.0)": "rate_factor",
+    "UPDATE purged SET rows_deleted = 2": "rows_deleted",
+    "UPDATE runners SET hold_unverified = 2": "hold_unverified",
+}
+
+
+@pytest.mark.parametrize("change", OLD_CHECKS)
+def test_the_constraints_of_an_old_ledger_follow_the_new_names(tmp_path: Path, change: str) -> None:
+    path = tmp_path / "old.db"
+    old_ledger(path, SCHEMA_VERSION - 1)
+    prepare(path)
+    db = apsw.Connection(str(path))
+    db.execute(
+        "INSERT INTO purged (campaign, purged_at) VALUES (1, 0.0);"
+        "INSERT INTO exported (campaign, exported_at, file, previous_state) VALUES (1, 0.0, 'file', 'go');"
+        "INSERT INTO runners (campaign, host, pid, started_at, lease_until, activity) VALUES (1, '', 1, 0.0, 0.0, '')"
+    )
+    with pytest.raises(apsw.ConstraintError, match=OLD_CHECKS[change]):
+        db.execute(change)
+    db.close()
+
+
+def test_a_migration_that_is_killed_before_its_end_leaves_the_old_version(tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    old_ledger(path, SCHEMA_VERSION - 1)
+    before = shape(path)
+    # The version is written last in the transaction.
+    killed = (
+        "import os, sys; from pathlib import Path; from campaign.ledger.sqlite import connection\n"
+        "connection.APPLICATION_ID = type('Kill', (int,), {'__format__': lambda *_: os._exit(9)})(connection.APPLICATION_ID)\n"
+        "connection.prepare(Path(sys.argv[1]))"
+    )
+    assert subprocess.run([sys.executable, "-c", killed, path], check=False).returncode == 9
+    assert shape(path) == before
+    prepare(path)
+    assert shape(path)["version"] == SCHEMA_VERSION
+
+
+def test_several_that_open_an_old_ledger_at_once_migrate_it_once(tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    old_ledger(path, 1)
+    with ThreadPoolExecutor(4) as pool:
+        for opened in [pool.submit(prepare, path) for _ in range(4)]:
+            opened.result()
+    assert shape(path)["version"] == SCHEMA_VERSION
+
+
+def test_an_old_ledger_is_not_migrated_while_an_older_version_sends_from_it(tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    old_ledger(path, SCHEMA_VERSION - 1)
+    before = shape(path)
+    sender = ProcessLock(lock_dir(path), 1)
+    with raises(LedgerPlaceError, "ledger_used_by_older"):
+        prepare(path)
+    assert shape(path) == before
+    sender.release()
+    prepare(path)
+    assert shape(path)["version"] == SCHEMA_VERSION

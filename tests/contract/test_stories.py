@@ -117,7 +117,7 @@ async def test_a_reading_concluded_late_does_not_overrule_a_row_that_waits_for_a
 
 async def test_nothing_of_a_cancelled_campaign_becomes_pending_by_a_retry(ledger: Ledger, reader: LedgerReader) -> None:
     record = await campaign_of(ledger, staged(1, status=Status.FAILED))
-    await ledger.control(record.id, DesiredState.CANCELLED)
+    await ledger.set_desired_state(record.id, DesiredState.CANCELLED)
     await ledger.retry(record.id, frozenset({Status.FAILED}))
     assert reader.counts(record.id).by_status[Status.PENDING] == 0
 
@@ -141,7 +141,7 @@ async def test_what_is_settled_as_pending_after_a_cancel_is_left_out(ledger: Led
     record = await campaign_of(ledger, staged(1))
     runner = await ledger.register_runner(record.id, quiet_seconds=10)
     (claim,) = await ledger.claim(runner, 1)
-    await ledger.control(record.id, DesiredState.CANCELLED)
+    await ledger.set_desired_state(record.id, DesiredState.CANCELLED)
     await ledger.settle(runner, [ends(claim, Status.PENDING, due_in_seconds=5)])
     assert reader.counts(record.id).reasons(Status.SKIPPED) == {"cancelled": 1}
 
@@ -198,7 +198,7 @@ async def test_the_dead_are_given_their_own_quiet_period(backend: Backend, ledge
 async def test_what_the_dead_held_for_a_person_waits_for_one(backend: Backend, ledger: Ledger, clock: HandClock) -> None:
     record = await campaign_of(ledger, staged(1))
     other = backend.ledger()
-    await other.claim(await other.register_runner(record.id, quiet_seconds=1, hold=True), 1)
+    await other.claim(await other.register_runner(record.id, quiet_seconds=1, hold_unverified=True), 1)
     await other.close()
     assert await ledger.reap_dead_runners(quiet_seconds=1) == 1
     clock.advance(3600)

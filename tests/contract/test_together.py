@@ -59,7 +59,7 @@ async def test_what_comes_back_while_a_campaign_is_cancelled_is_left_out(backend
         await asyncio.gather(
             later(one.settle(runners[0], pending)),
             later(other.release(runners[1], more)),
-            later(third.control(record.id, DesiredState.CANCELLED)),
+            later(third.set_desired_state(record.id, DesiredState.CANCELLED)),
         )
         assert reader.counts(record.id).reasons(Status.SKIPPED) == {"cancelled": 40}
 
@@ -90,7 +90,7 @@ async def test_every_slot_is_given_once(backend: Backend, clock: HandClock) -> N
     ledgers = [backend.ledger() for _ in range(4)]
     first: list[float] = []
     for _ in range(TURNS):
-        slots = await asyncio.gather(*(ledger.lease("token", rate_per_second=50, want=2) for ledger in ledgers))
+        slots = await asyncio.gather(*(ledger.reserve_slots("token", rate_per_second=50, want=2) for ledger in ledgers))
         first += [clock.seconds + one.first_in_seconds + n * one.interval_seconds for one in slots for n in range(one.count)]
         clock.advance(0.1)
     first.sort()

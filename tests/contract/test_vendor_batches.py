@@ -135,7 +135,7 @@ async def test_what_a_cancelled_campaign_gets_back_is_skipped(ledger: Ledger, re
     runner = await ledger.register_runner(record.id, quiet_seconds=0)
     made = await ledger.claim_batch(runner, 1, ANY_ROW, name="one", entity="e")
     assert made is not None
-    await ledger.control(record.id, DesiredState.CANCELLED)
+    await ledger.set_desired_state(record.id, DesiredState.CANCELLED)
     assert reader.counts(record.id).by_status[Status.SENDING] == 1
     await ledger.release_batch(runner, made[0])
     assert reader.counts(record.id).by_status[Status.SKIPPED] == 2

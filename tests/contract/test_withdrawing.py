@@ -14,11 +14,13 @@ from tests.errors import raises
 MIXED = (staged(1), staged(2, "", status=Status.INVALID), staged(3, "pass-1"))
 
 
-@pytest.mark.parametrize("control", [DesiredState.GO, DesiredState.CANCELLED])
-async def test_what_was_never_sent_is_forgotten_and_its_name_is_free(ledger: Ledger, reader: LedgerReader, control: DesiredState) -> None:
+@pytest.mark.parametrize("desired_state", [DesiredState.GO, DesiredState.CANCELLED])
+async def test_what_was_never_sent_is_forgotten_and_its_name_is_free(
+    ledger: Ledger, reader: LedgerReader, desired_state: DesiredState
+) -> None:
     record = await campaign_of(ledger, *MIXED)
     await ledger.exclude(record.id, ["pass-1"])
-    await ledger.control(record.id, control)
+    await ledger.set_desired_state(record.id, desired_state)
     assert await ledger.delete_if_unsent(record.id)
     assert reader.campaigns() == []
     assert list(reader.rows(record.id)) == []
@@ -53,7 +55,7 @@ async def test_what_is_held_back_or_half_staged_is_kept(ledger: Ledger, reader: 
     half = await ledger.create(spec("half"))
     await ledger.stage(half.id, [staged(1)])
     record = await campaign_of(ledger, staged(1))
-    await ledger.control(record.id, DesiredState.PAUSED)
+    await ledger.set_desired_state(record.id, DesiredState.PAUSED)
     assert not await ledger.delete_if_unsent(record.id)
     assert not await ledger.delete_if_unsent(half.id)
     assert len(reader.campaigns()) == 2

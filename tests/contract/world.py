@@ -28,7 +28,7 @@ class Row:
     message: str
     status: Status
     holder: int | None = None
-    fence: int = 0
+    fencing_token: int = 0
     allowed: int = 1
     in_doubt_since: float | None = None
     over_since: float = float("-inf")

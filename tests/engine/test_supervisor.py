@@ -234,7 +234,7 @@ def record_of(name: str = "promo", **kept: str) -> CampaignRecord:
         spec=replace(spec(name), settings=kept),
         content_sha256="c",
         rows=2,
-        control=DesiredState.GO,
+        desired_state=DesiredState.GO,
         created_at=5.0,
         started_at=0.0,
         finished_at=0.0,

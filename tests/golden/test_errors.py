@@ -183,8 +183,8 @@ def test_errors_of_the_ledger(golden: Golden, tmp_path: Path) -> None:
         ledger_errors.not_ended(),
         ledger_errors.too_young(),
         ledger_errors.in_doubt(),
-        ledger_errors.not_here(forgotten_at=1.8e9, exported_at=None, file=None),
-        ledger_errors.not_here(forgotten_at=None, exported_at=1.8e9, file="promo.campaign"),
+        ledger_errors.not_here(purged_at=1.8e9, exported_at=None, file=None),
+        ledger_errors.not_here(purged_at=None, exported_at=1.8e9, file="promo.campaign"),
     )
     found = told(
         *(lambda name=name: prepare(tmp_path / name) for name in ("text.db", "other.db", "newer.db", "folder.db", "emptied.db")),

@@ -41,7 +41,7 @@ def test_summary(golden: Golden) -> None:
     many = {(Status.NOT_DELIVERED, f"status{number:02}"): 100 - number for number in range(20)}
     one_of_each: dict[tuple[Status, str], int] = {(status, ""): 1 for status in Status if status is not Status.SENDING}
     ready = view(counted({(Status.PENDING, ""): 3}), CampaignState.STAGED)
-    half_staged = replace(ready, record=replace(ready.record, control=DesiredState.STAGING))
+    half_staged = replace(ready, record=replace(ready.record, desired_state=DesiredState.STAGING))
     seen: list[CampaignView] = [
         view(counted(REASONS)),
         view(counted({(Status.DELIVERED, ""): 1}), name="spring 25"),

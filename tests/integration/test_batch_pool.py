@@ -219,7 +219,7 @@ async def test_until_it_is_released_a_batch_is_undone(tmp_path: Path, wanted: De
         record = await given.campaign(*passes(30))
         running = asyncio.create_task(send(given, record))
         await given.until(lambda: bool(given.log.named("batch_created")))
-        await given.ledger.control(record.id, wanted)
+        await given.ledger.set_desired_state(record.id, wanted)
         assert (await running).ended.value == wanted.value
         assert scheduled(given) == []
         after = ("skipped", "cancelled") if wanted is DesiredState.CANCELLED else ("pending", "")

@@ -340,7 +340,7 @@ async def test_a_stop_or_a_cancel_gives_back_what_waits_for_a_worker(tmp_path: P
         sending = given.start(record, concurrency=2)
         await given.until(lambda: len(given.processed()) >= 1)
         if ended is StopReason.CANCELLED:
-            await given.ledger.control(record.id, DesiredState.CANCELLED)
+            await given.ledger.set_desired_state(record.id, DesiredState.CANCELLED)
         else:
             given.stop.set()
         assert (await sending).ended is ended
@@ -388,7 +388,7 @@ class TestSafeguards:
             await given.until(lambda: bool(given.log.named("throttled")))
             given.stop.set()
             await sending
-            assert (await given.ledger.lease("token", rate_per_second=10.0, want=1)).first_in_seconds > 200
+            assert (await given.ledger.reserve_slots("token", rate_per_second=10.0, want=1)).first_in_seconds > 200
 
     async def test_an_outage_makes_everyone_wait_and_fails_no_row(self, tmp_path: Path) -> None:
         async with rig(tmp_path) as given:

@@ -68,13 +68,13 @@ async def test_the_same_list_and_message_are_the_same_campaign(desk: Desk) -> No
     assert not desk.told
 
 
-@pytest.mark.parametrize("control", [DesiredState.GO, DesiredState.CANCELLED])
-async def test_a_corrected_message_takes_the_place_of_one_that_was_never_sent(desk: Desk, control: DesiredState) -> None:
+@pytest.mark.parametrize("desired_state", [DesiredState.GO, DesiredState.CANCELLED])
+async def test_a_corrected_message_takes_the_place_of_one_that_was_never_sent(desk: Desk, desired_state: DesiredState) -> None:
     first = await desk.stage("Helo")
-    await desk.ledger.control(first.record.id, control)
+    await desk.ledger.set_desired_state(first.record.id, desired_state)
     again = await desk.stage("Hello", rows=3, begin=lambda spec: replace(spec, settings=spec.settings | {"window": "09:00-10:00"}))
     assert not again.resumed
-    assert again.record.control is DesiredState.GO
+    assert again.record.desired_state is DesiredState.GO
     assert again.record.spec.settings["window"] == "09:00-10:00"
     assert desk.texts() == ["Hello"] * 3
     assert len(desk.told) == 1
@@ -95,7 +95,7 @@ async def test_what_was_sent_in_part_is_never_replaced(desk: Desk) -> None:
     await desk.send_one()
     with pytest.raises(OtherContentError, match="campaign resume list"):
         await desk.stage("Hello")
-    await desk.ledger.control(first.record.id, DesiredState.CANCELLED)
+    await desk.ledger.set_desired_state(first.record.id, DesiredState.CANCELLED)
     with pytest.raises(OtherContentError) as caught:
         await desk.stage("Hello")
     assert "resume" not in str(caught.value)
@@ -104,7 +104,7 @@ async def test_what_was_sent_in_part_is_never_replaced(desk: Desk) -> None:
 
 async def test_what_is_held_back_is_not_replaced(desk: Desk) -> None:
     first = await desk.stage("Helo")
-    await desk.ledger.control(first.record.id, DesiredState.PAUSED)
+    await desk.ledger.set_desired_state(first.record.id, DesiredState.PAUSED)
     with pytest.raises(OtherContentError, match="campaign resume list"):
         await desk.stage("Hello")
 

@@ -84,8 +84,8 @@ def _leases_hold(evidence: Evidence) -> bool:
 
 
 def _runners(evidence: Evidence) -> Iterator[Violation]:
-    if evidence.stored.runners_at_work:
-        yield Violation(kind=Kind.LEDGER, words=f"{evidence.stored.runners_at_work} runners are still said to be at work")
+    if evidence.stored.active_runners:
+        yield Violation(kind=Kind.LEDGER, words=f"{evidence.stored.active_runners} runners are still said to be at work")
     if _leases_hold(evidence):
         for process in sorted(evidence.stored.buried & evidence.at_work):
             yield Violation(kind=Kind.LEDGER, words=f"“{process}” was at work all the time, and was taken for dead")
@@ -131,17 +131,19 @@ def _row(evidence: Evidence, staged: StagedRow, outcome: Outcome) -> Iterator[Vi
         yield Violation(kind=Kind.WRONG, words=f"row {staged.row} is {status.value} and was never processed")
     if evidence.finished and status in {Status.PENDING, Status.SENDING}:
         yield Violation(kind=Kind.LOST, words=f"row {staged.row} is {status.value} at the end")
-    if left > evidence.stored.fences[staged.row]:
-        words = f"row {staged.row} was claimed {evidence.stored.fences[staged.row]} times, and {left} requests left"
+    if left > evidence.stored.fencing_tokens[staged.row]:
+        words = f"row {staged.row} was claimed {evidence.stored.fencing_tokens[staged.row]} times, and {left} requests left"
         yield Violation(kind=Kind.HISTORY, words=words)
 
 
 def _history(evidence: Evidence) -> Iterator[Violation]:
     for number, found in groupby(evidence.stored.attempts, key=lambda attempt: attempt.row):
         attempts = list(found)
-        fences = [attempt.fence for attempt in attempts]
-        if fences != sorted(set(fences)) or fences[-1] > evidence.stored.fences[number]:
-            yield Violation(kind=Kind.HISTORY, words=f"row {number}: attempts {fences}, last claim {evidence.stored.fences[number]}")
+        fencing_tokens = [attempt.fencing_token for attempt in attempts]
+        if fencing_tokens != sorted(set(fencing_tokens)) or fencing_tokens[-1] > evidence.stored.fencing_tokens[number]:
+            yield Violation(
+                kind=Kind.HISTORY, words=f"row {number}: attempts {fencing_tokens}, last claim {evidence.stored.fencing_tokens[number]}"
+            )
         for earlier, _ in pairwise(attempts):
             if earlier.status in {Status.DELIVERED, Status.ACCEPTED}:
                 yield Violation(kind=Kind.HISTORY, words=f"row {number} was tried again after it was {earlier.status}")

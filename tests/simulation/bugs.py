@@ -57,13 +57,13 @@ def _sql(**changes: tuple[str, str]) -> Iterator[None]:
 
 def rows_of_the_dead_are_sent_again() -> AbstractContextManager[object]:
     """What a dead runner had claimed is pending again, without being read back."""
-    old = "status = 'unknown', reason = 'lost', runner = NULL, due_at = iif(:hold, NULL, :now + :quiet)"
+    old = "status = 'unknown', reason = 'lost', runner = NULL, due_at = iif(:hold_unverified, NULL, :now + :quiet_seconds)"
     return _sql(lose_rows=(old, "status = 'pending', reason = 'lost', runner = NULL, due_at = :now"))
 
 
 def fences_are_ignored() -> AbstractContextManager[object]:
     """Whoever lost a row to another runner may still settle it."""
-    mine = "AND fence = ?2 AND runner = ?19 AND status = 'sending'"
+    mine = "AND fencing_token = ?2 AND runner = ?19 AND status = 'sending'"
     return _sql(record_one=(mine, "AND ?2 > 0 AND ?19 > 0 AND status = 'sending'"), settle_one=(mine, "AND status = 'sending'"))
 
 
@@ -118,13 +118,13 @@ def broken_off_was_not_written() -> AbstractContextManager[object]:
 
 
 def twice_the_rate() -> AbstractContextManager[object]:
-    """The slots that are leased are half as far apart as they should be."""
-    lease = ledger.SqliteLedger.lease
+    """The slots that are reserved are half as far apart as they should be."""
+    reserve_slots = ledger.SqliteLedger.reserve_slots
 
     async def doubled(self: ledger.SqliteLedger, key: str, *, rate_per_second: float, want: int) -> Any:
-        return await lease(self, key, rate_per_second=2 * rate_per_second, want=want)
+        return await reserve_slots(self, key, rate_per_second=2 * rate_per_second, want=want)
 
-    return mock.patch.object(ledger.SqliteLedger, "lease", doubled)
+    return mock.patch.object(ledger.SqliteLedger, "reserve_slots", doubled)
 
 
 def sent_at_any_hour() -> AbstractContextManager[object]:
@@ -146,7 +146,7 @@ def a_cancel_is_not_heard() -> AbstractContextManager[object]:
 
     def deaf(self: SqliteReader, campaign: int) -> Any:
         found = outlook(self, campaign)
-        return replace(found, control=DesiredState.GO) if found.control is DesiredState.CANCELLED else found
+        return replace(found, desired_state=DesiredState.GO) if found.desired_state is DesiredState.CANCELLED else found
 
     stack = ExitStack()
     stack.enter_context(mock.patch.object(SqliteReader, "outlook", deaf))
@@ -172,7 +172,7 @@ def claims_are_written_after_the_send() -> Iterator[None]:
 
 def slots_are_leased_again() -> AbstractContextManager[object]:
     """The slots that were leased are not written down, so the next lease gives the same ones."""
-    return mock.patch.dict(connection.SQL, set_pace="SELECT 1")
+    return mock.patch.dict(connection.SQL, set_rate_limit="SELECT 1")
 
 
 def other_texts_say_not_arrived() -> AbstractContextManager[object]:
@@ -217,7 +217,7 @@ def duplicates_are_sent() -> AbstractContextManager[object]:
 @contextmanager
 def half_a_list_is_taken_for_whole() -> Iterator[None]:
     """A staging that was broken off is not begun again."""
-    finish = connection.SQL["finish_staging"].replace("AND stager = :stager", "")
+    finish = connection.SQL["finish_staging"].replace("AND staging_runner = :staging_runner", "")
 
     async def taken(self: ledger.SqliteLedger, campaign: int) -> None:
         await self._writer.do(lambda db: db.execute(finish, {"campaign": campaign, "content_sha256": ""}))

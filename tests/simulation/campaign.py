@@ -293,10 +293,10 @@ class Simulation:
                     raise StuckError("a command does not end: " + ", ".join(task.get_name() for task in going))
             with self._commands.reader() as reader:
                 record = reader.campaign(NAME)
-                if record is not None and record.control is not DesiredState.STAGING:
+                if record is not None and record.desired_state is not DesiredState.STAGING:
                     if reader.outlook(record.id).finished and not any(one.alive for one in reader.runners(record.id)):
                         return True
-                    if record.control is DesiredState.CANCELLED:
+                    if record.desired_state is DesiredState.CANCELLED:
                         # Batches that were released before it was cancelled are followed to their end.
                         self._commands.control(DesiredState.CANCELLED) if self._plan.by_batches and left % 2 else self._commands.verify()
                         await asyncio.sleep(QUIET_SECONDS)

@@ -50,7 +50,7 @@ class Watcher:
 
     def settled(self, settlement: Settlement) -> None:
         outcome = settlement.outcome
-        self.trace(f"row {settlement.claim.row} attempt {settlement.claim.fence}: {outcome.status.value} {outcome.reason}")
+        self.trace(f"row {settlement.claim.row} attempt {settlement.claim.fencing_token}: {outcome.status.value} {outcome.reason}")
 
     def event(self, name: str, **details: object) -> None:
         self.trace(f"{name} {details}" if details else name)
@@ -221,7 +221,7 @@ class Commands:
             return None
         with self.reader() as reader:
             record = reader.campaign(NAME)
-            return None if record is None else record.control
+            return None if record is None else record.desired_state
 
     async def stage(self, now: datetime) -> None:
         """Without a list: it takes a fifth of the time, and has no results file."""

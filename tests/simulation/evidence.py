@@ -19,7 +19,7 @@ class AttemptSeen:
     """An attempt as the ledger has it; `process` is the name of the runner's."""
 
     row: int
-    fence: int
+    fencing_token: int
     status: str
     http_status: int | None
     process: str
@@ -30,10 +30,10 @@ class Stored:
     """What is in the ledger. `buried` are the processes whose runners were taken for dead."""
 
     rows: dict[int, ResultRow]
-    fences: dict[int, int]
+    fencing_tokens: dict[int, int]
     attempts: list[AttemptSeen]
-    control: DesiredState
-    runners_at_work: int
+    desired_state: DesiredState
+    active_runners: int
     buried: set[str]
     problems: list[str]
 
@@ -76,21 +76,27 @@ def stored(ledger: Path, name: str) -> Stored:
         reader.close()
     connection = apsw.Connection(str(ledger))
     try:
-        fences: dict[int, int] = dict(connection.execute("SELECT row, fence FROM rows"))
+        fencing_tokens: dict[int, int] = dict(connection.execute("SELECT row, fencing_token FROM rows"))
         found = connection.execute(
-            "SELECT a.row, a.fence, a.status, a.http_status, r.username FROM attempts AS a JOIN runners AS r ON r.id = a.runner "
-            "ORDER BY a.row, a.fence, a.id"
+            "SELECT a.row, a.fencing_token, a.status, a.http_status, r.username FROM attempts AS a JOIN runners AS r ON r.id = a.runner "
+            "ORDER BY a.row, a.fencing_token, a.id"
         )
         attempts = [
-            AttemptSeen(row=row, fence=fence, status=status, http_status=http_status, process=process)
-            for row, fence, status, http_status, process in found
+            AttemptSeen(row=row, fencing_token=fencing_token, status=status, http_status=http_status, process=process)
+            for row, fencing_token, status, http_status, process in found
         ]
         buried = {name for (name,) in connection.execute("SELECT username FROM runners WHERE ended = 'lost'")}
         problems = [text for (text,) in connection.execute("PRAGMA integrity_check") if text != "ok"]
     finally:
         connection.close()
     return Stored(
-        rows=rows, fences=fences, attempts=attempts, control=record.control, runners_at_work=at_work, buried=buried, problems=problems
+        rows=rows,
+        fencing_tokens=fencing_tokens,
+        attempts=attempts,
+        desired_state=record.desired_state,
+        active_runners=at_work,
+        buried=buried,
+        problems=problems,
     )
 
 

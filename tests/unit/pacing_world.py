@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import cast
 
-from campaign.domain.pace.pacing import Pace, Slots, lease, pause, throttle
+from campaign.domain.pace.pacing import RateState, Slots, pause, reserve_slots, throttle
 from campaign.ledger.port import Ledger
 from campaign.sender.rate_limiter import RateLimiter
 from tests.bench.arrivals import most_in_a_second
@@ -22,14 +22,14 @@ class Budget:
     """The part of a ledger that a pacer asks; each answer takes a while, half of it before and half of it after the commit."""
 
     seconds: Callable[[], float] = lambda: 0.004
-    pace: Pace = field(default_factory=Pace)
+    pace: RateState = field(default_factory=RateState)
     leases: int = 0
     refused: int = 0
 
-    async def lease(self, _: str, *, rate_per_second: float, want: int) -> Slots:
+    async def reserve_slots(self, _: str, *, rate_per_second: float, want: int) -> Slots:
         await asyncio.sleep(self.seconds() / 2)
         leased_at = asyncio.get_running_loop().time()
-        self.pace, slots = lease(self.pace, now=self._now(), rate_per_second=rate_per_second, want=want)
+        self.pace, slots = reserve_slots(self.pace, now=self._now(), rate_per_second=rate_per_second, want=want)
         self.leases += 1
         self.refused += not slots.count
         await asyncio.sleep(self.seconds() / 2)

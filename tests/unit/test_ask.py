@@ -19,7 +19,7 @@ SPEC = CampaignSpec(
     name="promo", list_name="promo.csv", list_sha256="", message_sha256="", columns=("id",), id_column="id", settings={"rate": "9"}
 )
 RECORD = CampaignRecord(
-    id=1, spec=SPEC, content_sha256="", rows=1, control=DesiredState.GO, created_at=1.0, started_at=0.0, finished_at=0.0, ended=""
+    id=1, spec=SPEC, content_sha256="", rows=1, desired_state=DesiredState.GO, created_at=1.0, started_at=0.0, finished_at=0.0, ended=""
 )
 
 

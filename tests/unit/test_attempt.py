@@ -32,13 +32,13 @@ RESULTS = st.one_of(
 )
 
 
-def claim(*, attempts: int = 0, tries: int = 0) -> Claim:
-    return Claim(campaign=1, row=2, fence=3, pass_id="p", message="m", attempts=attempts, tries=tries)
+def claim(*, attempts: int = 0, counted_attempts: int = 0) -> Claim:
+    return Claim(campaign=1, row=2, fencing_token=3, pass_id="p", message="m", attempts=attempts, counted_attempts=counted_attempts)
 
 
-def settled(result: Reply | Fault, policy: Policy | None = None, *, attempts: int = 0, tries: int = 0) -> Settlement:
+def settled(result: Reply | Fault, policy: Policy | None = None, *, attempts: int = 0, counted_attempts: int = 0) -> Settlement:
     return settle_attempt(
-        claim(attempts=attempts, tries=tries),
+        claim(attempts=attempts, counted_attempts=counted_attempts),
         result,
         classify(result),
         policy=policy or Policy(),
@@ -49,9 +49,9 @@ def settled(result: Reply | Fault, policy: Policy | None = None, *, attempts: in
 
 
 def test_all_that_the_answer_said_is_recorded() -> None:
-    settlement = settled(DELIVERED, attempts=4, tries=1)
+    settlement = settled(DELIVERED, attempts=4, counted_attempts=1)
     assert settlement == Settlement(
-        claim=claim(attempts=4, tries=1),
+        claim=claim(attempts=4, counted_attempts=1),
         outcome=Outcome(
             status=Status.DELIVERED,
             notification_status="delivered",
@@ -62,13 +62,13 @@ def test_all_that_the_answer_said_is_recorded() -> None:
             settled_at=SENT_AT + 0.25,
             latency_seconds=0.25,
         ),
-        tries=2,
+        counted_attempts=2,
         due_in_seconds=None,
     )
 
 
 @pytest.mark.parametrize(
-    ("result", "tries", "status", "reason", "http_status", "due", "tries_after"),
+    ("result", "counted_attempts", "status", "reason", "http_status", "due", "counted_after"),
     [
         (DELIVERED, 0, Status.DELIVERED, "", 200, None, 1),
         (Reply(http_status=200, notification_status="notDelivered"), 0, Status.NOT_DELIVERED, "notDelivered", 200, None, 1),
@@ -95,19 +95,26 @@ def test_all_that_the_answer_said_is_recorded() -> None:
     ],
 )
 def test_what_becomes_of_a_row(
-    *, result: Reply | Fault, tries: int, status: Status, reason: str, http_status: int | None, due: float | None, tries_after: int
+    *,
+    result: Reply | Fault,
+    counted_attempts: int,
+    status: Status,
+    reason: str,
+    http_status: int | None,
+    due: float | None,
+    counted_after: int,
 ) -> None:
-    settlement = settled(result, tries=tries, attempts=tries + 10)
+    settlement = settled(result, counted_attempts=counted_attempts, attempts=counted_attempts + 10)
     outcome = settlement.outcome
     assert (outcome.status, outcome.reason, outcome.http_status) == (status, reason, http_status)
     assert outcome.error == result.error
     assert settlement.due_in_seconds == due
-    assert settlement.tries == tries_after
-    assert outcome.attempts == tries_after + 10
+    assert settlement.counted_attempts == counted_after
+    assert outcome.attempts == counted_after + 10
 
 
 @pytest.mark.parametrize(
-    ("on_unknown", "tries", "status", "due"),
+    ("on_unknown", "counted_attempts", "status", "due"),
     [
         (OnUnknown.VERIFY, 0, Status.UNKNOWN, 3.0),
         (OnUnknown.VERIFY, 4, Status.UNKNOWN, 3.0),
@@ -120,21 +127,21 @@ def test_what_becomes_of_a_row(
 )
 @pytest.mark.parametrize("result", [CUT, BROKEN])
 def test_the_policy_decides_on_a_row_in_doubt(
-    result: Reply | Fault, on_unknown: OnUnknown, tries: int, status: Status, due: float | None
+    result: Reply | Fault, on_unknown: OnUnknown, counted_attempts: int, status: Status, due: float | None
 ) -> None:
-    settlement = settled(result, Policy(max_attempts=5, on_unknown=on_unknown, quiet_seconds=3.0), tries=tries)
+    settlement = settled(result, Policy(max_attempts=5, on_unknown=on_unknown, quiet_seconds=3.0), counted_attempts=counted_attempts)
     assert (settlement.outcome.status, settlement.due_in_seconds) == (status, due)
 
 
 @pytest.mark.parametrize("on_unknown", OnUnknown)
 @pytest.mark.parametrize(
-    ("result", "tries"),
+    ("result", "counted_attempts"),
     [(Reply(http_status=404, error="None.", signature=SOME_JSON), 1), (Reply(http_status=422, signature=SOME_JSON), 1), (UNSENT, 4)],
 )
 def test_what_may_have_arrived_before_stays_in_doubt_though_the_last_attempt_did_not(
-    result: Reply | Fault, tries: int, on_unknown: OnUnknown
+    result: Reply | Fault, counted_attempts: int, on_unknown: OnUnknown
 ) -> None:
-    doubtful = replace(claim(attempts=tries, tries=tries), in_doubt=True)
+    doubtful = replace(claim(attempts=counted_attempts, counted_attempts=counted_attempts), in_doubt=True)
     policy = Policy(on_unknown=on_unknown)
     found = settle_attempt(doubtful, result, classify(result), policy=policy, sent_at=SENT_AT, latency_seconds=0.25, jitter=0.5)
     assert (found.outcome.status, found.outcome.reason, found.outcome.error) == (Status.UNKNOWN, EARLIER_ATTEMPT, result.error)
@@ -148,11 +155,11 @@ def test_a_resend_waits_for_what_a_503_asked() -> None:
 
 @given(RESULTS, st.sampled_from(OnUnknown), st.integers(0, 9), st.integers(1, 9), st.floats(0, 1, exclude_max=True))
 def test_every_settlement_is_one_the_ledger_takes(
-    result: Reply | Fault, on_unknown: OnUnknown, tries: int, most: int, jitter: float
+    result: Reply | Fault, on_unknown: OnUnknown, counted_attempts: int, most: int, jitter: float
 ) -> None:
     verdict = classify(result)
     settlement = settle_attempt(
-        claim(attempts=tries, tries=tries),
+        claim(attempts=counted_attempts, counted_attempts=counted_attempts),
         result,
         verdict,
         policy=Policy(max_attempts=most, on_unknown=on_unknown),
@@ -164,11 +171,11 @@ def test_every_settlement_is_one_the_ledger_takes(
     assert allowed(Status.SENDING, Event.SETTLED, status)
     # A refused token that is not surely refused by PassEntry is a doubt.
     doubt = isinstance(result, Reply) and result.http_status == 401 and not result.signature.documented
-    assert settlement.tries == settlement.outcome.attempts == tries + (verdict.counts_as_attempt or doubt)
+    assert settlement.counted_attempts == settlement.outcome.attempts == counted_attempts + (verdict.counts_as_attempt or doubt)
     if status is Status.PENDING:
         assert due is not None
         assert 0 <= due <= LONGEST_RETRY_AFTER_SECONDS + 1
-        assert settlement.tries < most or not verdict.counts_as_attempt
+        assert settlement.counted_attempts < most or not verdict.counts_as_attempt
         assert verdict.proof is not Evidence.AMBIGUOUS or on_unknown is OnUnknown.RESEND
     elif status is not Status.UNKNOWN:
         assert due is None
@@ -177,7 +184,7 @@ def test_every_settlement_is_one_the_ledger_takes(
 @pytest.mark.parametrize("result", [UNSENT, CUT, BROKEN])
 def test_what_is_not_held_against_the_row_uses_up_no_try_and_never_fails_it(result: Reply | Fault) -> None:
     settlement = settle_attempt(
-        claim(attempts=9, tries=4),
+        claim(attempts=9, counted_attempts=4),
         result,
         classify(result),
         policy=Policy(max_attempts=5),
@@ -186,5 +193,5 @@ def test_what_is_not_held_against_the_row_uses_up_no_try_and_never_fails_it(resu
         jitter=0.5,
         held_against=False,
     )
-    assert (settlement.tries, settlement.outcome.attempts) == (4, 10)
+    assert (settlement.counted_attempts, settlement.outcome.attempts) == (4, 10)
     assert settlement.outcome.status in {Status.PENDING, Status.UNKNOWN}

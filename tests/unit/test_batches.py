@@ -27,7 +27,7 @@ from campaign.domain.failure_guard import PATIENCE_SECONDS
 from campaign.domain.model import Claim, Status
 from campaign.domain.verdict import BATCH_DOUBTS, EARLIER_ATTEMPT, WAS_SENDING, Resolution, after_reading
 
-CLAIM = Claim(campaign=1, row=2, fence=3, pass_id="p", message="Hi", attempts=4, tries=1)
+CLAIM = Claim(campaign=1, row=2, fencing_token=3, pass_id="p", message="Hi", attempts=4, counted_attempts=1)
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ class TestSettlement:
         assert (found.outcome.status, found.outcome.reason, found.waits_seconds) == (Status.UNKNOWN, reason, None)
 
     def test_a_refusal_says_nothing_of_an_earlier_attempt_that_may_have_arrived(self) -> None:
-        doubtful = Claim(campaign=1, row=2, fence=3, pass_id="p", message="Hi", attempts=4, tries=1, in_doubt=True)
+        doubtful = Claim(campaign=1, row=2, fencing_token=3, pass_id="p", message="Hi", attempts=4, counted_attempts=1, in_doubt=True)
         for found in (refused(doubtful, "no", http_status=422, now=1.0), cancelled_elsewhere(doubtful, now=1.0)):
             assert (found.outcome.status, found.outcome.reason) == (Status.UNKNOWN, EARLIER_ATTEMPT)
         assert refused(CLAIM, "no", http_status=422, now=1.0).outcome.status is Status.FAILED
@@ -126,10 +126,10 @@ class TestSettlement:
 @pytest.mark.parametrize("reason", sorted(BATCH_DOUBTS | {WAS_SENDING}))
 @pytest.mark.parametrize("status", [Status.PENDING, Status.FAILED, Status.UNKNOWN])
 def test_reading_a_pass_never_shows_that_a_batch_did_not_reach_it(reason: str, status: Status) -> None:
-    found = after_reading(Resolution(status=status, reason="x"), reason=reason, tries=1, max_attempts=5)
+    found = after_reading(Resolution(status=status, reason="x"), reason=reason, counted_attempts=1, max_attempts=5)
     assert found == Resolution(status=Status.UNKNOWN, reason=reason)
     seen = Resolution(status=Status.ACCEPTED)
-    assert after_reading(seen, reason=reason, tries=1, max_attempts=5) == seen
+    assert after_reading(seen, reason=reason, counted_attempts=1, max_attempts=5) == seen
 
 
 @pytest.mark.parametrize("reason", sorted(BATCH_DOUBTS))

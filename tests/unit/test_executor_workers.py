@@ -9,7 +9,7 @@ from tests.unit.virtual_time import VirtualLoop, run
 
 
 def claim(row: int) -> Claim:
-    return Claim(campaign=1, row=row, fence=1, pass_id=str(row), message="Hello", attempts=0, tries=0)
+    return Claim(campaign=1, row=row, fencing_token=1, pass_id=str(row), message="Hello", attempts=0, counted_attempts=0)
 
 
 async def fed(loop: VirtualLoop, *, most: int, cost_seconds: float, answer_seconds: float, interval_seconds: float) -> tuple[int, int]:

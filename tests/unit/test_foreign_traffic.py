@@ -5,8 +5,8 @@ from collections import deque
 
 import pytest
 
-from campaign.domain.pace.foreign_traffic import ANSWERS, ForeignTrafficEstimator, share_beside
-from campaign.domain.pace.pacing import LOWEST_SHARE
+from campaign.domain.pace.foreign_traffic import ANSWERS, ForeignTrafficEstimator, factor_beside
+from campaign.domain.pace.pacing import LOWEST_FACTOR
 
 
 def seen(*, limit: int, ours: float, theirs: float, seconds: float = 20.0, jitter: float = 0.04, seed: int = 1) -> list[float]:
@@ -57,7 +57,7 @@ def test_room_is_made_step_by_step_until_both_fit() -> None:
             break
         neighbours = ForeignTrafficEstimator(per_second=estimate)
         neighbours._limit, neighbours._ours = limit, ours
-        ours = min(ours, 9.0 * share_beside(neighbours.room_per_second(), rate_per_second=9.0))
+        ours = min(ours, 9.0 * factor_beside(neighbours.room_per_second(), rate_per_second=9.0))
     assert 5.0 <= ours <= 7.2
 
 
@@ -78,9 +78,9 @@ def test_the_window_of_a_minute_is_not_mistaken_for_strangers() -> None:
     assert neighbours.per_second == 0
 
 
-@pytest.mark.parametrize(("room", "share"), [(4.5, 0.5), (20.0, 1.0), (0.0, LOWEST_SHARE), (-5.0, LOWEST_SHARE)])
+@pytest.mark.parametrize(("room", "share"), [(4.5, 0.5), (20.0, 1.0), (0.0, LOWEST_FACTOR), (-5.0, LOWEST_FACTOR)])
 def test_there_is_always_some_room(room: float, share: float) -> None:
-    assert share_beside(room, rate_per_second=9.0) == pytest.approx(share)
+    assert factor_beside(room, rate_per_second=9.0) == pytest.approx(share)
 
 
 def test_a_rate_of_our_own_that_was_too_high_is_not_laid_to_strangers() -> None:

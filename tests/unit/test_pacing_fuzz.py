@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaign.domain.pace.pacing import Pace, lease, throttle
+from campaign.domain.pace.pacing import RateState, reserve_slots, throttle
 
 pytestmark = pytest.mark.fuzz
 
@@ -30,15 +30,15 @@ def most_in_a_second(times: list[float]) -> int:
 def test_however_the_clocks_of_processes_differ_no_second_holds_more_than_the_rate_and_one(
     rate: float, off: list[float], steps: list[tuple[int, float, int, float | None]]
 ) -> None:
-    pace, now, slots = Pace(), 1000.0, list[float]()
+    pace, now, slots = RateState(), 1000.0, list[float]()
     for process, wait, want, retry_after in steps:
         now += wait
         seen = now + off[process]
         if retry_after is not None:
             paused = throttle(pace, now=seen, retry_after_seconds=retry_after)
-            assert paused.share <= pace.share
+            assert paused.rate_factor <= pace.rate_factor
             pace = paused
-        pace, found = lease(pace, now=seen, rate_per_second=rate, want=want)
+        pace, found = reserve_slots(pace, now=seen, rate_per_second=rate, want=want)
         # The slots as the ledger has them: a process waits from its own `now`, which is what they are counted from.
         slots += [seen + found.first_in_seconds + number * found.interval_seconds for number in range(found.count)]
     assert slots == sorted(slots)
@@ -47,10 +47,10 @@ def test_however_the_clocks_of_processes_differ_no_second_holds_more_than_the_ra
 
 @given(RATES, st.integers(1, 5), st.floats(0.1, 10))
 def test_after_a_429_nobody_gets_a_slot_before_its_time_whichever_asks_first(rate: float, processes: int, asked: float) -> None:
-    pace, now = Pace(), 50.0
-    pace, _ = lease(pace, now=now, rate_per_second=rate, want=5)
+    pace, now = RateState(), 50.0
+    pace, _ = reserve_slots(pace, now=now, rate_per_second=rate, want=5)
     pace = throttle(pace, now=now, retry_after_seconds=asked)
     for process in range(processes * 10):
         seen = now + asked * process / (processes * 10)
-        pace, found = lease(pace, now=seen, rate_per_second=rate, want=100)
+        pace, found = reserve_slots(pace, now=seen, rate_per_second=rate, want=100)
         assert not found.count or seen + found.first_in_seconds >= now + asked - 1e-9

@@ -139,8 +139,8 @@ async def taken(loop: VirtualLoop, pacer: RateLimiter, *, seconds: float) -> lis
 class Damaged(Budget):
     """It hands out ten times what was asked for, ten times as close."""
 
-    async def lease(self, _: str, *, rate_per_second: float, want: int) -> Slots:
-        slots = await super().lease(_, rate_per_second=rate_per_second, want=want)
+    async def reserve_slots(self, _: str, *, rate_per_second: float, want: int) -> Slots:
+        slots = await super().reserve_slots(_, rate_per_second=rate_per_second, want=want)
         return replace(slots, count=10 * slots.count, interval_seconds=slots.interval_seconds / 10)
 
 

@@ -16,8 +16,8 @@ RUNNER = Runner(id=1, campaign=1, lease_seconds=30, quiet_seconds=1)
 
 
 def settlement(row: int) -> Settlement:
-    claim = Claim(campaign=1, row=row, fence=1, pass_id="p", message="m", attempts=0, tries=0)
-    return Settlement(claim=claim, outcome=Outcome(status=Status.DELIVERED), tries=1)
+    claim = Claim(campaign=1, row=row, fencing_token=1, pass_id="p", message="m", attempts=0, counted_attempts=0)
+    return Settlement(claim=claim, outcome=Outcome(status=Status.DELIVERED), counted_attempts=1)
 
 
 class Slow:

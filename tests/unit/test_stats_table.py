@@ -13,7 +13,15 @@ def counts(**by_status: int) -> Counts:
 def rate(name: str, **by_status: int) -> Rate:
     spec = CampaignSpec(name=name, list_name="a", list_sha256="a", message_sha256="a", columns=(), id_column="", settings={})
     record = CampaignRecord(
-        id=1, spec=spec, content_sha256="", rows=0, control=DesiredState.GO, created_at=1.0, started_at=1.8e9, finished_at=0.0, ended=""
+        id=1,
+        spec=spec,
+        content_sha256="",
+        rows=0,
+        desired_state=DesiredState.GO,
+        created_at=1.0,
+        started_at=1.8e9,
+        finished_at=0.0,
+        ended="",
     )
     return Rate(record=record, counts=counts(**by_status))
 

@@ -70,14 +70,14 @@ async def test_one_that_was_staged_and_never_sent_is_ready(backend: Backend) -> 
 def test_a_half_staged_campaign_is_staged_whoever_works_on_it() -> None:
     counts = counted({(Status.PENDING, ""): 3})
     for activities in ((), ("staging",)):
-        assert state_of(control=DesiredState.STAGING, counts=counts, activities=activities, has_run=False) is CampaignState.STAGED
+        assert state_of(desired_state=DesiredState.STAGING, counts=counts, activities=activities, has_run=False) is CampaignState.STAGED
 
 
 def test_one_without_rows_left_is_finished_also_while_processes_sign_off() -> None:
     counts = counted({(Status.DELIVERED, ""): 2, (Status.FAILED, "http_404"): 1})
     for activities in ((), ("waiting",), ("sending", "waiting")):
-        for control in (DesiredState.GO, DesiredState.PAUSED):
-            assert state_of(control=control, counts=counts, activities=activities, has_run=True) is CampaignState.FINISHED
+        for desired_state in (DesiredState.GO, DesiredState.PAUSED):
+            assert state_of(desired_state=desired_state, counts=counts, activities=activities, has_run=True) is CampaignState.FINISHED
 
 
 def test_only_what_is_being_sent_has_time_left_and_never_no_time() -> None:

@@ -56,7 +56,7 @@ def view(
         spec=spec,
         content_sha256="",
         rows=counts.rows,
-        control=DesiredState.GO,
+        desired_state=DesiredState.GO,
         created_at=1,
         started_at=1,
         finished_at=0,

@@ -275,30 +275,36 @@ def test_an_empty_text_is_none() -> None:
 
 
 @pytest.mark.parametrize(
-    ("tries", "status", "reason"), [(4, Status.PENDING, ""), (5, Status.FAILED, "http_500"), (6, Status.FAILED, "http_500")]
+    ("counted_attempts", "status", "reason"), [(4, Status.PENDING, ""), (5, Status.FAILED, "http_500"), (6, Status.FAILED, "http_500")]
 )
-def test_a_row_that_never_arrives_is_given_up_after_its_last_try(tries: int, status: Status, reason: str) -> None:
+def test_a_row_that_never_arrives_is_given_up_after_its_last_try(counted_attempts: int, status: Status, reason: str) -> None:
     not_arrived = Resolution(status=Status.PENDING)
-    assert after_reading(not_arrived, reason="http_500", tries=tries, max_attempts=5) == Resolution(status=status, reason=reason)
+    assert after_reading(not_arrived, reason="http_500", counted_attempts=counted_attempts, max_attempts=5) == Resolution(
+        status=status, reason=reason
+    )
 
 
 def test_a_row_that_was_forbidden_and_did_not_arrive_is_given_up_at_once() -> None:
     not_arrived = Resolution(status=Status.PENDING)
-    assert after_reading(not_arrived, reason="forbidden", tries=1, max_attempts=5) == Resolution(status=Status.FAILED, reason="forbidden")
+    assert after_reading(not_arrived, reason="forbidden", counted_attempts=1, max_attempts=5) == Resolution(
+        status=Status.FAILED, reason="forbidden"
+    )
 
 
 def test_a_row_whose_content_was_refused_twice_and_did_not_arrive_is_given_up() -> None:
     not_arrived = Resolution(status=Status.PENDING)
-    assert after_reading(not_arrived, reason="http_422", tries=1, max_attempts=5) == not_arrived
-    assert after_reading(not_arrived, reason="http_422", tries=2, max_attempts=5) == Resolution(status=Status.FAILED, reason="http_422")
-    assert after_reading(not_arrived, reason="http_429", tries=2, max_attempts=5) == not_arrived
+    assert after_reading(not_arrived, reason="http_422", counted_attempts=1, max_attempts=5) == not_arrived
+    assert after_reading(not_arrived, reason="http_422", counted_attempts=2, max_attempts=5) == Resolution(
+        status=Status.FAILED, reason="http_422"
+    )
+    assert after_reading(not_arrived, reason="http_429", counted_attempts=2, max_attempts=5) == not_arrived
 
 
 @pytest.mark.parametrize("reason", ["http_500", "forbidden"])
 @pytest.mark.parametrize("status", [Status.ACCEPTED, Status.UNKNOWN])
 def test_what_may_have_arrived_is_not_given_up(status: Status, reason: str) -> None:
     conclusion = Resolution(status=status, reason="other_message")
-    assert after_reading(conclusion, reason=reason, tries=99, max_attempts=5) == conclusion
+    assert after_reading(conclusion, reason=reason, counted_attempts=99, max_attempts=5) == conclusion
 
 
 @given(st.sampled_from(Latest), TEXTS, st.frozensets(TEXTS), st.none() | TEXTS, st.booleans())

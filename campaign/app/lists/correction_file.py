@@ -140,7 +140,7 @@ def correction_file(source: FileSource, reader: LedgerReader) -> Iterator[Correc
         if record is None:
             yield None
             return
-        if record.forgotten_at:
+        if record.purged_at:
             raise UsageError(
                 f"The campaign “{record.spec.name}” was forgotten: the ledger no longer has the rows that {table.name} is of.",
                 code="forgotten",

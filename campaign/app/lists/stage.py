@@ -76,7 +76,7 @@ async def stage(
             staged = await _fill(ledger, reader, record, given, stop=stop, quiet_seconds=quiet_seconds, exclusions=exclusions)
             warn(staged.concerns, staged.record, tell)
             return staged
-        if record.control is not DesiredState.STAGING:
+        if record.desired_state is not DesiredState.STAGING:
             check_here(record)
             if other := await _differences(record, given):
                 begun = await _withdraw(ledger, record, given, other, ledger_name=ledger_name, begin=begin, tell=tell)
@@ -240,7 +240,7 @@ async def _differences(record: CampaignRecord, given: CheckedList) -> str:
 
 def _other_content(record: CampaignRecord, given: CheckedList, differences: str, ledger_name: str) -> OtherContentError:
     name = record.spec.name
-    if record.control is DesiredState.CANCELLED:
+    if record.desired_state is DesiredState.CANCELLED:
         go_on = "That one was cancelled, and nothing more of it is sent."
     elif given.layout.results:
         go_on = f"To send its failed rows again: {command_line('retry', name, ledger=ledger_name)}."

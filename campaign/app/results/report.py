@@ -84,6 +84,6 @@ def results(name: str, settings: Settings, *, statuses: Iterable[Status] = ()) -
 
 def _kept(reader: LedgerReader, name: str) -> CampaignRecord:
     record = find_whole(reader, name)
-    if record.forgotten_at:
+    if record.purged_at:
         check_here(record)
     return record

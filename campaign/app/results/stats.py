@@ -190,7 +190,7 @@ class Joined:
 
     def of(self, reader: LedgerReader, record: CampaignRecord, redemptions: Redemptions | None) -> Conversions | None:
         """A campaign's conversions, divided by the column if its list has it; None if the campaign's rows were purged."""
-        if redemptions is None or record.forgotten_at:
+        if redemptions is None or record.purged_at:
             return None
         place = place_of_column(record.spec, self.by) if self.by in record.spec.columns else None
         return conversions(reader, record, redemptions, keys=lambda texts: ids_of(texts)[1], place=place)

@@ -29,14 +29,14 @@ def lines_of_all(views: list[CampaignView]) -> list[str]:
 def history_in_words(history: History) -> str:
     """All data about a campaign except its rows."""
     record = history.view.record
-    gone = bool(record.forgotten_at or record.exported_at)
+    gone = bool(record.purged_at or record.exported_at)
     facts = [
         ("List", f"{sanitize_for_terminal(record.spec.list_name)}, {rows(record.rows)}"),
         ("Columns", sanitize_for_terminal(", ".join(record.spec.columns))),
         ("Pass", sanitize_for_terminal(record.spec.id_column)),
         ("Created", _when(record.created_at)),
         ("Exported", f"{_when(record.exported_at)}, to {sanitize_for_terminal(record.exported_to)}" if record.exported_at else ""),
-        ("Forgotten", _when(record.forgotten_at)),
+        ("Forgotten", _when(record.purged_at)),
         ("Message", sanitize_for_terminal(history.sample)),
         *((name.replace("_", " ").capitalize(), sanitize_for_terminal(value)) for name, value in sorted(record.spec.settings.items())),
     ]
@@ -70,7 +70,7 @@ def _end(run: Run) -> str:
 def _line(view: CampaignView) -> tuple[str, str, str, str, str]:
     record = view.record
     name = sanitize_for_terminal(record.spec.name)
-    state = "forgotten" if record.forgotten_at else "exported" if record.exported_at else view.state.value
+    state = "forgotten" if record.purged_at else "exported" if record.exported_at else view.state.value
     shown = name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
     return shown, state, f"{view.counts.rows:,}", _when(record.created_at), _when(record.finished_at)
 

@@ -146,7 +146,7 @@ def _rows_of(found: Figures, *, status: Status, reason: str | None = None) -> st
 
 
 def _unless_forgotten(found: Figures, count: int) -> str:
-    return NOTHING if found.view.record.forgotten_at else f"{count:,}"
+    return NOTHING if found.view.record.purged_at else f"{count:,}"
 
 
 def _milliseconds(found: Figures, *, part: int) -> str:

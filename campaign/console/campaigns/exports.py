@@ -138,7 +138,7 @@ class Exports:
     def _make(self, wanted: Wanted, known: _Made | None) -> _Made:
         with reading(self._settings) as reader:
             record = find_whole(reader, wanted.name)
-            if record.forgotten_at:
+            if record.purged_at:
                 check_here(record)
             state = _state(reader, record)
             if known is not None and known.state == state and known.file.exists():

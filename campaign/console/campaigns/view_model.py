@@ -91,7 +91,7 @@ class ShownCampaign:
     def state(self) -> str:
         """The word for the state, also for a purged or exported campaign."""
         record = self.view.record
-        return "forgotten" if record.forgotten_at else "exported" if record.exported_at else self.view.state.value
+        return "forgotten" if record.purged_at else "exported" if record.exported_at else self.view.state.value
 
     @property
     def state_text(self) -> str:
@@ -115,7 +115,7 @@ class ShownCampaign:
     @property
     def gone(self) -> bool:
         """Whether the campaign was purged or exported, so that nothing of it can be sent from here."""
-        return bool(self.view.record.forgotten_at or self.view.record.exported_at)
+        return bool(self.view.record.purged_at or self.view.record.exported_at)
 
     @property
     def at_work(self) -> bool:
@@ -228,7 +228,7 @@ class ShownCampaign:
     @property
     def has_results(self) -> bool:
         """Whether all rows are in this ledger."""
-        return not self.view.half_staged and not self.view.record.forgotten_at
+        return not self.view.half_staged and not self.view.record.purged_at
 
 
 def when(seconds: float) -> str:

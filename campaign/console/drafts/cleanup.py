@@ -65,7 +65,7 @@ def _decision(reader: LedgerReader, draft: Draft, now: float) -> RetentionDecisi
     if record is None:
         # The campaign was deleted, or is in another ledger for now. It is not known which, so wait as long as after an end.
         return RetentionDecision.EMPTIED if now - draft.changed_at > KEPT_SECONDS else RetentionDecision.STAYS
-    if record.forgotten_at:
+    if record.purged_at:
         return RetentionDecision.GONE
     if any(runner.alive for runner in reader.runners(record.id)) or view(reader, record).state not in _ENDED:
         return RetentionDecision.STAYS

@@ -200,7 +200,7 @@ def _is_its_own(record: CampaignRecord | None, draft: Draft, folder: Path) -> bo
         return False
     # Only the draft's run has this results file: another command may have begun the same list under the same name with another text.
     own = Path(record.spec.settings.get("results", "")).absolute() == (folder / RESULTS).absolute()
-    return own and record.control is not DesiredState.STAGING
+    return own and record.desired_state is not DesiredState.STAGING
 
 
 def _is_other(folder: Path, upload: Upload) -> bool:

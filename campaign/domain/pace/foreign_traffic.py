@@ -5,7 +5,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Final
 
-from campaign.domain.pace.pacing import LOWEST_SHARE
+from campaign.domain.pace.pacing import LOWEST_FACTOR
 
 ANSWERS: Final = 30
 """So many answers are averaged: a single one may have been counted while requests bunched on their way."""
@@ -74,6 +74,6 @@ class ForeignTrafficEstimator:
         return min(self._limit * (1 - SPARE) - self.per_second, self._ours * STEP)
 
 
-def share_beside(room_per_second: float, *, rate_per_second: float) -> float:
-    """The part of the wanted rate that fits into the room, at least LOWEST_SHARE: foreign traffic must not stop us for good."""
-    return min(1.0, max(LOWEST_SHARE, room_per_second / rate_per_second))
+def factor_beside(room_per_second: float, *, rate_per_second: float) -> float:
+    """The part of the wanted rate that fits into the room, at least LOWEST_FACTOR: foreign traffic must not stop us for good."""
+    return min(1.0, max(LOWEST_FACTOR, room_per_second / rate_per_second))

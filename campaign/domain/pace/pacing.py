@@ -1,6 +1,6 @@
 """The shared rate limit of one token and endpoint, as arithmetic: who may send when (GCRA), and how a 429 slows everyone down.
 
-The ledger keeps one `Pace` value per token and endpoint. A process leases a slice of timed slots from it. Only the ledger writes it; only
+The ledger keeps one `RateState` per token and endpoint. A process reserves a slice of timed slots from it. Only the ledger writes it; only
 the sender sleeps. Times are seconds on the ledger's clock.
 """
 
@@ -63,16 +63,16 @@ AHEAD_SECONDS: Final = 0.5
 
 FALL: Final = 0.7
 RISE: Final = 1.15
-LOWEST_SHARE: Final = 0.1
+LOWEST_FACTOR: Final = 0.1
 DEFAULT_PAUSE_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
-    """`share` is the part of the wanted rate in use at present. `changed_at` is the last time it fell or rose, or a pause began."""
+class RateState:
+    """`rate_factor` is the part of the wanted rate in use at present. `changed_at` is the last time it fell or rose, or a pause began."""
 
     next_free: float = 0.0
-    share: float = 1.0
+    rate_factor: float = 1.0
     paused_until: float = 0.0
     changed_at: float = -math.inf
 
@@ -92,25 +92,25 @@ class Slots:
     leased_at: float
 
 
-def lease(pace: Pace, *, now: float, rate_per_second: float, want: int) -> tuple[Pace, Slots]:
+def reserve_slots(state: RateState, *, now: float, rate_per_second: float, want: int) -> tuple[RateState, Slots]:
     """Take up to `want` slots, after those of all others, if there is room ahead for a slice."""
-    longest_interval = 1.0 / (rate_per_second * LOWEST_SHARE)
+    longest_interval = 1.0 / (rate_per_second * LOWEST_FACTOR)
     furthest = now + LONGEST_AHEAD_SECONDS + max(LONGEST_RETRY_AFTER_SECONDS, longest_interval)
-    if not pace.next_free <= furthest:
-        pace = replace(pace, next_free=now)
-    pace = _risen(_plausible(pace, now), now)
-    interval = SPARE / (rate_per_second * pace.share)
-    start = max(pace.next_free, pace.paused_until, now)
+    if not state.next_free <= furthest:
+        state = replace(state, next_free=now)
+    state = _risen(_plausible(state, now), now)
+    interval = SPARE / (rate_per_second * state.rate_factor)
+    start = max(state.next_free, state.paused_until, now)
     room = now + min(LONGEST_AHEAD_SECONDS, SLICES_AHEAD * max(CONTENDED_SECONDS, interval)) - start
     if room < 0 or want < 1:
-        return pace, Slots(count=0, first_in_seconds=max(-room, interval), interval_seconds=interval, leased_at=now)
+        return state, Slots(count=0, first_in_seconds=max(-room, interval), interval_seconds=interval, leased_at=now)
     count = min(want, 1 + math.floor(room / interval))
     least = min(want, max(1, math.floor(CONTENDED_SECONDS / interval)))
     if count < least:
         missing = (least - 1) * interval - room
-        return pace, Slots(count=0, first_in_seconds=max(missing, 0.0), interval_seconds=interval, leased_at=now)
+        return state, Slots(count=0, first_in_seconds=max(missing, 0.0), interval_seconds=interval, leased_at=now)
     return (
-        replace(pace, next_free=start + count * interval),
+        replace(state, next_free=start + count * interval),
         Slots(count=count, first_in_seconds=start - now, interval_seconds=interval, leased_at=now),
     )
 
@@ -144,40 +144,40 @@ def rows_ahead(*, last: int, taken: int, seconds: float, starved: bool, most: in
     return max(1, min(most, max(wanted, last // 2)))
 
 
-def throttle(pace: Pace, *, now: float, retry_after_seconds: float | None) -> Pace:
-    """The pace after a 429: everyone pauses. Pauses that follow each other closely also lower the rate, once per pause."""
-    pace = _plausible(pace, now)
+def throttle(state: RateState, *, now: float, retry_after_seconds: float | None) -> RateState:
+    """The rate state after a 429: everyone pauses. Pauses that follow each other closely also lower the rate, once per pause."""
+    state = _plausible(state, now)
     asked = DEFAULT_PAUSE_SECONDS if retry_after_seconds is None else clamp(retry_after_seconds, 0.05, LONGEST_RETRY_AFTER_SECONDS)
-    until = max(pace.paused_until, now + asked)
-    if now < pace.paused_until:
-        return replace(pace, paused_until=until)
-    sustained = now - pace.changed_at < SUSTAINED_SECONDS
-    share = max(LOWEST_SHARE, pace.share * FALL) if sustained else pace.share
-    return replace(pace, paused_until=until, share=share, changed_at=now)
+    until = max(state.paused_until, now + asked)
+    if now < state.paused_until:
+        return replace(state, paused_until=until)
+    sustained = now - state.changed_at < SUSTAINED_SECONDS
+    rate_factor = max(LOWEST_FACTOR, state.rate_factor * FALL) if sustained else state.rate_factor
+    return replace(state, paused_until=until, rate_factor=rate_factor, changed_at=now)
 
 
-def pause(pace: Pace, *, now: float, seconds: float) -> Pace:
-    """The pace with a pause for everyone, of at most LONGEST_RETRY_AFTER_SECONDS. The rate stays as it was."""
-    pace = _plausible(pace, now)
-    return replace(pace, paused_until=max(pace.paused_until, now + clamp(seconds, 0.0, LONGEST_RETRY_AFTER_SECONDS)))
+def pause(state: RateState, *, now: float, seconds: float) -> RateState:
+    """The rate state with a pause for everyone, of at most LONGEST_RETRY_AFTER_SECONDS. The rate stays as it was."""
+    state = _plausible(state, now)
+    return replace(state, paused_until=max(state.paused_until, now + clamp(seconds, 0.0, LONGEST_RETRY_AFTER_SECONDS)))
 
 
-def make_room(pace: Pace, *, now: float, share: float) -> Pace:
-    """The pace beside foreign traffic: everyone goes down to this share at once, and speeds up only after a while without any."""
-    return replace(_plausible(pace, now), share=min(pace.share, max(LOWEST_SHARE, share)), changed_at=now)
+def lower_rate(state: RateState, *, now: float, rate_factor: float) -> RateState:
+    """The rate state beside foreign traffic: everyone slows down to this part of the wanted rate, until there was none for a while."""
+    return replace(_plausible(state, now), rate_factor=min(state.rate_factor, max(LOWEST_FACTOR, rate_factor)), changed_at=now)
 
 
-def _plausible(pace: Pace, now: float) -> Pace:
-    """The pace without impossible times, which a clock that was set back or a damaged row leaves: nobody may wait for them."""
+def _plausible(state: RateState, now: float) -> RateState:
+    """The rate state without impossible times, which a clock that was set back or a damaged row leaves: nobody may wait for them."""
     furthest = now + LONGEST_RETRY_AFTER_SECONDS + LONGEST_AHEAD_SECONDS
-    paused_until = pace.paused_until if pace.paused_until <= furthest else now
-    return replace(pace, paused_until=paused_until, changed_at=min(pace.changed_at, now))
+    paused_until = state.paused_until if state.paused_until <= furthest else now
+    return replace(state, paused_until=paused_until, changed_at=min(state.changed_at, now))
 
 
-def _risen(pace: Pace, now: float) -> Pace:
-    if pace.share >= 1.0 or now - max(pace.changed_at, pace.paused_until) < CLEAN_SECONDS:
-        return pace
-    return replace(pace, share=min(1.0, pace.share * RISE), changed_at=now)
+def _risen(state: RateState, now: float) -> RateState:
+    if state.rate_factor >= 1.0 or now - max(state.changed_at, state.paused_until) < CLEAN_SECONDS:
+        return state
+    return replace(state, rate_factor=min(1.0, state.rate_factor * RISE), changed_at=now)
 
 
 SLICE_SECONDS: Final = 0.5

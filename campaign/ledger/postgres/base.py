@@ -101,17 +101,17 @@ class Store:
             if process_lock is not None:
                 process_lock.release()
 
-    async def _enlist(self, campaign: int, activity: str, *, quiet_seconds: float = 0.0, hold: bool = False) -> int:
+    async def _enlist(self, campaign: int, activity: str, *, quiet_seconds: float = 0.0, hold_unverified: bool = False) -> int:
         values = {"campaign": campaign, "host": self._host, "pid": os.getpid(), "boot": self._machine.boot, "activity": activity}
-        values |= {"lease": LEASE_SECONDS, "username": username(), "quiet": quiet_seconds, "hold": hold}
+        values |= {"lease": LEASE_SECONDS, "username": username(), "quiet_seconds": quiet_seconds, "hold_unverified": hold_unverified}
         made: dict[int, ProcessLock | None] = {}
 
         def work(db: Session) -> int:
-            runner = int(db.one("enlist", values))
+            runner = int(db.one("register_runner", values))
             # Inside the transaction: nobody may ever see the runner without its lock.
             made[runner] = self._machine.process_lock(runner)
             if made[runner] is None:
-                db.all("without_lifeline", runner=runner)
+                db.all("without_process_lock", runner=runner)
             return runner
 
         runner = await self._line.do(work)
@@ -122,7 +122,7 @@ class Store:
         return runner
 
     async def _sign_off(self, runner: int, ended: str) -> None:
-        await self._line.do(lambda db: db.all("dismiss", runner=runner, ended=ended))
+        await self._line.do(lambda db: db.all("deregister_runner", runner=runner, ended=ended))
         self._cut(runner)
 
     def _cut(self, runner: int) -> None:
@@ -135,5 +135,5 @@ class Store:
 
 def leave_out_if_cancelled(db: Session, campaign: int) -> None:
     """Skip the pending rows of a cancelled campaign, which come back from claims. Call it under a lock of the campaign."""
-    if db.one("get_control", campaign=campaign) == DesiredState.CANCELLED:
+    if db.one("get_desired_state", campaign=campaign) == DesiredState.CANCELLED:
         db.all("cancel_rows", campaign=campaign)

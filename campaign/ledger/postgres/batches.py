@@ -22,7 +22,7 @@ class Batches(Store):
             batch = int(db.one("begin_batch", values))
             claims = claim_rows(db, runner, limit, terms, batch=batch)
             if not claims:
-                db.all("drop_batch", batch=batch)
+                db.all("delete_batch", batch=batch)
                 return None
             db.all("fill_batch", batch=batch, rows=[claim.row for claim in claims])
             return new_batch(batch, runner.campaign, name=name, entity=entity, rows=len(claims)), claims
@@ -33,7 +33,7 @@ class Batches(Store):
         own = {"campaign": runner.campaign, "runner": runner.id}
 
         def work(db: Session) -> list[Batch]:
-            if db.one("may_adopt", own) is None:
+            if db.one("may_assign_campaign", own) is None:
                 return []
             db.all("adopt_batches", own)
             return batches(db.all("batches", own))

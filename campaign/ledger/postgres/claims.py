@@ -35,13 +35,13 @@ def claim_rows(db: Session, runner: Runner, limit: int, terms: ClaimFilter, *, b
 
 
 def settle_rows(db: Session, runner: Runner, settlements: Sequence[Settlement]) -> set[tuple[int, int]]:
-    """Record how claims ended; returns (row, fence) of those that were still the runner's. Of two for one claim the first counts."""
-    by_claim = {(settlement.claim.row, settlement.claim.fence): settlement for settlement in reversed(settlements)}
+    """Record how claims ended; returns (row, token) of those that were still the runner's. Of two for one claim the first counts."""
+    by_claim = {(settlement.claim.row, settlement.claim.fencing_token): settlement for settlement in reversed(settlements)}
     values = settled(runner, list(by_claim.values()))
     some_come_back = any(settlement.outcome.status in OPEN for settlement in settlements)
     if some_come_back:
         db.all("share_campaign", values)
-    changed = {(row, fence) for row, fence in db.all("settle", values)}
+    changed = {(row, fencing_token) for row, fencing_token in db.all("settle", values)}
     if some_come_back:
         leave_out_if_cancelled(db, runner.campaign)
     return changed

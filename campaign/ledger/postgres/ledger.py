@@ -12,7 +12,7 @@ from typing import Final, TypeVar
 from campaign.domain.errors import LedgerError
 from campaign.domain.ledger_identity import difference
 from campaign.domain.model import Claim, Settlement, Skip, Status
-from campaign.domain.pace.pacing import Pace, Slots, lease, make_room, pause, throttle
+from campaign.domain.pace.pacing import RateState, Slots, lower_rate, pause, reserve_slots, throttle
 from campaign.ledger import ledger_errors
 from campaign.ledger.clock import DAY_SECONDS, LEASE_SECONDS
 from campaign.ledger.port import ANY_ROW, ClaimFilter, DesiredState, Runner
@@ -29,14 +29,16 @@ T = TypeVar("T")
 MOST_TIMES: Final = 500
 """Whenever one process is overtaken, another has succeeded: so many times in a row are no accident."""
 
-FORGOTTEN_AT_ONCE: Final = 20_000
+PURGED_AT_ONCE: Final = 20_000
 
 
 class PostgresLedger(Staging, Batches, Verification):
     """A ledger in a database, open for staging and sending."""
 
-    async def register_runner(self, campaign: int, *, quiet_seconds: float, hold: bool = False, api: str = "", account: str = "") -> Runner:
-        runner = await self._enlist(campaign, "sending", quiet_seconds=quiet_seconds, hold=hold)
+    async def register_runner(
+        self, campaign: int, *, quiet_seconds: float, hold_unverified: bool = False, api: str = "", account: str = ""
+    ) -> Runner:
+        runner = await self._enlist(campaign, "sending", quiet_seconds=quiet_seconds, hold_unverified=hold_unverified)
 
         def work(db: Session) -> None:
             db.all("lock_campaign", campaign=campaign)
@@ -52,7 +54,9 @@ class PostgresLedger(Staging, Batches, Verification):
         except BaseException:
             await self._sign_off(runner, "refused")
             raise
-        return Runner(id=runner, campaign=campaign, lease_seconds=LEASE_SECONDS, quiet_seconds=quiet_seconds, hold=hold)
+        return Runner(
+            id=runner, campaign=campaign, lease_seconds=LEASE_SECONDS, quiet_seconds=quiet_seconds, hold_unverified=hold_unverified
+        )
 
     async def move_here(self) -> None:
         def work(db: Session) -> None:
@@ -64,33 +68,41 @@ class PostgresLedger(Staging, Batches, Verification):
 
     async def heartbeat(self, runner: Runner, activity: str) -> bool:
         values = {"runner": runner.id, "activity": activity, "lease": LEASE_SECONDS}
-        return await self._quick.ask(lambda db: db.one("renew", values) is not None)
+        return await self._quick.ask(lambda db: db.one("heartbeat", values) is not None)
 
     async def deregister_runner(self, runner: Runner, ended: str) -> None:
-        values = {"campaign": runner.campaign, "runner": runner.id, "ended": ended, "quiet": runner.quiet_seconds, "hold": runner.hold}
+        values = {
+            "campaign": runner.campaign,
+            "runner": runner.id,
+            "ended": ended,
+            "quiet_seconds": runner.quiet_seconds,
+            "hold_unverified": runner.hold_unverified,
+        }
 
         def work(db: Session) -> None:
             # First, so that a running claim ends before the rest, and none begins after it.
-            db.all("dismiss", values)
-            db.all("lose_rows", values)
-            db.all("leave_batches", values)
+            db.all("deregister_runner", values)
+            db.all("mark_unknown", values)
+            db.all("unassign_batches", values)
             db.all("end_campaign", values)
-            db.all("note_rows_left", values)
+            db.all("record_rows_left", values)
 
         await self._line.do(work, seconds=LONG_SECONDS)
         self._cut(runner.id)
 
     async def reap_dead_runners(self, *, quiet_seconds: float) -> int:
-        found = await self._line.ask(lambda db: db.all("runners_at_work"))
+        found = await self._line.ask(lambda db: db.all("active_runners"))
         at_work = [runner for runner in found if runner[0] not in self._locks]
         cut = [runner for runner, _campaign, boot, _late in at_work if self._machine.is_owner_dead(runner, boot)]
         late = [runner for runner, _campaign, _boot, late in at_work if late]
 
         def work(db: Session) -> tuple[int, list[int]]:
             lost, reaped = 0, []
-            for runner, campaign, quiet, hold in db.all("reap", cut=cut, late=late, quiet=quiet_seconds):
-                lost += db.count("lose_rows", campaign=campaign, runner=runner, quiet=quiet, hold=hold)
-                db.all("leave_batches", campaign=campaign, runner=runner)
+            for runner, campaign, own_quiet_seconds, hold_unverified in db.all("reap", cut=cut, late=late, quiet_seconds=quiet_seconds):
+                lost += db.count(
+                    "mark_unknown", campaign=campaign, runner=runner, quiet_seconds=own_quiet_seconds, hold_unverified=hold_unverified
+                )
+                db.all("unassign_batches", campaign=campaign, runner=runner)
                 reaped.append(runner)
             return lost, reaped
 
@@ -102,7 +114,7 @@ class PostgresLedger(Staging, Batches, Verification):
 
     async def release(self, runner: Runner, claims: Sequence[Claim]) -> None:
         values = {"campaign": runner.campaign, "runner": runner.id}
-        given = {"rows": [claim.row for claim in claims], "fences": [claim.fence for claim in claims]}
+        given = {"rows": [claim.row for claim in claims], "fencing_tokens": [claim.fencing_token for claim in claims]}
 
         def work(db: Session) -> None:
             db.all("share_campaign", values)
@@ -117,18 +129,18 @@ class PostgresLedger(Staging, Batches, Verification):
         changed = await self._line.do(lambda db: settle_rows(db, runner, settlements), together=True)
         refused = []
         for settlement in settlements:
-            key = (settlement.claim.row, settlement.claim.fence)
+            key = (settlement.claim.row, settlement.claim.fencing_token)
             if key not in changed:
                 refused.append(settlement.claim)
             changed.discard(key)
         return refused
 
-    async def control(self, campaign: int, control: DesiredState) -> None:
+    async def set_desired_state(self, campaign: int, desired_state: DesiredState) -> None:
         def work(db: Session) -> None:
             db.all("lock_campaign", campaign=campaign)
-            if control is DesiredState.GO:
+            if desired_state is DesiredState.GO:
                 _check_here(db, campaign)
-            if db.one("set_control", campaign=campaign, control=control.value) is None:
+            if db.one("set_desired_state", campaign=campaign, desired_state=desired_state.value) is None:
                 raise ledger_errors.no_control()
             leave_out_if_cancelled(db, campaign)
 
@@ -148,48 +160,48 @@ class PostgresLedger(Staging, Batches, Verification):
         return await self._line.do(lambda db: db.count("apply_exclusions", campaign=campaign), seconds=LONG_SECONDS)
 
     async def skip_pending(self, campaign: int, reason: Skip) -> int:
-        return await self._line.do(lambda db: db.count("leave_out_pending", campaign=campaign, reason=reason.value), seconds=LONG_SECONDS)
+        return await self._line.do(lambda db: db.count("skip_pending", campaign=campaign, reason=reason.value), seconds=LONG_SECONDS)
 
     async def skip_rows(self, campaign: int, rows: Sequence[int], reason: Skip) -> int:
         def work(db: Session) -> int:
-            return db.count("leave_out_rows", campaign=campaign, rows=sorted(rows), reason=reason.value)
+            return db.count("skip_rows", campaign=campaign, rows=sorted(rows), reason=reason.value)
 
         return await self._line.do(work, seconds=LONG_SECONDS)
 
-    async def lease(self, key: str, *, rate_per_second: float, want: int) -> Slots:
-        def leased(pace: Pace, now: float) -> tuple[Pace, Slots]:
+    async def reserve_slots(self, key: str, *, rate_per_second: float, want: int) -> Slots:
+        def reserved(state: RateState, now: float) -> tuple[RateState, Slots]:
             # Read right after the database's time.
             leased_at = time.monotonic()
-            pace, slots = lease(pace, now=now, rate_per_second=rate_per_second, want=want)
-            return pace, replace(slots, leased_at=leased_at)
+            state, slots = reserve_slots(state, now=now, rate_per_second=rate_per_second, want=want)
+            return state, replace(slots, leased_at=leased_at)
 
-        return await self._work_out(key, leased)
+        return await self._work_out(key, reserved)
 
     async def throttle(self, key: str, *, retry_after_seconds: float | None) -> None:
-        await self._change(key, lambda pace, now: throttle(pace, now=now, retry_after_seconds=retry_after_seconds))
+        await self._change(key, lambda state, now: throttle(state, now=now, retry_after_seconds=retry_after_seconds))
 
     async def pause(self, key: str, *, seconds: float) -> None:
-        await self._change(key, lambda pace, now: pause(pace, now=now, seconds=seconds))
+        await self._change(key, lambda state, now: pause(state, now=now, seconds=seconds))
 
-    async def set_rate_factor(self, key: str, *, share: float) -> None:
-        await self._change(key, lambda pace, now: make_room(pace, now=now, share=share))
+    async def set_rate_factor(self, key: str, *, rate_factor: float) -> None:
+        await self._change(key, lambda state, now: lower_rate(state, now=now, rate_factor=rate_factor))
 
-    async def _change(self, key: str, change: Callable[[Pace, float], Pace]) -> None:
-        await self._work_out(key, lambda pace, now: (change(pace, now), None))
+    async def _change(self, key: str, change: Callable[[RateState, float], RateState]) -> None:
+        await self._work_out(key, lambda state, now: (change(state, now), None))
 
-    async def _work_out(self, key: str, change: Callable[[Pace, float], tuple[Pace, T]]) -> T:
+    async def _work_out(self, key: str, change: Callable[[RateState, float], tuple[RateState, T]]) -> T:
         def work(db: Session) -> T:
             for _ in range(MOST_TIMES):
-                *found, now = db.all("pace", key=key)[0]
-                known = Pace() if found[0] is None else Pace(**dict(zip(asdict(Pace()), found, strict=True)))
-                pace, answer = change(known, now)
+                *found, now = db.all("rate_limit", key=key)[0]
+                known = RateState() if found[0] is None else RateState(**dict(zip(asdict(RateState()), found, strict=True)))
+                state, answer = change(known, now)
                 if isinstance(answer, Slots) and not answer.count:
                     return answer
                 was = {f"was_{name}": value for name, value in asdict(known).items()}
-                if db.one("set_pace", asdict(pace) | was, key=key) is not None:
+                if db.one("set_rate_limit", asdict(state) | was, key=key) is not None:
                     return answer
             raise LedgerError(
-                "The ledger's pace is changed by others again and again. Run the same command again with fewer processes.",
+                "The ledger's rate limit is changed by others again and again. Run the same command again with fewer processes.",
                 code="ledger_busy",
             )
 
@@ -233,21 +245,21 @@ class PostgresLedger(Staging, Batches, Verification):
     async def purge(self, campaign: int) -> None:
         def begin(db: Session) -> None:
             db.all("lock_campaign", campaign=campaign)
-            if db.one("not_here", campaign=campaign) is not None:
+            if db.one("purged_or_exported", campaign=campaign) is not None:
                 return
             self._check_ended(db, campaign)
-            db.all("sum_up", campaign=campaign)
-            db.all("begin_to_forget", campaign=campaign)
-            db.all("forget_columns", campaign=campaign)
+            db.all("record_purged_counts", campaign=campaign)
+            db.all("record_purge", campaign=campaign)
+            db.all("purge_columns", campaign=campaign)
 
         await self._line.do(begin, seconds=LONG_SECONDS)
-        for statement in ("forget_rows", "forget_attempts", "forget_exclusions"):
+        for statement in ("purge_rows", "purge_attempts", "purge_exclusions"):
             while await self._some(statement, campaign):
                 pass
-        await self._line.do(lambda db: db.all("cleaned", campaign=campaign))
+        await self._line.do(lambda db: db.all("finish_purge", campaign=campaign))
 
     async def _some(self, statement: str, campaign: int) -> int:
-        return await self._line.do(lambda db: db.count(statement, campaign=campaign, limit=FORGOTTEN_AT_ONCE), seconds=LONG_SECONDS)
+        return await self._line.do(lambda db: db.count(statement, campaign=campaign, limit=PURGED_AT_ONCE), seconds=LONG_SECONDS)
 
     def _check_ended(self, db: Session, campaign: int) -> None:
         """Check that the campaign has ended, and did not change for a day.
@@ -255,9 +267,9 @@ class PostgresLedger(Staging, Batches, Verification):
         Raises:
             UsageError: it has not ended, has rows in doubt, or changed since.
         """
-        control, pending_in, sending, doubt_in = db.all("outlook", campaign=campaign)[0]
-        exported = db.all("not_here", campaign=campaign)[0][1] is not None
-        if control == "staging" or ((pending_in is not None or sending) and not exported):
+        desired_state, pending_in, sending, doubt_in = db.all("pending_work", campaign=campaign)[0]
+        exported = db.all("purged_or_exported", campaign=campaign)[0][1] is not None
+        if desired_state == "staging" or ((pending_in is not None or sending) and not exported):
             raise ledger_errors.not_ended()
         if sending or doubt_in is not None:
             raise ledger_errors.in_doubt()
@@ -272,6 +284,6 @@ def _check_here(db: Session, campaign: int) -> None:
     Raises:
         UsageError: it was purged, or exported by an earlier version.
     """
-    forgotten_at, exported_at, file = db.all("not_here", campaign=campaign)[0]
-    if refusal := ledger_errors.not_here(forgotten_at=forgotten_at, exported_at=exported_at, file=file):
+    purged_at, exported_at, file = db.all("purged_or_exported", campaign=campaign)[0]
+    if refusal := ledger_errors.not_here(purged_at=purged_at, exported_at=exported_at, file=file):
         raise refusal

@@ -148,7 +148,7 @@ class PostgresReader:
         return Counts(
             by_status=by_status,
             by_reason=by_reason,
-            in_doubt=self._look.all("count_in_doubt", seconds=LONG_SECONDS, campaign=campaign)[0][0],
+            in_doubt=self._look.all("count_unverified", seconds=LONG_SECONDS, campaign=campaign)[0][0],
         )
 
     def rows(self, campaign: int, statuses: frozenset[Status] | None = None) -> Iterator[ResultRow]:
@@ -167,16 +167,18 @@ class PostgresReader:
         return [(row, error) for row, error in found]
 
     def outlook(self, campaign: int) -> PendingWork:
-        control, pending_in, sending, doubt_in = self._look.all("outlook", campaign=campaign)[0]
-        if control is None:
+        desired_state, pending_in, sending, doubt_in = self._look.all("pending_work", campaign=campaign)[0]
+        if desired_state is None:
             raise ledger_errors.replaced()
-        return PendingWork(control=DesiredState(control), pending_in_seconds=pending_in, sending=sending, doubt_in_seconds=doubt_in)
+        return PendingWork(
+            desired_state=DesiredState(desired_state), pending_in_seconds=pending_in, sending=sending, doubt_in_seconds=doubt_in
+        )
 
     def batches(self, campaign: int) -> list[Batch]:
         return batches(self._look.all("batches", campaign=campaign, runner=0))
 
     def doubtful_batches(self, campaign: int, *, since: float) -> list[str]:
-        return [name for (name,) in self._look.all("doubtful_batches", campaign=campaign, since=since)]
+        return [name for (name,) in self._look.all("unidentified_batches", campaign=campaign, since=since)]
 
     def first_with_text(self, campaign: int, text: str) -> int | None:
         found = self._look.all("first_with_text", campaign=campaign, text=text, seconds=LONG_SECONDS)
@@ -216,7 +218,7 @@ class PostgresReader:
         self._look.close()
 
     def _runner(self, values: tuple[Any, ...]) -> RunnerRecord:
-        runner, campaign, host, pid, username, started_at, boot, late, activity, ended_at, ended, rows_left, rows_in_need = values
+        runner, campaign, host, pid, username, started_at, boot, late, activity, ended_at, ended, rows_left, rows_needing_attention = values
         return RunnerRecord(
             id=runner,
             campaign=campaign,
@@ -229,7 +231,7 @@ class PostgresReader:
             alive=not ended_at and not late and not self._machine.is_owner_dead(runner, boot),
             username=username,
             rows_left=rows_left,
-            rows_in_need=rows_in_need,
+            rows_needing_attention=rows_needing_attention,
         )
 
     def rows_numbered(self, campaign: int, numbers: Sequence[int]) -> dict[int, ResultRow]:
@@ -266,7 +268,7 @@ class PostgresReader:
         return float(self._look.all("last_change", seconds=LONG_SECONDS, campaign=campaign)[0][0])
 
     def has_unfinished_purge(self) -> bool:
-        return bool(self._look.all("to_clean"))
+        return bool(self._look.all("unfinished_purge"))
 
     def attempt_columns(self, campaign: int) -> Iterator[AttemptColumns]:
         return attempt_columns(self._look.stream("attempt_columns", campaign=campaign))

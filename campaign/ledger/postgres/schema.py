@@ -7,12 +7,13 @@ import stamina
 from psycopg import errors
 
 from campaign.domain.errors import CampaignError, LedgerError, LedgerPlaceError, LedgerVersionError
+from campaign.ledger.ledger_errors import used_by_older
 from campaign.ledger.postgres.connection import LONG_SECONDS, Address, LostError, Session, given_up, parse
 from campaign.ledger.sql_loader import script
 
 T = TypeVar("T")
 
-SCHEMA_VERSION: Final = 5
+SCHEMA_VERSION: Final = 6
 """The version of `postgres_schema.sql`. `postgres_to_N.sql` migrates a ledger from version N - 1 to N."""
 
 OLDEST_SERVER: Final = 140_000
@@ -25,6 +26,7 @@ SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_tables WHERE schemaname = 'campaign' 
        EXISTS (SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = 'campaign')
 """
 _VERSION: Final = "SELECT version FROM campaign.ledger"
+_AT_WORK: Final = "SELECT EXISTS (SELECT 1 FROM campaign.runners WHERE ended_at = 0 AND lease_until >= campaign.ledger_now())"
 _ENCODING: Final = "SELECT pg_catalog.current_setting('server_encoding')"
 
 _KNOCK_AGAIN: Final = (
@@ -45,7 +47,8 @@ def prepare(address: Address) -> str:
     """Create the ledger if it is missing, and migrate it to this version; returns its identity.
 
     Raises:
-        LedgerPlaceError: the database can't be reached, this user may not create the ledger, or the schema's name is taken.
+        LedgerPlaceError: the database can't be reached, this user may not create the ledger, the schema's name is taken, or an older
+            version is still sending from the ledger.
         LedgerVersionError: a newer Campaign made it, or the server is too old.
     """
     return _opening(address, _prepared)
@@ -147,11 +150,15 @@ def _migrate(db: Session, address: Address) -> None:
     if version == 0:
         db.run(script("postgres_schema.sql"))
     else:
-        _upgrade(db, version)
+        _upgrade(db, address, version)
     db.run("COMMIT")
 
 
-def _upgrade(db: Session, version: int) -> None:
+def _upgrade(db: Session, address: Address, version: int) -> None:
+    # A sender of an older version would not find its columns any more. Locked, so that none begins meanwhile.
+    db.run("LOCK TABLE campaign.runners")
+    if db.run(_AT_WORK).fetchall()[0][0]:
+        raise used_by_older(address.name)
     for step in range(version + 1, SCHEMA_VERSION + 1):
         db.run(script(f"postgres_to_{step}.sql"))
     db.all("set_version", version=SCHEMA_VERSION)

@@ -18,13 +18,13 @@ DISCARDED_AT_ONCE: Final = 20_000
 class Staging(Store):
     async def create(self, spec: CampaignSpec) -> CampaignRecord:
         runner = await self._enlist(0, "staging")
-        values = spec_values(spec) | {"stager": runner}
+        values = spec_values(spec) | {"staging_runner": runner}
 
         def work(db: Session) -> CampaignRecord:
             campaign = db.one("create_campaign", values)
             if campaign is None:
                 raise ledger_errors.name_taken(spec.name)
-            db.all("adopt", campaign=campaign, runner=runner)
+            db.all("assign_campaign", campaign=campaign, runner=runner)
             return record(db.all("campaign_by_name", name=spec.name)[0])
 
         try:
@@ -39,7 +39,7 @@ class Staging(Store):
 
         def work(db: Session) -> None:
             db.all("share_campaign", campaign=campaign)
-            if db.one("renew_stager", campaign=campaign, lease=LEASE_SECONDS) is None:
+            if db.one("renew_staging_runner", campaign=campaign, lease=LEASE_SECONDS) is None:
                 raise ledger_errors.staged_by_another()
             db.copy("stage", values)
             db.copy("stage_attempts", sent_before)
@@ -51,25 +51,25 @@ class Staging(Store):
     ) -> None:
         def work(db: Session) -> int:
             db.all("lock_campaign", campaign=campaign)
-            stager = db.one("stager_of", campaign=campaign)
-            if stager not in self._locks:
+            staging_runner = db.one("staging_runner", campaign=campaign)
+            if staging_runner not in self._locks:
                 raise ledger_errors.staged_by_another()
             # First, as the rest goes through the whole campaign.
             db.all("analyze")
             db.all("apply_exclusions", campaign=campaign)
             if not duplicates_marked:
                 db.all("mark_duplicates", campaign=campaign)
-            db.all("keep_quiet", campaign=campaign, quiet=quiet_seconds)
-            if db.one("finish_staging", campaign=campaign, content_sha256=content_sha256, stager=stager) is None:
+            db.all("set_quiet_until", campaign=campaign, quiet_seconds=quiet_seconds)
+            if db.one("finish_staging", campaign=campaign, content_sha256=content_sha256, staging_runner=staging_runner) is None:
                 raise ledger_errors.staged_by_another()
-            return int(stager)
+            return int(staging_runner)
 
         await self._sign_off(await self._line.do(work, seconds=LONG_SECONDS), "staged")
 
     async def discard(self, campaign: int) -> None:
-        stagers = await self._line.ask(lambda db: db.all("stager", campaign=campaign))
-        for stager, boot, late, ended_at in stagers:
-            if not ended_at and stager not in self._locks and not self._is_dead(stager, boot, late=late):
+        staging_runners = await self._line.ask(lambda db: db.all("staging_runners", campaign=campaign))
+        for staging_runner, boot, late, ended_at in staging_runners:
+            if not ended_at and staging_runner not in self._locks and not self._is_dead(staging_runner, boot, late=late):
                 raise ledger_errors.being_staged()
         while await self._line.do(lambda db: db.count("discard_rows", campaign=campaign, limit=DISCARDED_AT_ONCE), seconds=LONG_SECONDS):
             pass
@@ -83,13 +83,13 @@ class Staging(Store):
                 db.all("discard_exclusions", campaign=campaign)
 
         await self._line.do(work, seconds=LONG_SECONDS)
-        for stager, *_ in stagers:
-            await self._sign_off(stager, "discarded")
+        for staging_runner, *_ in staging_runners:
+            await self._sign_off(staging_runner, "discarded")
 
     async def delete_if_unsent(self, campaign: int) -> bool:
         def work(db: Session) -> bool:
             db.all("lock_campaign", campaign=campaign)
-            return db.one("withdraw", campaign=campaign) is not None
+            return db.one("begin_deletion", campaign=campaign) is not None
 
         if not await self._line.do(work, seconds=LONG_SECONDS):
             return False

@@ -15,12 +15,12 @@ from campaign.ledger.values import doubt
 class Verification(Store):
     async def claim_unverified(self, campaign: int, limit: int) -> list[UnverifiedRow]:
         # This runs all the time, so nothing is written if no row is in doubt.
-        if not await self._line.ask(lambda db: db.one("is_in_doubt", campaign=campaign)):
+        if not await self._line.ask(lambda db: db.one("has_unverified", campaign=campaign)):
             return []
         return await self._line.do(lambda db: _take(db, campaign, limit))
 
     async def claim_unverified_orphans(self, campaign: int, limit: int) -> list[UnverifiedRow]:
-        others = [other for (other,) in await self._line.ask(lambda db: db.all("campaigns_in_doubt", campaign=campaign))]
+        others = [other for (other,) in await self._line.ask(lambda db: db.all("campaigns_with_unverified", campaign=campaign))]
 
         def work(db: Session) -> list[UnverifiedRow]:
             found: list[UnverifiedRow] = []
@@ -41,22 +41,27 @@ class Verification(Store):
                 due_in = again_in_seconds
             case _:
                 due_in = None
-        values: dict[str, Any] = {"campaign": claim.campaign, "row": claim.row, "fence": claim.fence, "held_until": doubt.held_until}
+        values: dict[str, Any] = {
+            "campaign": claim.campaign,
+            "row": claim.row,
+            "fencing_token": claim.fencing_token,
+            "held_until": doubt.held_until,
+        }
         values |= {"status": conclusion.status.value, "reason": text(conclusion.reason), "due_in": due_in}
 
         def work(db: Session) -> bool:
             db.all("share_campaign", values)
-            if db.one("conclude", values) is None:
+            if db.one("record_verification", values) is None:
                 return False
             if again_in_seconds is None:
-                db.all("conclude_attempt", values)
+                db.all("record_verified_attempt", values)
             leave_out_if_cancelled(db, claim.campaign)
             return True
 
         return await self._line.do(work, together=True)
 
     async def reschedule_verification(self, campaign: int) -> int:
-        return await self._line.do(lambda db: db.count("recheck", campaign=campaign), seconds=LONG_SECONDS)
+        return await self._line.do(lambda db: db.count("reschedule_verification", campaign=campaign), seconds=LONG_SECONDS)
 
     async def reference_passes(self, campaign: int) -> list[tuple[str, str]]:
         found = await self._line.ask(lambda db: db.all("reference_passes", campaign=campaign))
@@ -64,29 +69,29 @@ class Verification(Store):
         return [(pass_id, message) for *place, pass_id, message in found if place == list(found[0][:2])]
 
     async def reference_passes_after(self, doubt: UnverifiedRow) -> list[tuple[str, str]]:
-        values = {"campaign": doubt.claim.campaign, "row": doubt.claim.row, "fence": doubt.claim.fence}
-        return await self._line.ask(lambda db: db.all("witnesses_after", values))
+        values = {"campaign": doubt.claim.campaign, "row": doubt.claim.row, "fencing_token": doubt.claim.fencing_token}
+        return await self._line.ask(lambda db: db.all("reference_passes_after", values))
 
     async def record_baseline(self, runner: Runner, claim: Claim, reading: PassReading) -> None:
         values = {
             "campaign": claim.campaign,
             "row": claim.row,
-            "fence": claim.fence,
+            "fencing_token": claim.fencing_token,
             "runner": runner.id,
             "known": reading.latest in {Latest.TEXT, Latest.NULL},
             "text": text(reading.text) if reading.latest is Latest.TEXT else None,
             "pass_status": text(reading.pass_status),
             "device_type": text(reading.device_type),
         }
-        await self._line.do(lambda db: db.all("note_baseline", values), together=True)
+        await self._line.do(lambda db: db.all("record_baseline", values), together=True)
 
 
 def _take(db: Session, campaign: int, limit: int) -> list[UnverifiedRow]:
-    taken = sorted(db.all("doubts", campaign=campaign, limit=limit, hold=HOLD_SECONDS))
+    taken = sorted(db.all("claim_unverified", campaign=campaign, limit=limit, hold_seconds=HOLD_SECONDS))
     if not taken:
         return []
-    rows, fences, _ids, keys = ([values[place] for values in taken] for place in range(4))
+    rows, fencing_tokens, _ids, keys = ([values[place] for values in taken] for place in range(4))
     others: dict[int, list[tuple[Any, ...]]] = {row: [] for row in rows}
-    for row, *other in db.all("texts_before", campaign=campaign, rows=rows, fences=fences, pass_keys=keys):
+    for row, *other in db.all("texts_before", campaign=campaign, rows=rows, fencing_tokens=fencing_tokens, pass_keys=keys):
         others[row].append(tuple(other))
     return [doubt(campaign, values, others[values[0]]) for values in taken]

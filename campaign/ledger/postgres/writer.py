@@ -193,8 +193,8 @@ class SerialConnection:
 
     def _sign_off(self) -> None:
         with suppress(LostError, LedgerError):
-            self._session.connected().all("forget_writer", writer=self._id)
-            self._session.all("forget_old_writers")
+            self._session.connected().all("delete_writer", writer=self._id)
+            self._session.all("delete_old_writers")
         self._session.drop()
 
 

@@ -41,10 +41,10 @@ INSERT INTO campaign.writers (id, done, at) VALUES (%(writer)s, 0, campaign.ledg
 ON CONFLICT (id) DO UPDATE SET at = EXCLUDED.at
 RETURNING done;
 
--- name: forget_writer
+-- name: delete_writer
 DELETE FROM campaign.writers WHERE id = %(writer)s;
 
--- name: forget_old_writers
+-- name: delete_old_writers
 -- Rows of killed processes: a row is only read within seconds of its last change.
 DELETE FROM campaign.writers WHERE at < campaign.ledger_now() - 86400;
 
@@ -75,22 +75,23 @@ SELECT system_identifier::text FROM pg_catalog.pg_control_system();
 SELECT coalesce(max(greatest(started_at, ended_at, least(lease_until, campaign.ledger_now()))), 0) FROM campaign.runners;
 
 -- name: campaign_by_name
-SELECT c.*, coalesce((SELECT at FROM campaign.forgotten WHERE campaign = c.id), 0),
-       coalesce((SELECT at FROM campaign.exported WHERE campaign = c.id), 0),
+SELECT c.*, coalesce((SELECT purged_at FROM campaign.purged WHERE campaign = c.id), 0),
+       coalesce((SELECT exported_at FROM campaign.exported WHERE campaign = c.id), 0),
        coalesce((SELECT file FROM campaign.exported WHERE campaign = c.id), ''), c.account, c.api
 FROM campaign.campaigns AS c WHERE c.name = %(name)s;
 
 -- name: campaigns
-SELECT c.*, coalesce((SELECT at FROM campaign.forgotten WHERE campaign = c.id), 0),
-       coalesce((SELECT at FROM campaign.exported WHERE campaign = c.id), 0),
+SELECT c.*, coalesce((SELECT purged_at FROM campaign.purged WHERE campaign = c.id), 0),
+       coalesce((SELECT exported_at FROM campaign.exported WHERE campaign = c.id), 0),
        coalesce((SELECT file FROM campaign.exported WHERE campaign = c.id), ''), c.account, c.api
 FROM campaign.campaigns AS c ORDER BY c.id DESC;
 
 -- name: create_campaign
 -- Returns no row if the name is taken, also if another process takes it at this moment.
-INSERT INTO campaign.campaigns (name, list_name, list_sha256, message_sha256, columns, id_column, settings, control, stager, created_at)
-VALUES (%(name)s, %(list_name)s, %(list_sha256)s, %(message_sha256)s, %(columns)s, %(id_column)s, %(settings)s, 'staging', %(stager)s,
-        campaign.ledger_now())
+INSERT INTO campaign.campaigns (name, list_name, list_sha256, message_sha256, columns, id_column, settings, desired_state, staging_runner,
+                                created_at)
+VALUES (%(name)s, %(list_name)s, %(list_sha256)s, %(message_sha256)s, %(columns)s, %(id_column)s, %(settings)s, 'staging',
+        %(staging_runner)s, campaign.ledger_now())
 ON CONFLICT (name) DO NOTHING
 RETURNING id;
 
@@ -99,7 +100,8 @@ COPY campaign.rows (campaign, row, pass_id, pass_key, message, cells, status, re
                     http_status, error, attempts, sent_at, settled_at, latency_seconds, zone) FROM STDIN;
 
 -- name: stage_attempts
-COPY campaign.attempts (campaign, row, fence, pass_key, runner, status, reason, http_status, sent_at, settled_at, latency_seconds) FROM STDIN;
+COPY campaign.attempts (campaign, row, fencing_token, pass_key, runner, status, reason, http_status, sent_at, settled_at, latency_seconds)
+FROM STDIN;
 
 -- name: mark_duplicates
 -- The first row that can be sent, or was, stands for its pass. The sorter spills to disk, so memory stays flat.
@@ -110,27 +112,27 @@ FROM (
 ) AS d
 WHERE r.campaign = %(campaign)s AND r.row = d.row AND r.status || '' = 'pending' AND d.place > 1 AND d.status = 'pending';
 
--- name: keep_quiet
+-- name: set_quiet_until
 -- Rows of a results file: another ledger, or its batch, may have sent them a moment ago.
-UPDATE campaign.rows SET quiet_until = campaign.ledger_now() + %(quiet)s WHERE campaign = %(campaign)s AND status = 'unknown';
+UPDATE campaign.rows SET quiet_until = campaign.ledger_now() + %(quiet_seconds)s WHERE campaign = %(campaign)s AND status = 'unknown';
 
 -- name: finish_staging
 UPDATE campaign.campaigns
-SET control = 'go', stager = NULL, content_sha256 = %(content_sha256)s,
+SET desired_state = 'go', staging_runner = NULL, content_sha256 = %(content_sha256)s,
     rows = (SELECT count(*) FROM campaign.rows WHERE campaign = %(campaign)s),
     zones = (SELECT coalesce(array_agg(zone ORDER BY zone), '{}')
              FROM (SELECT DISTINCT zone FROM campaign.rows WHERE campaign = %(campaign)s) AS z)
-WHERE id = %(campaign)s AND control = 'staging' AND stager = %(stager)s
+WHERE id = %(campaign)s AND desired_state = 'staging' AND staging_runner = %(staging_runner)s
 RETURNING id;
 
 -- name: analyze
 -- Settlements are several times slower while the planner takes the table for empty.
 SELECT campaign.analyze();
 
--- name: withdraw
+-- name: begin_deletion
 -- From here on the campaign counts as one whose staging did not end: a kill before its last row is gone leaves nothing that can be sent.
-UPDATE campaign.campaigns SET control = 'staging', stager = NULL
-WHERE id = %(campaign)s AND control IN ('go', 'cancelled') AND started_at = 0
+UPDATE campaign.campaigns SET desired_state = 'staging', staging_runner = NULL
+WHERE id = %(campaign)s AND desired_state IN ('go', 'cancelled') AND started_at = 0
   AND NOT EXISTS (SELECT 1 FROM campaign.rows WHERE campaign = %(campaign)s
                   AND status IN ('sending', 'delivered', 'not_delivered', 'accepted', 'failed', 'unknown'))
   AND NOT EXISTS (SELECT 1 FROM campaign.attempts WHERE campaign = %(campaign)s)
@@ -139,24 +141,24 @@ RETURNING id;
 -- name: discard_rows
 DELETE FROM campaign.rows
 WHERE campaign = %(campaign)s AND row = ANY (ARRAY(SELECT row FROM campaign.rows WHERE campaign = %(campaign)s LIMIT %(limit)s))
-  AND EXISTS (SELECT 1 FROM campaign.campaigns WHERE id = %(campaign)s AND control = 'staging')
+  AND EXISTS (SELECT 1 FROM campaign.campaigns WHERE id = %(campaign)s AND desired_state = 'staging')
 RETURNING 1;
 
--- name: renew_stager
+-- name: renew_staging_runner
 UPDATE campaign.runners SET lease_until = campaign.ledger_now() + %(lease)s
-WHERE ended_at = 0 AND id = (SELECT stager FROM campaign.campaigns WHERE id = %(campaign)s AND control = 'staging')
+WHERE ended_at = 0 AND id = (SELECT staging_runner FROM campaign.campaigns WHERE id = %(campaign)s AND desired_state = 'staging')
 RETURNING id;
 
--- name: stager_of
-SELECT stager FROM campaign.campaigns WHERE id = %(campaign)s;
+-- name: staging_runner
+SELECT staging_runner FROM campaign.campaigns WHERE id = %(campaign)s;
 
--- name: stager
+-- name: staging_runners
 SELECT r.id, r.boot, r.lease_until < campaign.ledger_now(), r.ended_at
-FROM campaign.campaigns AS c JOIN campaign.runners AS r ON r.id = c.stager
-WHERE c.id = %(campaign)s AND c.control = 'staging';
+FROM campaign.campaigns AS c JOIN campaign.runners AS r ON r.id = c.staging_runner
+WHERE c.id = %(campaign)s AND c.desired_state = 'staging';
 
 -- name: discard_campaign
-DELETE FROM campaign.campaigns WHERE id = %(campaign)s AND control = 'staging' RETURNING id;
+DELETE FROM campaign.campaigns WHERE id = %(campaign)s AND desired_state = 'staging' RETURNING id;
 
 -- name: discard_attempts
 DELETE FROM campaign.attempts WHERE campaign = %(campaign)s;
@@ -164,20 +166,20 @@ DELETE FROM campaign.attempts WHERE campaign = %(campaign)s;
 -- name: discard_exclusions
 DELETE FROM campaign.exclusions WHERE campaign = %(campaign)s;
 
--- name: enlist
-INSERT INTO campaign.runners (campaign, host, pid, boot, username, started_at, lease_until, activity, quiet, hold)
+-- name: register_runner
+INSERT INTO campaign.runners (campaign, host, pid, boot, username, started_at, lease_until, activity, quiet_seconds, hold_unverified)
 VALUES (%(campaign)s, %(host)s, %(pid)s, %(boot)s, %(username)s, campaign.ledger_now(), campaign.ledger_now() + %(lease)s, %(activity)s,
-        %(quiet)s, %(hold)s)
+        %(quiet_seconds)s, %(hold_unverified)s)
 RETURNING id;
 
--- name: without_lifeline
+-- name: without_process_lock
 UPDATE campaign.runners SET boot = '' WHERE id = %(runner)s;
 
--- name: adopt
+-- name: assign_campaign
 UPDATE campaign.runners SET campaign = %(campaign)s WHERE id = %(runner)s;
 
 -- name: start_campaign
--- Not a campaign that is being deleted, which has no stager. The API may change if no message was ever sent, and nobody else sends the
+-- Not a campaign that is being deleted, which has no staging runner. The API may change if no message was ever sent, and nobody else sends the
 -- campaign: the address may have been a mistake.
 UPDATE campaign.campaigns
 SET started_at = CASE WHEN started_at = 0 THEN campaign.ledger_now() ELSE started_at END, finished_at = 0, ended = '', account = %(account)s,
@@ -186,15 +188,15 @@ SET started_at = CASE WHEN started_at = 0 THEN campaign.ledger_now() ELSE starte
                        AND NOT EXISTS (SELECT 1 FROM campaign.rows WHERE campaign = %(campaign)s AND status = 'sending')
                        AND NOT EXISTS (SELECT 1 FROM campaign.runners WHERE campaign = %(campaign)s AND ended_at = 0 AND id <> %(runner)s)
                THEN %(api)s ELSE api END
-WHERE id = %(campaign)s AND NOT (control = 'staging' AND stager IS NULL)
+WHERE id = %(campaign)s AND NOT (desired_state = 'staging' AND staging_runner IS NULL)
 RETURNING api;
 
--- name: renew
+-- name: heartbeat
 UPDATE campaign.runners SET lease_until = campaign.ledger_now() + %(lease)s, activity = %(activity)s
 WHERE id = %(runner)s AND ended_at + 0 = 0
 RETURNING id;
 
--- name: dismiss
+-- name: deregister_runner
 UPDATE campaign.runners SET ended_at = campaign.ledger_now(), ended = %(ended)s, activity = '' WHERE id = %(runner)s AND ended_at + 0 = 0;
 
 -- name: end_campaign
@@ -205,46 +207,48 @@ SET ended = %(ended)s,
                   THEN 0 ELSE campaign.ledger_now() END
 WHERE id = %(campaign)s;
 
--- name: note_rows_left
+-- name: record_rows_left
 UPDATE campaign.runners
 SET rows_left = (SELECT count(*) FROM campaign.rows WHERE campaign = %(campaign)s
                  AND status IN ('pending', 'sending', 'unknown') AND (status <> 'unknown' OR due_at IS NOT NULL)),
-    rows_in_need = (SELECT count(*) FROM campaign.rows WHERE campaign = %(campaign)s AND status IN ('failed', 'unknown', 'invalid'))
+    rows_needing_attention = (SELECT count(*) FROM campaign.rows WHERE campaign = %(campaign)s AND status IN ('failed', 'unknown', 'invalid'))
 WHERE id = %(runner)s;
 
--- name: runners_at_work
+-- name: active_runners
 SELECT id, campaign, boot, lease_until < campaign.ledger_now() FROM campaign.runners WHERE ended_at = 0;
 
 -- name: runners
 SELECT id, campaign, host, pid, username, started_at, boot, lease_until < campaign.ledger_now(), activity, ended_at, ended, rows_left,
-       rows_in_need
+       rows_needing_attention
 FROM campaign.runners WHERE campaign = %(campaign)s ORDER BY id DESC;
 
 -- name: reap
 -- Checks the end of the lease again: a runner that renewed it meanwhile is alive.
 UPDATE campaign.runners SET ended_at = campaign.ledger_now(), ended = 'lost', activity = ''
 WHERE ended_at = 0 AND (id = ANY (%(cut)s::bigint[]) OR id = ANY (%(late)s::bigint[]) AND lease_until < campaign.ledger_now())
-RETURNING id, campaign, greatest(quiet, %(quiet)s), hold;
+RETURNING id, campaign, greatest(quiet_seconds, %(quiet_seconds)s), hold_unverified;
 
--- name: lose_rows
+-- name: mark_unknown
 WITH lost AS (
     UPDATE campaign.rows
-    SET status = 'unknown', reason = 'lost', runner = NULL, due_at = CASE WHEN %(hold)s THEN NULL ELSE campaign.ledger_now() + %(quiet)s END,
-        quiet_until = campaign.ledger_now() + %(quiet)s, attempts = attempts + 1, sent_at = claimed_at, settled_at = campaign.ledger_now(),
+    SET status = 'unknown', reason = 'lost', runner = NULL,
+        due_at = CASE WHEN %(hold_unverified)s THEN NULL ELSE campaign.ledger_now() + %(quiet_seconds)s END,
+        quiet_until = campaign.ledger_now() + %(quiet_seconds)s, attempts = attempts + 1, sent_at = claimed_at,
+            settled_at = campaign.ledger_now(),
         latency_seconds = NULL, http_status = NULL, notification_status = '', notification_message = '',
         error = 'the process that sent it ended before the answer was recorded'
     -- Rows of a batch are found again through the batch.
     WHERE campaign = %(campaign)s AND status = 'sending' AND runner = %(runner)s AND batch IS NULL
-    RETURNING row, fence, pass_key, claimed_at
+    RETURNING row, fencing_token, pass_key, claimed_at
 )
-INSERT INTO campaign.attempts (campaign, row, fence, pass_key, runner, status, reason, sent_at, settled_at)
-SELECT %(campaign)s, row, fence, pass_key, %(runner)s, 'unknown', 'lost', claimed_at, campaign.ledger_now() FROM lost
+INSERT INTO campaign.attempts (campaign, row, fencing_token, pass_key, runner, status, reason, sent_at, settled_at)
+SELECT %(campaign)s, row, fencing_token, pass_key, %(runner)s, 'unknown', 'lost', claimed_at, campaign.ledger_now() FROM lost
 RETURNING 1;
 
 -- name: may_claim
 -- In a separate statement before the claim, so that the claim sees the changes that this one waits for.
 SELECT c.zones FROM campaign.runners AS r JOIN campaign.campaigns AS c ON c.id = %(campaign)s
-WHERE r.id = %(runner)s AND r.ended_at + 0 = 0 AND c.control = 'go'
+WHERE r.id = %(runner)s AND r.ended_at + 0 = 0 AND c.desired_state = 'go'
 FOR SHARE OF r;
 
 -- name: claim
@@ -257,7 +261,8 @@ WITH due AS MATERIALIZED (
     WHERE r.campaign = %(campaign)s AND r.status = 'pending' AND r.zone = %(zone)s AND r.due_at <= campaign.ledger_now()
       AND (%(only)s::bigint[] IS NULL OR r.row = ANY (%(only)s::bigint[]))
       AND NOT EXISTS (SELECT 1 FROM campaign.rows AS o JOIN campaign.campaigns AS c ON c.id = o.campaign
-                      WHERE o.pass_key = r.pass_key AND o.status || '' IN ('sending', 'unknown') AND (o.status = 'sending' OR o.due_at IS NOT NULL)
+                      WHERE o.pass_key = r.pass_key AND o.status || '' IN ('sending', 'unknown')
+                        AND (o.status = 'sending' OR o.due_at IS NOT NULL)
                         AND c.account = (SELECT account FROM campaign.campaigns WHERE id = %(campaign)s)
                       -- OFFSET 0 prevents a join of all rows in doubt with all due ones, which gets slow with many of both.
                       OFFSET 0)
@@ -285,11 +290,12 @@ WITH due AS MATERIALIZED (
 )
 UPDATE campaign.rows AS r
 SET status = CASE WHEN why_not IS NULL THEN 'sending' ELSE 'skipped' END, reason = coalesce(why_not, ''),
-    runner = CASE WHEN why_not IS NULL THEN %(runner)s::bigint END, fence = fence + 1, claimed_at = campaign.ledger_now(), due_at = NULL,
+    runner = CASE WHEN why_not IS NULL THEN %(runner)s::bigint END, fencing_token = fencing_token + 1, claimed_at = campaign.ledger_now(),
+        due_at = NULL,
     baseline = false, baseline_text = NULL, batch = %(batch)s::bigint
 FROM chosen AS c
 WHERE r.campaign = %(campaign)s AND r.row = c.row AND (c.why_not IS NOT NULL OR c.place = 1)
-RETURNING r.row, r.fence, r.pass_id, r.message, r.attempts, r.tries, r.zone, r.http_status,
+RETURNING r.row, r.fencing_token, r.pass_id, r.message, r.attempts, r.counted_attempts, r.zone, r.http_status,
     r.attempts > 0 AND EXISTS (SELECT 1 FROM campaign.attempts AS a
                                WHERE a.campaign = r.campaign AND a.row = r.row AND a.status = 'unknown' AND a.message IS NULL), r.status;
 
@@ -305,11 +311,11 @@ WHERE r.campaign = %(campaign)s AND r.status = 'pending'
   AND EXISTS (SELECT 1 FROM campaign.exclusions AS e WHERE e.campaign = %(campaign)s AND e.pass_key = r.pass_key)
 RETURNING 1;
 
--- name: leave_out_rows
+-- name: skip_rows
 UPDATE campaign.rows SET status = 'skipped', reason = %(reason)s, due_at = NULL
 WHERE campaign = %(campaign)s AND row = ANY (%(rows)s) AND status = 'pending' RETURNING 1;
 
--- name: leave_out_pending
+-- name: skip_pending
 UPDATE campaign.rows SET status = 'skipped', reason = %(reason)s, due_at = NULL WHERE campaign = %(campaign)s AND status = 'pending' RETURNING 1;
 
 -- name: unfinished
@@ -337,32 +343,37 @@ WHERE campaign = %(campaign)s AND status <> 'invalid' AND NOT (status = 'skipped
 
 -- name: release
 UPDATE campaign.rows AS r SET status = 'pending', runner = NULL, due_at = campaign.ledger_now()
-FROM unnest(%(rows)s::bigint[], %(fences)s::bigint[]) AS g (row, fence)
-WHERE r.campaign = %(campaign)s AND r.row = g.row AND r.fence = g.fence AND r.runner + 0 = %(runner)s AND r.status || '' = 'sending';
+FROM unnest(%(rows)s::bigint[], %(fencing_tokens)s::bigint[]) AS g (row, fencing_token)
+WHERE r.campaign = %(campaign)s AND r.row = g.row AND r.fencing_token = g.fencing_token AND r.runner + 0 = %(runner)s
+  AND r.status || '' = 'sending';
 
 -- name: settle
 WITH given AS (
     SELECT * FROM unnest(
-        %(row)s::bigint[], %(fence)s::bigint[], %(status)s::text[], %(reason)s::text[], %(due_in)s::double precision[], %(attempts)s::bigint[],
-        %(tries)s::bigint[], %(notification_status)s::text[], %(notification_message)s::text[], %(http_status)s::integer[], %(error)s::text[],
+        %(row)s::bigint[], %(fencing_token)s::bigint[], %(status)s::text[], %(reason)s::text[], %(due_in)s::double precision[],
+        %(attempts)s::bigint[],
+        %(counted_attempts)s::bigint[], %(notification_status)s::text[], %(notification_message)s::text[], %(http_status)s::integer[],
+        %(error)s::text[],
         %(sent_at)s::double precision[], %(settled_at)s::double precision[], %(latency_seconds)s::double precision[], %(pass_status)s::text[],
         %(device_type)s::text[], %(noted_as)s::text[]
-    ) AS g (row, fence, status, reason, due_in, attempts, tries, notification_status, notification_message, http_status, error, sent_at,
+    ) AS g (row, fencing_token, status, reason, due_in, attempts, counted_attempts, notification_status, notification_message, http_status,
+            error, sent_at,
             settled_at, latency_seconds, pass_status, device_type, noted_as)
 ), changed AS (
     UPDATE campaign.rows AS r
-    SET status = g.status, reason = g.reason, due_at = campaign.ledger_now() + g.due_in, quiet_until = campaign.ledger_now() + %(quiet)s,
-        runner = NULL, attempts = g.attempts, tries = g.tries, notification_status = g.notification_status,
+    SET status = g.status, reason = g.reason, due_at = campaign.ledger_now() + g.due_in, quiet_until = campaign.ledger_now() + %(quiet_seconds)s,
+        runner = NULL, attempts = g.attempts, counted_attempts = g.counted_attempts, notification_status = g.notification_status,
         notification_message = g.notification_message, http_status = g.http_status, error = g.error, sent_at = g.sent_at,
         settled_at = g.settled_at, latency_seconds = g.latency_seconds, pass_status = coalesce(nullif(g.pass_status, ''), r.pass_status),
         device_type = coalesce(nullif(g.device_type, ''), r.device_type)
     FROM given AS g
-    WHERE r.campaign = %(campaign)s AND r.row = g.row AND r.fence = g.fence AND r.runner + 0 = %(runner)s AND r.status || '' = 'sending'
-    RETURNING r.row, r.fence, r.pass_key, g.noted_as, g.reason, g.http_status, g.sent_at, g.settled_at, g.latency_seconds
+    WHERE r.campaign = %(campaign)s AND r.row = g.row AND r.fencing_token = g.fencing_token AND r.runner + 0 = %(runner)s
+      AND r.status || '' = 'sending'
+    RETURNING r.row, r.fencing_token, r.pass_key, g.noted_as, g.reason, g.http_status, g.sent_at, g.settled_at, g.latency_seconds
 )
-INSERT INTO campaign.attempts (campaign, row, fence, pass_key, runner, status, reason, http_status, sent_at, settled_at, latency_seconds)
-SELECT %(campaign)s, row, fence, pass_key, %(runner)s, noted_as, reason, http_status, sent_at, settled_at, latency_seconds FROM changed
-RETURNING row, fence;
+INSERT INTO campaign.attempts (campaign, row, fencing_token, pass_key, runner, status, reason, http_status, sent_at, settled_at, latency_seconds)
+SELECT %(campaign)s, row, fencing_token, pass_key, %(runner)s, noted_as, reason, http_status, sent_at, settled_at, latency_seconds FROM changed
+RETURNING row, fencing_token;
 
 -- name: begin_batch
 INSERT INTO campaign.batches (campaign, name, entity, state, claimant, runner)
@@ -372,17 +383,17 @@ RETURNING id;
 -- name: fill_batch
 UPDATE campaign.batches SET rows = %(rows)s::bigint[] WHERE id = %(batch)s;
 
--- name: drop_batch
+-- name: delete_batch
 DELETE FROM campaign.batches WHERE id = %(batch)s;
 
--- name: may_adopt
+-- name: may_assign_campaign
 -- In a separate statement, like `may_claim`. Nobody would find the batches of a runner that adopts them after it was reaped.
 SELECT 1 FROM campaign.runners WHERE id = %(runner)s AND ended_at = 0 FOR SHARE;
 
 -- name: adopt_batches
 UPDATE campaign.batches SET runner = %(runner)s WHERE campaign = %(campaign)s AND state <> 'ended' AND runner IS NULL;
 
--- name: leave_batches
+-- name: unassign_batches
 UPDATE campaign.batches SET runner = NULL WHERE campaign = %(campaign)s AND state <> 'ended' AND runner = %(runner)s;
 
 -- name: batches
@@ -390,7 +401,7 @@ SELECT id, campaign, name, entity, state, cardinality(rows), remote_id, creates,
 FROM campaign.batches
 WHERE campaign = %(campaign)s AND state <> 'ended' AND (%(runner)s = 0 OR runner = %(runner)s) ORDER BY id;
 
--- name: doubtful_batches
+-- name: unidentified_batches
 SELECT name FROM campaign.batches
 WHERE campaign = %(campaign)s AND state = 'ended' AND creates > (remote_id <> '')::int AND scheduled_at > %(since)s ORDER BY id;
 
@@ -407,7 +418,7 @@ SELECT claimant FROM campaign.batches WHERE id = %(batch)s AND runner = %(runner
 
 -- name: batch_claims
 -- The rows that have no outcome yet.
-SELECT r.row, r.fence, r.pass_id, r.message, r.attempts, r.tries, r.zone, r.http_status,
+SELECT r.row, r.fencing_token, r.pass_id, r.message, r.attempts, r.counted_attempts, r.zone, r.http_status,
        r.attempts > 0 AND EXISTS (SELECT 1 FROM campaign.attempts AS a
                                   WHERE a.campaign = r.campaign AND a.row = r.row AND a.status = 'unknown' AND a.message IS NULL)
 FROM campaign.batches AS b CROSS JOIN unnest(b.rows) AS n (row) JOIN campaign.rows AS r ON r.campaign = b.campaign AND r.row = n.row
@@ -423,28 +434,29 @@ SELECT row FROM campaign.rows
 WHERE campaign = %(campaign)s AND status IN ('pending', 'failed', 'not_delivered', 'unknown') AND strpos(message, %(text)s) > 0
 ORDER BY row LIMIT 1;
 
--- name: doubts
+-- name: claim_unverified
 -- Nobody else gets these rows for a while, so that no pass is read twice at once.
-UPDATE campaign.rows AS r SET due_at = campaign.ledger_now() + %(hold)s
+UPDATE campaign.rows AS r SET due_at = campaign.ledger_now() + %(hold_seconds)s
 FROM (SELECT row FROM campaign.rows
       WHERE campaign = %(campaign)s AND status = 'unknown' AND due_at <= campaign.ledger_now()
       ORDER BY due_at, row LIMIT %(limit)s FOR UPDATE SKIP LOCKED) AS d
 WHERE r.campaign = %(campaign)s AND r.row = d.row
-RETURNING r.row, r.fence, r.pass_id, r.pass_key, r.message, r.attempts, r.tries, r.reason, r.baseline, r.baseline_text, r.due_at;
+RETURNING r.row, r.fencing_token, r.pass_id, r.pass_key, r.message, r.attempts, r.counted_attempts, r.reason, r.baseline, r.baseline_text,
+    r.due_at;
 
--- name: is_in_doubt
+-- name: has_unverified
 SELECT EXISTS (SELECT 1 FROM campaign.rows WHERE campaign = %(campaign)s AND status = 'unknown' AND due_at <= campaign.ledger_now());
 
--- name: campaigns_in_doubt
+-- name: campaigns_with_unverified
 -- Campaigns that nobody works on, and whose doubts may block passes of this one.
 SELECT c.id FROM campaign.campaigns AS c
 WHERE c.id <> %(campaign)s AND c.account = (SELECT account FROM campaign.campaigns WHERE id = %(campaign)s)
   AND NOT EXISTS (SELECT 1 FROM campaign.runners AS r WHERE r.campaign = c.id AND r.ended_at = 0)
   AND EXISTS (SELECT 1 FROM campaign.rows WHERE campaign = c.id AND status = 'unknown' AND due_at <= campaign.ledger_now());
 
--- name: note_baseline
+-- name: record_baseline
 UPDATE campaign.rows SET baseline = %(known)s, baseline_text = %(text)s, pass_status = %(pass_status)s, device_type = %(device_type)s
-WHERE campaign = %(campaign)s AND row = %(row)s AND fence = %(fence)s AND runner = %(runner)s AND status || '' = 'sending';
+WHERE campaign = %(campaign)s AND row = %(row)s AND fencing_token = %(fencing_token)s AND runner = %(runner)s AND status || '' = 'sending';
 
 -- name: reference_passes
 -- Passes of the campaign, or else of others that were sent with the same account.
@@ -461,11 +473,11 @@ CROSS JOIN LATERAL (SELECT pass_id, message FROM campaign.rows WHERE campaign = 
                     ORDER BY zone, due_at, row LIMIT 3) AS r
 ORDER BY w.place, s.place;
 
--- name: witnesses_after
+-- name: reference_passes_after
 -- Passes of the campaign: the first accepted ones that were sent after the attempt in doubt was over. Scans at most 1000 attempts.
 SELECT r.pass_id, coalesce(a.message, r.message)
 FROM (SELECT id, settled_at FROM campaign.attempts
-      WHERE campaign = %(campaign)s AND row = %(row)s AND fence = %(fence)s ORDER BY id DESC LIMIT 1) AS d
+      WHERE campaign = %(campaign)s AND row = %(row)s AND fencing_token = %(fencing_token)s ORDER BY id DESC LIMIT 1) AS d
 CROSS JOIN LATERAL (SELECT * FROM campaign.attempts WHERE id > d.id ORDER BY id LIMIT 1000) AS a
 JOIN campaign.rows AS r ON r.campaign = a.campaign AND r.row = a.row
 WHERE a.campaign = %(campaign)s AND a.status IN ('delivered', 'accepted') AND a.sent_at >= d.settled_at
@@ -473,19 +485,19 @@ ORDER BY a.id LIMIT 3;
 
 -- name: texts_before
 -- The texts that other attempts have left on some passes, newest first, and whether they came after the one in doubt, or overlap it: what is
--- being sent now, and attempts of other tokens, which are not kept apart. The time of a row from a results file (fence 0) is unknown.
+-- being sent now, and attempts of other tokens, which are not kept apart. The time of a row from a results file (fencing token 0) is unknown.
 SELECT g.row, t.message, t.status, t.later
-FROM unnest(%(rows)s::bigint[], %(fences)s::bigint[], %(pass_keys)s::text[]) AS g (row, fence, pass_key)
+FROM unnest(%(rows)s::bigint[], %(fencing_tokens)s::bigint[], %(pass_keys)s::text[]) AS g (row, fencing_token, pass_key)
 CROSS JOIN LATERAL (
     SELECT max(id) AS id, max(sent_at) AS sent_at FROM campaign.attempts
-    WHERE pass_key = g.pass_key AND campaign + 0 = %(campaign)s AND row = g.row AND fence = g.fence
+    WHERE pass_key = g.pass_key AND campaign + 0 = %(campaign)s AND row = g.row AND fencing_token = g.fencing_token
 ) AS own
 CROSS JOIN LATERAL (
     SELECT a.id, coalesce(a.message, r.message) AS message, a.status, a.campaign,
-           g.fence = 0 OR a.fence = 0 OR coalesce(a.id > own.id OR a.settled_at > own.sent_at, false) AS later
+           g.fencing_token = 0 OR a.fencing_token = 0 OR coalesce(a.id > own.id OR a.settled_at > own.sent_at, false) AS later
     FROM campaign.attempts AS a JOIN campaign.rows AS r ON r.campaign = a.campaign AND r.row = a.row
     WHERE a.pass_key = g.pass_key AND a.status IN ('delivered', 'not_delivered', 'accepted', 'unknown')
-      AND NOT (a.campaign = %(campaign)s AND a.row = g.row AND a.fence = g.fence)
+      AND NOT (a.campaign = %(campaign)s AND a.row = g.row AND a.fencing_token = g.fencing_token)
     UNION ALL
     SELECT NULL, message, 'unknown', campaign, true FROM campaign.rows
     WHERE pass_key = g.pass_key AND status || '' IN ('sending', 'unknown') AND status = 'sending'
@@ -506,54 +518,55 @@ CROSS JOIN LATERAL (
 ) AS l
 JOIN campaign.rows AS r ON r.campaign = l.campaign AND r.row = l.row;
 
--- name: conclude
+-- name: record_verification
 -- As long as the row is to be read again, its reason stays the one of the doubt.
 UPDATE campaign.rows
 SET status = %(status)s, reason = CASE WHEN %(status)s = 'unknown' AND %(due_in)s::double precision IS NOT NULL THEN reason ELSE %(reason)s END,
     due_at = campaign.ledger_now() + %(due_in)s::double precision, settled_at = campaign.ledger_now()
-WHERE campaign = %(campaign)s AND row = %(row)s AND fence = %(fence)s AND status || '' = 'unknown' AND due_at = %(held_until)s
+WHERE campaign = %(campaign)s AND row = %(row)s AND fencing_token = %(fencing_token)s AND status || '' = 'unknown' AND due_at = %(held_until)s
 RETURNING row;
 
--- name: conclude_attempt
+-- name: record_verified_attempt
 UPDATE campaign.attempts SET status = %(status)s, reason = %(reason)s
-WHERE campaign = %(campaign)s AND row = %(row)s AND fence = %(fence)s;
+WHERE campaign = %(campaign)s AND row = %(row)s AND fencing_token = %(fencing_token)s;
 
--- name: recheck
+-- name: reschedule_verification
 UPDATE campaign.rows SET due_at = greatest(campaign.ledger_now(), quiet_until)
 WHERE campaign = %(campaign)s AND status = 'unknown' AND due_at IS NULL
 RETURNING 1;
 
--- name: pace
-SELECT p.next_free, p.share, p.paused_until, p.changed_at, campaign.ledger_now()
-FROM (SELECT 1) AS always LEFT JOIN campaign.paces AS p ON p.key = %(key)s;
+-- name: rate_limit
+SELECT p.next_free, p.rate_factor, p.paused_until, p.changed_at, campaign.ledger_now()
+FROM (SELECT 1) AS always LEFT JOIN campaign.rate_limits AS p ON p.key = %(key)s;
 
--- name: set_pace
+-- name: set_rate_limit
 -- Returns no row if another process was faster; the caller then tries again. So nobody ever waits for a process that is slow, frozen or
 -- cut off.
-INSERT INTO campaign.paces (key, next_free, share, paused_until, changed_at)
-VALUES (%(key)s, %(next_free)s, %(share)s, %(paused_until)s, %(changed_at)s)
-ON CONFLICT (key) DO UPDATE SET next_free = EXCLUDED.next_free, share = EXCLUDED.share, paused_until = EXCLUDED.paused_until,
+INSERT INTO campaign.rate_limits (key, next_free, rate_factor, paused_until, changed_at)
+VALUES (%(key)s, %(next_free)s, %(rate_factor)s, %(paused_until)s, %(changed_at)s)
+ON CONFLICT (key) DO UPDATE SET next_free = EXCLUDED.next_free, rate_factor = EXCLUDED.rate_factor, paused_until = EXCLUDED.paused_until,
     changed_at = EXCLUDED.changed_at
-WHERE (paces.next_free, paces.share, paces.paused_until, paces.changed_at)
-    = (%(was_next_free)s, %(was_share)s, %(was_paused_until)s, %(was_changed_at)s)
+WHERE (rate_limits.next_free, rate_limits.rate_factor, rate_limits.paused_until, rate_limits.changed_at)
+    = (%(was_next_free)s, %(was_rate_factor)s, %(was_paused_until)s, %(was_changed_at)s)
 RETURNING 1;
 
--- name: get_control
-SELECT control FROM campaign.campaigns WHERE id = %(campaign)s;
+-- name: get_desired_state
+SELECT desired_state FROM campaign.campaigns WHERE id = %(campaign)s;
 
--- name: set_control
-UPDATE campaign.campaigns SET control = %(control)s WHERE id = %(campaign)s AND control NOT IN ('staging', 'cancelled') RETURNING id;
+-- name: set_desired_state
+UPDATE campaign.campaigns SET desired_state = %(desired_state)s WHERE id = %(campaign)s AND desired_state NOT IN ('staging',
+    'cancelled') RETURNING id;
 
 -- name: cancel_rows
 UPDATE campaign.rows SET status = 'skipped', reason = 'cancelled', due_at = NULL WHERE campaign = %(campaign)s AND status = 'pending';
 
 -- name: retry
-UPDATE campaign.rows SET status = 'pending', reason = '', due_at = campaign.ledger_now(), tries = 0
+UPDATE campaign.rows SET status = 'pending', reason = '', due_at = campaign.ledger_now(), counted_attempts = 0
 -- A person can't decide yet on a row that is still to be read back.
 WHERE campaign = %(campaign)s AND status = ANY (%(statuses)s::text[]) AND NOT (status = 'unknown' AND due_at IS NOT NULL)
   AND (%(reasons)s::text[] = '{}' OR reason = ANY (%(reasons)s::text[]))
   AND (%(http_statuses)s::integer[] = '{}' OR http_status = ANY (%(http_statuses)s::integer[]))
-  AND EXISTS (SELECT 1 FROM campaign.campaigns WHERE id = %(campaign)s AND control <> 'cancelled')
+  AND EXISTS (SELECT 1 FROM campaign.campaigns WHERE id = %(campaign)s AND desired_state <> 'cancelled')
 RETURNING 1;
 
 -- name: matching
@@ -563,10 +576,10 @@ WHERE campaign = %(campaign)s AND status = ANY (%(statuses)s::text[]) AND NOT (s
   AND (%(http_statuses)s::integer[] = '{}' OR http_status = ANY (%(http_statuses)s::integer[]));
 
 -- name: retry_rows
-UPDATE campaign.rows SET status = 'pending', reason = '', due_at = campaign.ledger_now(), tries = 0
+UPDATE campaign.rows SET status = 'pending', reason = '', due_at = campaign.ledger_now(), counted_attempts = 0
 WHERE campaign = %(campaign)s AND row = ANY (%(rows)s::bigint[]) AND status || '' = ANY (%(statuses)s::text[])
   AND NOT (status = 'unknown' AND due_at IS NOT NULL)
-  AND EXISTS (SELECT 1 FROM campaign.campaigns WHERE id = %(campaign)s AND control <> 'cancelled')
+  AND EXISTS (SELECT 1 FROM campaign.campaigns WHERE id = %(campaign)s AND desired_state <> 'cancelled')
 RETURNING 1;
 
 -- name: keep_text
@@ -579,14 +592,14 @@ WHERE a.campaign = %(campaign)s AND a.row = g.row AND a.message IS NULL;
 -- name: correct
 -- The device belongs to the pass, so a corrected id clears it.
 UPDATE campaign.rows AS r
-SET status = 'pending', reason = '', error = '', due_at = campaign.ledger_now(), tries = 0, pass_id = g.pass_id, pass_key = g.pass_key,
+SET status = 'pending', reason = '', error = '', due_at = campaign.ledger_now(), counted_attempts = 0, pass_id = g.pass_id, pass_key = g.pass_key,
     message = g.message, cells = g.cells, zone = g.zone, baseline = false, baseline_text = NULL,
     pass_status = CASE WHEN r.pass_key = g.pass_key THEN r.pass_status ELSE '' END,
     device_type = CASE WHEN r.pass_key = g.pass_key THEN r.device_type ELSE '' END
 FROM unnest(%(rows)s::bigint[], %(pass_ids)s::text[], %(pass_keys)s::text[], %(messages)s::text[], %(cells)s::text[], %(zones)s::text[])
     AS g (row, pass_id, pass_key, message, cells, zone)
 WHERE r.campaign = %(campaign)s AND r.row = g.row AND r.status || '' IN ('failed', 'invalid')
-  AND EXISTS (SELECT 1 FROM campaign.campaigns WHERE id = %(campaign)s AND control <> 'cancelled')
+  AND EXISTS (SELECT 1 FROM campaign.campaigns WHERE id = %(campaign)s AND desired_state <> 'cancelled')
 RETURNING r.row;
 
 -- name: add_zones
@@ -607,26 +620,26 @@ RETURNING 1;
 
 -- name: count_by_status
 SELECT status, count(*) FROM campaign.rows
-WHERE campaign = %(campaign)s AND NOT EXISTS (SELECT 1 FROM campaign.forgotten WHERE campaign = %(campaign)s) GROUP BY status
+WHERE campaign = %(campaign)s AND NOT EXISTS (SELECT 1 FROM campaign.purged WHERE campaign = %(campaign)s) GROUP BY status
 UNION ALL
-SELECT status, sum(count)::bigint FROM campaign.forgotten_counts WHERE campaign = %(campaign)s GROUP BY status;
+SELECT status, sum(count)::bigint FROM campaign.purged_counts WHERE campaign = %(campaign)s GROUP BY status;
 
--- name: count_in_doubt
+-- name: count_unverified
 SELECT count(*) FROM campaign.rows WHERE campaign = %(campaign)s AND status = 'unknown' AND due_at IS NOT NULL;
 
 -- name: count_by_reason
 SELECT status, reason, count(*) FROM campaign.rows
 WHERE campaign = %(campaign)s
   AND (status IN ('failed', 'unknown', 'skipped', 'invalid', 'not_delivered') OR status = 'pending' AND reason <> '')
-  AND NOT EXISTS (SELECT 1 FROM campaign.forgotten WHERE campaign = %(campaign)s) GROUP BY status, reason
+  AND NOT EXISTS (SELECT 1 FROM campaign.purged WHERE campaign = %(campaign)s) GROUP BY status, reason
 UNION ALL
-SELECT status, reason, count FROM campaign.forgotten_counts
+SELECT status, reason, count FROM campaign.purged_counts
 WHERE campaign = %(campaign)s
   AND (status IN ('failed', 'unknown', 'skipped', 'invalid', 'not_delivered') OR status = 'pending' AND reason <> '');
 
--- name: outlook
+-- name: pending_work
 -- Seconds from now. By zone, so that each minimum is the first entry of its part of the index.
-SELECT (SELECT control FROM campaign.campaigns WHERE id = %(campaign)s),
+SELECT (SELECT desired_state FROM campaign.campaigns WHERE id = %(campaign)s),
        (SELECT min((SELECT due_at FROM campaign.rows WHERE campaign = %(campaign)s AND status = 'pending' AND zone = z.zone
                     ORDER BY due_at LIMIT 1))
         FROM (SELECT unnest(zones) AS zone FROM campaign.campaigns WHERE id = %(campaign)s) AS z) - campaign.ledger_now(),
@@ -662,7 +675,7 @@ FROM campaign.rows WHERE campaign = %(campaign)s AND row = ANY (%(rows)s::bigint
 -- name: standings
 -- OFFSET 0 prevents a scan of all attempts where the rows are many.
 SELECT row, pass_key, status, attempts, sent_at,
-       fence > 0 OR EXISTS (SELECT 1 FROM campaign.attempts AS a WHERE a.campaign = r.campaign AND a.row = r.row OFFSET 0)
+       fencing_token > 0 OR EXISTS (SELECT 1 FROM campaign.attempts AS a WHERE a.campaign = r.campaign AND a.row = r.row OFFSET 0)
 FROM campaign.rows AS r WHERE campaign = %(campaign)s AND row = ANY (%(rows)s::bigint[]);
 
 -- name: rows_of_passes
@@ -684,24 +697,25 @@ FROM (
 -- name: examples
 SELECT row, error FROM campaign.rows WHERE campaign = %(campaign)s AND status = %(status)s AND reason = %(reason)s ORDER BY row LIMIT %(limit)s;
 
--- name: not_here
+-- name: purged_or_exported
 -- Whether a campaign was purged, or exported by an earlier version, and when.
-SELECT (SELECT at FROM campaign.forgotten WHERE campaign = %(campaign)s), (SELECT at FROM campaign.exported WHERE campaign = %(campaign)s),
+SELECT (SELECT purged_at FROM campaign.purged WHERE campaign = %(campaign)s), (SELECT exported_at FROM campaign.exported
+    WHERE campaign = %(campaign)s),
        (SELECT file FROM campaign.exported WHERE campaign = %(campaign)s);
 
--- name: sum_up
-INSERT INTO campaign.forgotten_counts (campaign, status, reason, count)
+-- name: record_purged_counts
+INSERT INTO campaign.purged_counts (campaign, status, reason, count)
 SELECT campaign, status, reason, count(*) FROM campaign.rows WHERE campaign = %(campaign)s GROUP BY campaign, status, reason;
 
--- name: begin_to_forget
-INSERT INTO campaign.forgotten (campaign, at) VALUES (%(campaign)s, campaign.ledger_now());
+-- name: record_purge
+INSERT INTO campaign.purged (campaign, purged_at) VALUES (%(campaign)s, campaign.ledger_now());
 
--- name: forget_rows
+-- name: purge_rows
 DELETE FROM campaign.rows
 WHERE campaign = %(campaign)s AND row = ANY (ARRAY(SELECT row FROM campaign.rows WHERE campaign = %(campaign)s LIMIT %(limit)s))
 RETURNING 1;
 
--- name: forget_exclusions
+-- name: purge_exclusions
 DELETE FROM campaign.exclusions
 WHERE campaign = %(campaign)s AND pass_key = ANY (ARRAY(SELECT pass_key FROM campaign.exclusions WHERE campaign = %(campaign)s LIMIT %(limit)s))
 RETURNING 1;
@@ -712,20 +726,20 @@ SELECT row, pass_key, status FROM campaign.rows WHERE campaign = %(campaign)s AN
 -- name: exclusions
 SELECT pass_key FROM campaign.exclusions WHERE campaign = %(campaign)s;
 
--- name: forget_attempts
+-- name: purge_attempts
 DELETE FROM campaign.attempts WHERE id = ANY (ARRAY(SELECT id FROM campaign.attempts WHERE campaign = %(campaign)s LIMIT %(limit)s)) RETURNING 1;
 
--- name: forget_columns
+-- name: purge_columns
 -- In a list without a header, the column names are the first customer's data.
 UPDATE campaign.campaigns SET columns = '[]', id_column = '' WHERE id = %(campaign)s;
 
--- name: to_clean
-SELECT 1 FROM campaign.forgotten WHERE NOT cleaned LIMIT 1;
+-- name: unfinished_purge
+SELECT 1 FROM campaign.purged WHERE NOT rows_deleted LIMIT 1;
 
--- name: cleaned
-UPDATE campaign.forgotten SET cleaned = true WHERE campaign = %(campaign)s;
+-- name: finish_purge
+UPDATE campaign.purged SET rows_deleted = true WHERE campaign = %(campaign)s;
 
 -- name: attempt_columns
--- In the order of the index by row. Attempts from a results file have fence 0, and keep the order in which they were added.
+-- In the order of the index by row. Attempts from a results file have fencing token 0, and keep the order in which they were added.
 SELECT row, runner, status, reason, http_status, sent_at, latency_seconds
-FROM campaign.attempts WHERE campaign = %(campaign)s ORDER BY row, fence, id;
+FROM campaign.attempts WHERE campaign = %(campaign)s ORDER BY row, fencing_token, id;

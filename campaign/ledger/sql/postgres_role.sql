@@ -10,7 +10,7 @@ CREATE ROLE :"role" NOLOGIN;
 
 GRANT USAGE ON SCHEMA campaign TO :"role";
 GRANT SELECT ON ALL TABLES IN SCHEMA campaign TO :"role";
-GRANT INSERT, UPDATE ON campaign.campaigns, campaign.rows, campaign.attempts, campaign.runners, campaign.batches, campaign.paces,
+GRANT INSERT, UPDATE ON campaign.campaigns, campaign.rows, campaign.attempts, campaign.runners, campaign.batches, campaign.rate_limits,
     campaign.writers, campaign.place TO :"role";
 GRANT INSERT ON campaign.exclusions TO :"role";
 -- For the removal of a staging that did not end, or of a campaign that was never sent.

@@ -1,4 +1,4 @@
--- The ledger in PostgreSQL, version 5. Its invariants are constraints here, not only code. Everything is in one schema, and every name is
+-- The ledger in PostgreSQL, version 6. Its invariants are constraints here, not only code. Everything is in one schema, and every name is
 -- qualified with it, so that no setting of a session matters.
 
 CREATE SCHEMA campaign;
@@ -23,24 +23,24 @@ CREATE FUNCTION campaign.ledger_now() RETURNS double precision LANGUAGE sql STAB
 AS $$ SELECT extract(epoch FROM statement_timestamp())::double precision $$;
 
 CREATE TABLE campaign.runners (
-    id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    campaign     bigint NOT NULL,
-    host         text NOT NULL,
-    pid          bigint NOT NULL,
-    boot         text NOT NULL DEFAULT '',             -- the id of its machine's boot; '' if it has no lock to check
-    started_at   double precision NOT NULL,
-    lease_until  double precision NOT NULL,
-    activity     text NOT NULL,
-    ended_at     double precision NOT NULL DEFAULT 0,
-    ended        text NOT NULL DEFAULT '',
-    quiet        double precision NOT NULL DEFAULT 0,  -- its quiet period, in seconds
-    hold         boolean NOT NULL DEFAULT false,       -- its rows in doubt wait for a person
-    username     text NOT NULL DEFAULT '',
-    rows_left    bigint,                               -- when it ended; NULL: not counted
-    rows_in_need bigint                                -- (same) failed, unknown, invalid
+    id                     bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    campaign               bigint NOT NULL,
+    host                   text NOT NULL,
+    pid                    bigint NOT NULL,
+    boot                   text NOT NULL DEFAULT '',             -- the id of its machine's boot; '' if it has no lock to check
+    started_at             double precision NOT NULL,
+    lease_until            double precision NOT NULL,
+    activity               text NOT NULL,
+    ended_at               double precision NOT NULL DEFAULT 0,
+    ended                  text NOT NULL DEFAULT '',
+    quiet_seconds          double precision NOT NULL DEFAULT 0,  -- its quiet period, in seconds
+    hold_unverified        boolean NOT NULL DEFAULT false,       -- its rows in doubt wait for a person
+    username               text NOT NULL DEFAULT '',
+    rows_left              bigint,                               -- when it ended; NULL: not counted
+    rows_needing_attention bigint                                -- (same) failed, unknown, invalid
 ) WITH (fillfactor = 70);
 
-CREATE INDEX runners_at_work ON campaign.runners (campaign) WHERE ended_at = 0;
+CREATE INDEX active_runners ON campaign.runners (campaign) WHERE ended_at = 0;
 CREATE INDEX runners_by_campaign ON campaign.runners (campaign, id);
 
 CREATE TABLE campaign.campaigns (
@@ -53,8 +53,8 @@ CREATE TABLE campaign.campaigns (
     columns        text NOT NULL,                      -- JSON array of the list's column names
     id_column      text NOT NULL,
     settings       text NOT NULL,                      -- JSON object
-    control        text NOT NULL CHECK (control IN ('staging', 'go', 'paused', 'cancelled')),
-    stager         bigint REFERENCES campaign.runners (id),
+    desired_state  text NOT NULL CHECK (desired_state IN ('staging', 'go', 'paused', 'cancelled')),
+    staging_runner bigint REFERENCES campaign.runners (id),
     rows           bigint NOT NULL DEFAULT 0,
     created_at     double precision NOT NULL,
     started_at     double precision NOT NULL DEFAULT 0,
@@ -87,9 +87,9 @@ CREATE TABLE campaign.rows (
     reason               text COLLATE "C" NOT NULL DEFAULT '',
     due_at               double precision,             -- pending: may be sent; unknown: may be read back, NULL: a person decides
     runner               bigint,
-    fence                bigint NOT NULL DEFAULT 0,
+    fencing_token        bigint NOT NULL DEFAULT 0,
     attempts             bigint NOT NULL DEFAULT 0,
-    tries                bigint NOT NULL DEFAULT 0,
+    counted_attempts     bigint NOT NULL DEFAULT 0,
     claimed_at           double precision NOT NULL DEFAULT 0,
     notification_status  text NOT NULL DEFAULT '',
     notification_message text NOT NULL DEFAULT '',
@@ -116,13 +116,13 @@ CREATE TABLE campaign.rows (
 CREATE INDEX rows_by_status ON campaign.rows (campaign, status, zone, due_at, row, reason);
 
 -- Whether a pass has a send in flight or in doubt, in any campaign. The || keeps the planner from using it for the doubts of a campaign.
-CREATE INDEX rows_in_doubt ON campaign.rows (pass_key) WHERE status || '' IN ('sending', 'unknown');
+CREATE INDEX rows_unverified ON campaign.rows (pass_key) WHERE status || '' IN ('sending', 'unknown');
 
 CREATE FUNCTION campaign.refuse() RETURNS trigger LANGUAGE plpgsql
 AS $$ BEGIN RAISE EXCEPTION USING MESSAGE = TG_ARGV[0], ERRCODE = 'integrity_constraint_violation'; END $$;
 
 -- A row changes only along the transitions in domain/model.py; a test compares the two.
-CREATE TRIGGER rows_change_as_drawn BEFORE UPDATE OF status ON campaign.rows FOR EACH ROW
+CREATE TRIGGER rows_follow_transitions BEFORE UPDATE OF status ON campaign.rows FOR EACH ROW
 WHEN (OLD.status <> NEW.status AND OLD.status || ' ' || NEW.status NOT IN (
     'pending sending', 'pending skipped', 'sending pending', 'sending delivered', 'sending not_delivered', 'sending failed', 'sending unknown',
     'sending skipped', 'unknown accepted', 'unknown pending', 'unknown failed', 'not_delivered pending', 'failed pending', 'invalid pending'))
@@ -133,7 +133,7 @@ CREATE TABLE campaign.attempts (
     id              bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     campaign        bigint NOT NULL,
     row             bigint NOT NULL,
-    fence           bigint NOT NULL,
+    fencing_token   bigint NOT NULL,
     pass_key        text COLLATE "C" NOT NULL,
     runner          bigint NOT NULL,
     status          text COLLATE "C" NOT NULL,
@@ -146,7 +146,7 @@ CREATE TABLE campaign.attempts (
 );
 
 CREATE INDEX attempts_by_pass ON campaign.attempts (pass_key, id);
-CREATE INDEX attempts_by_row ON campaign.attempts (campaign, row, fence);
+CREATE INDEX attempts_by_row ON campaign.attempts (campaign, row, fencing_token);
 
 -- Rows that are sent together, by the vendor's batches (domain/batches.py).
 CREATE TABLE campaign.batches (
@@ -166,13 +166,13 @@ CREATE TABLE campaign.batches (
     CHECK (state NOT IN ('created', 'releasing', 'cancelling') OR remote_id <> '')
 );
 
-CREATE INDEX batches_at_work ON campaign.batches (campaign) WHERE state <> 'ended';
+CREATE INDEX active_batches ON campaign.batches (campaign) WHERE state <> 'ended';
 
 -- One shared rate per token and endpoint (domain/pace/pacing.py).
-CREATE TABLE campaign.paces (
+CREATE TABLE campaign.rate_limits (
     key          text PRIMARY KEY,
     next_free    double precision NOT NULL,
-    share        double precision NOT NULL CHECK (share > 0 AND share <= 1),
+    rate_factor  double precision NOT NULL CHECK (rate_factor > 0 AND rate_factor <= 1),
     paused_until double precision NOT NULL,
     changed_at   double precision NOT NULL
 ) WITH (fillfactor = 50);
@@ -185,13 +185,13 @@ CREATE TABLE campaign.writers (
 ) WITH (fillfactor = 50);
 
 -- Campaigns that were purged, and (below) how many rows had which status.
-CREATE TABLE campaign.forgotten (
-    campaign bigint PRIMARY KEY REFERENCES campaign.campaigns (id),
-    at       double precision NOT NULL,
-    cleaned  boolean NOT NULL DEFAULT false            -- all rows are removed
+CREATE TABLE campaign.purged (
+    campaign     bigint PRIMARY KEY REFERENCES campaign.campaigns (id),
+    purged_at    double precision NOT NULL,
+    rows_deleted boolean NOT NULL DEFAULT false  -- all rows are removed
 );
 
-CREATE TABLE campaign.forgotten_counts (
+CREATE TABLE campaign.purged_counts (
     campaign bigint NOT NULL REFERENCES campaign.campaigns (id),
     status   text COLLATE "C" NOT NULL,
     reason   text COLLATE "C" NOT NULL,
@@ -201,13 +201,13 @@ CREATE TABLE campaign.forgotten_counts (
 
 -- Campaigns that version 0.1.0 exported to another ledger, as a file. This ledger sends nothing more of them.
 CREATE TABLE campaign.exported (
-    campaign bigint PRIMARY KEY REFERENCES campaign.campaigns (id),
-    at       double precision NOT NULL,
-    file     text NOT NULL,
-    control  text NOT NULL                             -- the control before the export
+    campaign       bigint PRIMARY KEY REFERENCES campaign.campaigns (id),
+    exported_at    double precision NOT NULL,
+    file           text NOT NULL,
+    previous_state text NOT NULL  -- the desired state before the export
 );
 
-CREATE FUNCTION campaign.refuse_to_go() RETURNS trigger LANGUAGE plpgsql
+CREATE FUNCTION campaign.refuse_exported() RETURNS trigger LANGUAGE plpgsql
 AS $$ BEGIN
     IF EXISTS (SELECT 1 FROM campaign.exported WHERE campaign = NEW.id) THEN
         RAISE EXCEPTION USING MESSAGE = 'an exported campaign is sent from elsewhere', ERRCODE = 'integrity_constraint_violation';
@@ -215,12 +215,12 @@ AS $$ BEGIN
     RETURN NEW;
 END $$;
 
-CREATE TRIGGER exported_campaigns_rest BEFORE UPDATE OF control ON campaign.campaigns FOR EACH ROW WHEN (NEW.control = 'go')
-EXECUTE FUNCTION campaign.refuse_to_go();
+CREATE TRIGGER exported_campaigns_stay_stopped BEFORE UPDATE OF desired_state ON campaign.campaigns FOR EACH ROW WHEN (NEW.desired_state = 'go')
+EXECUTE FUNCTION campaign.refuse_exported();
 
 -- Only an owner may analyze a table; through this function, other roles of the ledger may, too.
 CREATE FUNCTION campaign.analyze() RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog
 AS $$ BEGIN ANALYZE campaign.rows, campaign.attempts; END $$;
 REVOKE ALL ON FUNCTION campaign.analyze() FROM PUBLIC;
 
-INSERT INTO campaign.ledger (version) VALUES (5);
+INSERT INTO campaign.ledger (version) VALUES (6);

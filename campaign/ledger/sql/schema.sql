@@ -10,8 +10,8 @@ CREATE TABLE campaigns (
     columns        TEXT NOT NULL,            -- JSON array of the list's column names
     id_column      TEXT NOT NULL,
     settings       TEXT NOT NULL,            -- JSON object
-    control        TEXT NOT NULL CHECK (control IN ('staging', 'go', 'paused', 'cancelled')),
-    stager         INTEGER REFERENCES runners (id),
+    desired_state  TEXT NOT NULL CHECK (desired_state IN ('staging', 'go', 'paused', 'cancelled')),
+    staging_runner INTEGER REFERENCES runners (id),
     rows           INTEGER NOT NULL DEFAULT 0,
     created_at     REAL NOT NULL,
     started_at     REAL NOT NULL DEFAULT 0,
@@ -46,9 +46,9 @@ CREATE TABLE rows (
     reason               TEXT NOT NULL DEFAULT '',
     due_at               REAL,               -- ledger clock; pending: may be sent; unknown: may be read back, NULL: a person decides
     runner               INTEGER,
-    fence                INTEGER NOT NULL DEFAULT 0,
+    fencing_token        INTEGER NOT NULL DEFAULT 0,
     attempts             INTEGER NOT NULL DEFAULT 0,
-    tries                INTEGER NOT NULL DEFAULT 0,
+    counted_attempts     INTEGER NOT NULL DEFAULT 0,
     claimed_at           REAL NOT NULL DEFAULT 0,
     notification_status  TEXT NOT NULL DEFAULT '',
     notification_message TEXT NOT NULL DEFAULT '',
@@ -74,10 +74,10 @@ CREATE TABLE rows (
 CREATE INDEX rows_by_status ON rows (campaign, status, zone, due_at, row, reason);
 
 -- Whether a pass has a send in flight or in doubt, in any campaign.
-CREATE INDEX rows_in_doubt ON rows (pass_key) WHERE status IN ('sending', 'unknown');
+CREATE INDEX rows_unverified ON rows (pass_key) WHERE status IN ('sending', 'unknown');
 
 -- A row changes only along the transitions in domain/model.py; a test compares the two.
-CREATE TRIGGER rows_change_as_drawn BEFORE UPDATE OF status ON rows
+CREATE TRIGGER rows_follow_transitions BEFORE UPDATE OF status ON rows
 WHEN OLD.status <> NEW.status AND OLD.status || ' ' || NEW.status NOT IN (
     'pending sending', 'pending skipped', 'sending pending', 'sending delivered', 'sending not_delivered', 'sending failed', 'sending unknown',
     'sending skipped', 'unknown accepted', 'unknown pending', 'unknown failed', 'not_delivered pending', 'failed pending', 'invalid pending')
@@ -90,7 +90,7 @@ CREATE TABLE attempts (
     id              INTEGER PRIMARY KEY,
     campaign        INTEGER NOT NULL,
     row             INTEGER NOT NULL,
-    fence           INTEGER NOT NULL,
+    fencing_token   INTEGER NOT NULL,
     pass_key        TEXT NOT NULL,
     runner          INTEGER NOT NULL,
     status          TEXT NOT NULL,
@@ -103,26 +103,26 @@ CREATE TABLE attempts (
 ) STRICT;
 
 CREATE INDEX attempts_by_pass ON attempts (pass_key, id);
-CREATE INDEX attempts_by_row ON attempts (campaign, row, fence);
+CREATE INDEX attempts_by_row ON attempts (campaign, row, fencing_token);
 
 CREATE TABLE runners (
-    id          INTEGER PRIMARY KEY AUTOINCREMENT,
-    campaign    INTEGER NOT NULL,
-    host        TEXT NOT NULL,
-    pid         INTEGER NOT NULL,
-    started_at  REAL NOT NULL,
-    lease_until REAL NOT NULL,               -- ledger clock
-    activity    TEXT NOT NULL,
-    ended_at    REAL NOT NULL DEFAULT 0,
-    ended       TEXT NOT NULL DEFAULT '',
-    quiet       REAL NOT NULL DEFAULT 0,     -- its quiet period, in seconds
-    hold        INTEGER NOT NULL DEFAULT 0 CHECK (hold IN (0, 1)),  -- 1: its rows in doubt wait for a person
-    username    TEXT NOT NULL DEFAULT '',
-    rows_left   INTEGER,                     -- when it ended; NULL: not counted
-    rows_in_need INTEGER                     -- (same) failed, unknown, invalid
+    id                     INTEGER PRIMARY KEY AUTOINCREMENT,
+    campaign               INTEGER NOT NULL,
+    host                   TEXT NOT NULL,
+    pid                    INTEGER NOT NULL,
+    started_at             REAL NOT NULL,
+    lease_until            REAL NOT NULL,            -- ledger clock
+    activity               TEXT NOT NULL,
+    ended_at               REAL NOT NULL DEFAULT 0,
+    ended                  TEXT NOT NULL DEFAULT '',
+    quiet_seconds          REAL NOT NULL DEFAULT 0,  -- its quiet period, in seconds
+    hold_unverified        INTEGER NOT NULL DEFAULT 0 CHECK (hold_unverified IN (0, 1)),  -- 1: its rows in doubt wait for a person
+    username               TEXT NOT NULL DEFAULT '',
+    rows_left              INTEGER,                  -- when it ended; NULL: not counted
+    rows_needing_attention INTEGER                   -- (same) failed, unknown, invalid
 ) STRICT;
 
-CREATE INDEX runners_at_work ON runners (campaign) WHERE ended_at = 0;
+CREATE INDEX active_runners ON runners (campaign) WHERE ended_at = 0;
 
 -- Rows that are sent together, by the vendor's batches (domain/batches.py).
 CREATE TABLE batches (
@@ -142,33 +142,33 @@ CREATE TABLE batches (
     CHECK (state NOT IN ('created', 'releasing', 'cancelling') OR remote_id <> '')
 ) STRICT;
 
-CREATE INDEX batches_at_work ON batches (campaign) WHERE state <> 'ended';
+CREATE INDEX active_batches ON batches (campaign) WHERE state <> 'ended';
 
 -- One shared rate per token and endpoint (domain/pace/pacing.py).
-CREATE TABLE paces (
+CREATE TABLE rate_limits (
     key          TEXT PRIMARY KEY,
     next_free    REAL NOT NULL,
-    share        REAL NOT NULL CHECK (share > 0 AND share <= 1),
+    rate_factor  REAL NOT NULL CHECK (rate_factor > 0 AND rate_factor <= 1),
     paused_until REAL NOT NULL,
     changed_at   REAL NOT NULL
 ) STRICT;
 
 -- The ledger's clock: within one boot of the machine it is the boot's ticks plus `anchor`, so that setting the wall clock changes nothing.
 CREATE TABLE clock (
-    one     INTEGER PRIMARY KEY CHECK (one = 1),
-    boot    TEXT NOT NULL,
-    anchor  REAL NOT NULL,
-    latest  REAL NOT NULL
+    one    INTEGER PRIMARY KEY CHECK (one = 1),
+    boot   TEXT NOT NULL,
+    anchor REAL NOT NULL,
+    latest REAL NOT NULL
 ) STRICT;
 
 -- Campaigns that were purged, and (below) how many rows had which status.
-CREATE TABLE forgotten (
-    campaign INTEGER PRIMARY KEY REFERENCES campaigns (id),
-    at       REAL NOT NULL,
-    cleaned  INTEGER NOT NULL DEFAULT 0 CHECK (cleaned IN (0, 1))  -- 1: all rows are removed
+CREATE TABLE purged (
+    campaign     INTEGER PRIMARY KEY REFERENCES campaigns (id),
+    purged_at    REAL NOT NULL,
+    rows_deleted INTEGER NOT NULL DEFAULT 0 CHECK (rows_deleted IN (0, 1))  -- 1: all rows are removed
 ) STRICT;
 
-CREATE TABLE forgotten_counts (
+CREATE TABLE purged_counts (
     campaign INTEGER NOT NULL REFERENCES campaigns (id),
     status   TEXT NOT NULL,
     reason   TEXT NOT NULL,
@@ -178,14 +178,14 @@ CREATE TABLE forgotten_counts (
 
 -- Campaigns that version 0.1.0 exported to another ledger, as a file. This ledger sends nothing more of them.
 CREATE TABLE exported (
-    campaign INTEGER PRIMARY KEY REFERENCES campaigns (id),
-    at       REAL NOT NULL,
-    file     TEXT NOT NULL,
-    control  TEXT NOT NULL                    -- the control before the export
+    campaign       INTEGER PRIMARY KEY REFERENCES campaigns (id),
+    exported_at    REAL NOT NULL,
+    file           TEXT NOT NULL,
+    previous_state TEXT NOT NULL  -- the desired state before the export
 ) STRICT;
 
-CREATE TRIGGER exported_campaigns_rest BEFORE UPDATE OF control ON campaigns
-WHEN NEW.control = 'go' AND EXISTS (SELECT 1 FROM exported WHERE campaign = NEW.id)
+CREATE TRIGGER exported_campaigns_stay_stopped BEFORE UPDATE OF desired_state ON campaigns
+WHEN NEW.desired_state = 'go' AND EXISTS (SELECT 1 FROM exported WHERE campaign = NEW.id)
 BEGIN
     SELECT RAISE (ABORT, 'an exported campaign is sent from elsewhere');
 END;

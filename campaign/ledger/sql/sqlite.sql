@@ -1,18 +1,20 @@
 -- Every statement of the SQLite ledger, by name. Times called :now are on the ledger's clock, :wall is Unix time.
 
 -- name: campaign_by_name
-SELECT c.*, coalesce((SELECT at FROM forgotten WHERE campaign = c.id), 0), coalesce((SELECT at FROM exported WHERE campaign = c.id), 0),
+SELECT c.*, coalesce((SELECT purged_at FROM purged WHERE campaign = c.id), 0), coalesce((SELECT exported_at FROM exported
+    WHERE campaign = c.id), 0),
        coalesce((SELECT file FROM exported WHERE campaign = c.id), ''), c.account, c.api
 FROM campaigns AS c WHERE c.name = :name;
 
 -- name: campaigns
-SELECT c.*, coalesce((SELECT at FROM forgotten WHERE campaign = c.id), 0), coalesce((SELECT at FROM exported WHERE campaign = c.id), 0),
+SELECT c.*, coalesce((SELECT purged_at FROM purged WHERE campaign = c.id), 0), coalesce((SELECT exported_at FROM exported
+    WHERE campaign = c.id), 0),
        coalesce((SELECT file FROM exported WHERE campaign = c.id), ''), c.account, c.api
 FROM campaigns AS c ORDER BY c.id DESC;
 
 -- name: create_campaign
-INSERT INTO campaigns (name, list_name, list_sha256, message_sha256, columns, id_column, settings, control, stager, created_at)
-VALUES (:name, :list_name, :list_sha256, :message_sha256, :columns, :id_column, :settings, 'staging', :stager, :wall)
+INSERT INTO campaigns (name, list_name, list_sha256, message_sha256, columns, id_column, settings, desired_state, staging_runner, created_at)
+VALUES (:name, :list_name, :list_sha256, :message_sha256, :columns, :id_column, :settings, 'staging', :staging_runner, :wall)
 RETURNING id;
 
 -- name: stage
@@ -38,21 +40,21 @@ WHERE campaign = :campaign AND status = 'pending' AND row IN (
     ) WHERE place > 1 AND status = 'pending'
 );
 
--- name: keep_quiet
+-- name: set_quiet_until
 -- Rows of a results file: another ledger, or its batch, may have sent them a moment ago.
-UPDATE rows SET quiet_until = :now + :quiet WHERE campaign = :campaign AND status = 'unknown';
+UPDATE rows SET quiet_until = :now + :quiet_seconds WHERE campaign = :campaign AND status = 'unknown';
 
 -- name: finish_staging
 UPDATE campaigns
-SET control = 'go', stager = NULL, content_sha256 = :content_sha256, rows = (SELECT count(*) FROM rows WHERE campaign = :campaign),
+SET desired_state = 'go', staging_runner = NULL, content_sha256 = :content_sha256, rows = (SELECT count(*) FROM rows WHERE campaign = :campaign),
     zones = (SELECT json_group_array(zone) FROM (SELECT DISTINCT zone FROM rows WHERE campaign = :campaign))
-WHERE id = :campaign AND control = 'staging' AND stager = :stager
+WHERE id = :campaign AND desired_state = 'staging' AND staging_runner = :staging_runner
 RETURNING id;
 
--- name: withdraw
+-- name: begin_deletion
 -- From here on the campaign counts as one whose staging did not end: a kill before its last row is gone leaves nothing that can be sent.
-UPDATE campaigns SET control = 'staging', stager = NULL
-WHERE id = :campaign AND control IN ('go', 'cancelled') AND started_at = 0
+UPDATE campaigns SET desired_state = 'staging', staging_runner = NULL
+WHERE id = :campaign AND desired_state IN ('go', 'cancelled') AND started_at = 0
   AND NOT EXISTS (SELECT 1 FROM rows WHERE campaign = :campaign
                   AND status IN ('sending', 'delivered', 'not_delivered', 'accepted', 'failed', 'unknown'))
   AND NOT EXISTS (SELECT 1 FROM attempts WHERE campaign = :campaign)
@@ -61,18 +63,19 @@ RETURNING id;
 -- name: discard_rows
 DELETE FROM rows
 WHERE campaign = :campaign AND row IN (SELECT row FROM rows WHERE campaign = :campaign LIMIT :limit)
-  AND EXISTS (SELECT 1 FROM campaigns WHERE id = :campaign AND control = 'staging')
+  AND EXISTS (SELECT 1 FROM campaigns WHERE id = :campaign AND desired_state = 'staging')
 RETURNING 1;
 
--- name: renew_stager
-UPDATE runners SET lease_until = :now + :lease WHERE id = (SELECT stager FROM campaigns WHERE id = :campaign AND control = 'staging');
+-- name: renew_staging_runner
+UPDATE runners SET lease_until = :now + :lease WHERE id = (SELECT staging_runner FROM campaigns WHERE id = :campaign
+    AND desired_state = 'staging');
 
--- name: stager
-SELECT r.id, r.lease_until, r.ended_at FROM campaigns AS c JOIN runners AS r ON r.id = c.stager
-WHERE c.id = :campaign AND c.control = 'staging';
+-- name: staging_runners
+SELECT r.id, r.lease_until, r.ended_at FROM campaigns AS c JOIN runners AS r ON r.id = c.staging_runner
+WHERE c.id = :campaign AND c.desired_state = 'staging';
 
 -- name: discard_campaign
-DELETE FROM campaigns WHERE id = :campaign AND control = 'staging' RETURNING id;
+DELETE FROM campaigns WHERE id = :campaign AND desired_state = 'staging' RETURNING id;
 
 -- name: discard_attempts
 DELETE FROM attempts WHERE campaign = :campaign;
@@ -80,28 +83,28 @@ DELETE FROM attempts WHERE campaign = :campaign;
 -- name: discard_exclusions
 DELETE FROM exclusions WHERE campaign = :campaign;
 
--- name: enlist
-INSERT INTO runners (campaign, host, pid, username, started_at, lease_until, activity, quiet, hold)
-VALUES (:campaign, :host, :pid, :username, :wall, :now + :lease, :activity, :quiet, :hold)
+-- name: register_runner
+INSERT INTO runners (campaign, host, pid, username, started_at, lease_until, activity, quiet_seconds, hold_unverified)
+VALUES (:campaign, :host, :pid, :username, :wall, :now + :lease, :activity, :quiet_seconds, :hold_unverified)
 RETURNING id;
 
--- name: adopt
+-- name: assign_campaign
 UPDATE runners SET campaign = :campaign WHERE id = :runner;
 
 -- name: start_campaign
--- Not a campaign that is being deleted, which has no stager. The API may change if no message was ever sent, and nobody else sends the
+-- Not a campaign that is being deleted, which has no staging runner. The API may change if no message was ever sent, and nobody else sends the
 -- campaign: the address may have been a mistake.
 UPDATE campaigns SET started_at = iif(started_at = 0, :wall, started_at), finished_at = 0, ended = '', account = :account,
     api = iif(api = '' OR NOT EXISTS (SELECT 1 FROM attempts WHERE campaign = :campaign)
                           AND NOT EXISTS (SELECT 1 FROM rows WHERE campaign = :campaign AND status = 'sending')
                           AND NOT EXISTS (SELECT 1 FROM runners WHERE campaign = :campaign AND ended_at = 0 AND id <> :runner), :api, api)
-WHERE id = :campaign AND NOT (control = 'staging' AND stager IS NULL)
+WHERE id = :campaign AND NOT (desired_state = 'staging' AND staging_runner IS NULL)
 RETURNING api;
 
--- name: renew
+-- name: heartbeat
 UPDATE runners SET lease_until = :now + :lease, activity = :activity WHERE id = :runner AND ended_at = 0 RETURNING id;
 
--- name: dismiss
+-- name: deregister_runner
 UPDATE runners SET ended_at = :wall, ended = :ended, activity = '' WHERE id = :runner AND ended_at = 0 RETURNING campaign;
 
 -- name: end_campaign
@@ -111,29 +114,30 @@ SET ended = :ended,
                               AND (status IN ('pending', 'sending') OR status = 'unknown' AND due_at IS NOT NULL)), 0, :wall)
 WHERE id = :campaign;
 
--- name: note_rows_left
+-- name: record_rows_left
 UPDATE runners
 SET rows_left = (SELECT count(*) FROM rows WHERE campaign = :campaign
                  AND (status IN ('pending', 'sending') OR status = 'unknown' AND due_at IS NOT NULL)),
-    rows_in_need = (SELECT count(*) FROM rows WHERE campaign = :campaign AND status IN ('failed', 'unknown', 'invalid'))
+    rows_needing_attention = (SELECT count(*) FROM rows WHERE campaign = :campaign AND status IN ('failed', 'unknown', 'invalid'))
 WHERE id = :runner;
 
--- name: runners_at_work
-SELECT id, campaign, lease_until, quiet, hold FROM runners WHERE ended_at = 0;
+-- name: active_runners
+SELECT id, campaign, lease_until, quiet_seconds, hold_unverified FROM runners WHERE ended_at = 0;
 
 -- name: runners
-SELECT id, campaign, host, pid, username, started_at, lease_until, activity, ended_at, ended, rows_left, rows_in_need
+SELECT id, campaign, host, pid, username, started_at, lease_until, activity, ended_at, ended, rows_left, rows_needing_attention
 FROM runners WHERE campaign = :campaign ORDER BY id DESC;
 
--- name: record_lost
+-- name: record_unknown_attempts
 -- Run it before `lose_rows`.
-INSERT INTO attempts (campaign, row, fence, pass_key, runner, status, reason, sent_at, settled_at)
-SELECT campaign, row, fence, pass_key, runner, 'unknown', 'lost', claimed_at, :wall
+INSERT INTO attempts (campaign, row, fencing_token, pass_key, runner, status, reason, sent_at, settled_at)
+SELECT campaign, row, fencing_token, pass_key, runner, 'unknown', 'lost', claimed_at, :wall
 FROM rows INDEXED BY rows_by_status WHERE campaign = :campaign AND status = 'sending' AND runner = :runner AND batch IS NULL ORDER BY row;
 
--- name: lose_rows
+-- name: mark_unknown
 UPDATE rows
-SET status = 'unknown', reason = 'lost', runner = NULL, due_at = iif(:hold, NULL, :now + :quiet), quiet_until = :now + :quiet,
+SET status = 'unknown', reason = 'lost', runner = NULL, due_at = iif(:hold_unverified, NULL, :now + :quiet_seconds),
+    quiet_until = :now + :quiet_seconds,
     attempts = attempts + 1,
     sent_at = claimed_at, settled_at = :wall, latency_seconds = NULL, http_status = NULL, notification_status = '', notification_message = '',
     error = 'the process that sent it ended before the answer was recorded'
@@ -154,7 +158,7 @@ SELECT json_group_array(row) FROM (
                                     AND account = (SELECT account FROM campaigns WHERE id = :campaign)))
     ORDER BY due_at, row LIMIT :limit
 )
-WHERE EXISTS (SELECT 1 FROM campaigns WHERE id = :campaign AND control = 'go')
+WHERE EXISTS (SELECT 1 FROM campaigns WHERE id = :campaign AND desired_state = 'go')
   AND EXISTS (SELECT 1 FROM runners WHERE id = :runner AND ended_at = 0);
 
 -- name: due_of
@@ -169,7 +173,7 @@ SELECT json_group_array(row) FROM (
                                     AND account = (SELECT account FROM campaigns WHERE id = :campaign)))
     ORDER BY r.row LIMIT :limit
 )
-WHERE EXISTS (SELECT 1 FROM campaigns WHERE id = :campaign AND control = 'go')
+WHERE EXISTS (SELECT 1 FROM campaigns WHERE id = :campaign AND desired_state = 'go')
   AND EXISTS (SELECT 1 FROM runners WHERE id = :runner AND ended_at = 0);
 
 -- name: claimable
@@ -177,7 +181,7 @@ WHERE EXISTS (SELECT 1 FROM campaigns WHERE id = :campaign AND control = 'go')
 -- campaign has sent it the message, or may have; or it has reached the daily cap through this API since :since. The cap counts messages
 -- in doubt, and those that another token has under way. Attempts from a results file, of a campaign that was not sent from here, count
 -- for every API. The + keeps SQLite from scanning all attempts of the campaign.
-SELECT json_group_array(json_array(r.row, r.fence + 1, r.pass_id, r.message, r.attempts, r.tries, r.zone, r.http_status,
+SELECT json_group_array(json_array(r.row, r.fencing_token + 1, r.pass_id, r.message, r.attempts, r.counted_attempts, r.zone, r.http_status,
     r.attempts > 0 AND EXISTS (SELECT 1 FROM attempts WHERE campaign = r.campaign AND row = r.row AND status = 'unknown' AND message IS NULL),
     r.pass_key, CASE
     WHEN EXISTS (SELECT 1 FROM exclusions WHERE campaign = :campaign AND pass_key = r.pass_key) THEN 'excluded'
@@ -195,13 +199,14 @@ FROM json_each(:rows) AS j CROSS JOIN rows AS r ON r.campaign = :campaign AND r.
 -- name: claim
 -- By rowid: otherwise SQLite would look for the rows among all pending ones.
 UPDATE rows
-SET status = 'sending', reason = '', runner = :runner, fence = fence + 1, claimed_at = :wall, due_at = NULL, baseline = 0, baseline_text = NULL,
+SET status = 'sending', reason = '', runner = :runner, fencing_token = fencing_token + 1, claimed_at = :wall, due_at = NULL, baseline = 0,
+    baseline_text = NULL,
     batch = :batch
 WHERE rowid IN (
     SELECT r.rowid FROM json_each(:rows) AS j CROSS JOIN rows AS r ON r.campaign = :campaign AND r.row = j.value WHERE r.status = 'pending'
 );
 
--- name: leave_out
+-- name: skip_rows
 UPDATE rows SET status = 'skipped', reason = :reason, due_at = NULL
 WHERE rowid IN (
     SELECT r.rowid FROM json_each(:rows) AS j CROSS JOIN rows AS r ON r.campaign = :campaign AND r.row = j.value WHERE r.status = 'pending'
@@ -221,7 +226,7 @@ WHERE campaign = :campaign AND status = 'pending'
   AND EXISTS (SELECT 1 FROM exclusions AS e WHERE e.campaign = :campaign AND e.pass_key = rows.pass_key)
 RETURNING 1;
 
--- name: leave_out_pending
+-- name: skip_pending
 UPDATE rows SET status = 'skipped', reason = :reason, due_at = NULL WHERE campaign = :campaign AND status = 'pending' RETURNING 1;
 
 -- name: unfinished
@@ -250,53 +255,55 @@ SELECT row FROM rows WHERE campaign = :campaign AND status <> 'invalid' AND NOT 
 
 -- name: release
 UPDATE rows SET status = 'pending', runner = NULL, due_at = :now
-WHERE campaign = :campaign AND row = :row AND fence = :fence AND runner = :runner AND status = 'sending';
+WHERE campaign = :campaign AND row = :row AND fencing_token = :fencing_token AND runner = :runner AND status = 'sending';
 
--- name: late
+-- name: superseded
 -- The settlements of claims that are no longer the runner's.
 SELECT json_group_array(json_array(j.value ->> 0, j.value ->> 1))
 FROM json_each(:settlements) AS j
 WHERE NOT EXISTS (SELECT 1 FROM rows AS r
-                  WHERE r.campaign = :campaign AND r.row = j.value ->> 0 AND r.fence = j.value ->> 1 AND r.runner = :runner
+                  WHERE r.campaign = :campaign AND r.row = j.value ->> 0 AND r.fencing_token = j.value ->> 1 AND r.runner = :runner
                     AND r.status = 'sending');
 
 -- name: record_attempts
 -- For claims that are still the runner's. Run it before `settle`.
-INSERT INTO attempts (campaign, row, fence, pass_key, runner, status, reason, http_status, sent_at, settled_at, latency_seconds)
-SELECT r.campaign, r.row, r.fence, r.pass_key, r.runner, j.value ->> 2, j.value ->> 4, j.value ->> 5, j.value ->> 6, j.value ->> 7, j.value ->> 8
+INSERT INTO attempts (campaign, row, fencing_token, pass_key, runner, status, reason, http_status, sent_at, settled_at, latency_seconds)
+SELECT r.campaign, r.row, r.fencing_token, r.pass_key, r.runner, j.value ->> 2, j.value ->> 4, j.value ->> 5, j.value ->> 6, j.value ->> 7,
+    j.value ->> 8
 FROM json_each(:settlements) AS j CROSS JOIN rows AS r ON r.campaign = :campaign AND r.row = j.value ->> 0
-WHERE r.fence = j.value ->> 1 AND r.runner = :runner AND r.status = 'sending';
+WHERE r.fencing_token = j.value ->> 1 AND r.runner = :runner AND r.status = 'sending';
 
 -- name: settle
 -- The LIMIT limits nothing, but makes SQLite go from the settlements to the rows.
 UPDATE rows
 SET status = s.value ->> 3, reason = s.value ->> 4, http_status = s.value ->> 5, sent_at = s.value ->> 6, settled_at = s.value ->> 7,
-    latency_seconds = s.value ->> 8, due_at = s.value ->> 9, attempts = s.value ->> 10, tries = s.value ->> 11,
+    latency_seconds = s.value ->> 8, due_at = s.value ->> 9, attempts = s.value ->> 10, counted_attempts = s.value ->> 11,
     notification_status = s.value ->> 12, notification_message = s.value ->> 13, error = s.value ->> 14,
     pass_status = coalesce(nullif(s.value ->> 15, ''), rows.pass_status), device_type = coalesce(nullif(s.value ->> 16, ''), rows.device_type),
     quiet_until = :quiet_until, runner = NULL
 FROM (
     SELECT r.rowid AS id, j.value FROM json_each(:settlements) AS j CROSS JOIN rows AS r ON r.campaign = :campaign AND r.row = j.value ->> 0
-    WHERE r.fence = j.value ->> 1 AND r.runner = :runner AND r.status = 'sending' LIMIT -1
+    WHERE r.fencing_token = j.value ->> 1 AND r.runner = :runner AND r.status = 'sending' LIMIT -1
 ) AS s
 WHERE rows.rowid = s.id;
 
 -- name: record_one
 -- `record_attempts` and `settle` for one settlement: reading a single one from JSON costs more than all the rest. ?1 to ?17 are the values
 -- of a settlement in their order, ?18 the campaign, ?19 the runner, ?20 `quiet_until`.
-INSERT INTO attempts (campaign, row, fence, pass_key, runner, status, reason, http_status, sent_at, settled_at, latency_seconds)
-SELECT campaign, row, fence, pass_key, runner, ?3, ?5, ?6, ?7, ?8, ?9 FROM rows
-WHERE campaign = ?18 AND row = ?1 AND fence = ?2 AND runner = ?19 AND status = 'sending';
+INSERT INTO attempts (campaign, row, fencing_token, pass_key, runner, status, reason, http_status, sent_at, settled_at, latency_seconds)
+SELECT campaign, row, fencing_token, pass_key, runner, ?3, ?5, ?6, ?7, ?8, ?9 FROM rows
+WHERE campaign = ?18 AND row = ?1 AND fencing_token = ?2 AND runner = ?19 AND status = 'sending';
 
 -- name: settle_one
 UPDATE rows
-SET status = ?4, reason = ?5, http_status = ?6, sent_at = ?7, settled_at = ?8, latency_seconds = ?9, due_at = ?10, attempts = ?11, tries = ?12,
+SET status = ?4, reason = ?5, http_status = ?6, sent_at = ?7, settled_at = ?8, latency_seconds = ?9, due_at = ?10, attempts = ?11,
+    counted_attempts = ?12,
     notification_status = ?13, notification_message = ?14, error = ?15, pass_status = coalesce(nullif(?16, ''), pass_status),
     device_type = coalesce(nullif(?17, ''), device_type), quiet_until = ?20, runner = NULL
-WHERE campaign = ?18 AND row = ?1 AND fence = ?2 AND runner = ?19 AND status = 'sending';
+WHERE campaign = ?18 AND row = ?1 AND fencing_token = ?2 AND runner = ?19 AND status = 'sending';
 
 -- name: record_attempt
-INSERT INTO attempts (campaign, row, fence, pass_key, runner, status, reason, http_status, sent_at, settled_at, latency_seconds)
+INSERT INTO attempts (campaign, row, fencing_token, pass_key, runner, status, reason, http_status, sent_at, settled_at, latency_seconds)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: begin_batch
@@ -306,7 +313,7 @@ RETURNING id;
 -- name: fill_batch
 UPDATE batches SET rows = :rows WHERE id = :batch;
 
--- name: drop_batch
+-- name: delete_batch
 DELETE FROM batches WHERE id = :batch;
 
 -- name: adopt_batches
@@ -314,14 +321,14 @@ DELETE FROM batches WHERE id = :batch;
 UPDATE batches SET runner = :runner WHERE campaign = :campaign AND state <> 'ended' AND runner IS NULL
   AND EXISTS (SELECT 1 FROM runners WHERE id = :runner AND ended_at = 0);
 
--- name: leave_batches
+-- name: unassign_batches
 UPDATE batches SET runner = NULL WHERE campaign = :campaign AND state <> 'ended' AND runner = :runner;
 
 -- name: batches
 SELECT id, campaign, name, entity, state, json_array_length(rows), remote_id, creates, scheduled_at, released_at, runner IS NOT NULL
 FROM batches WHERE campaign = :campaign AND state <> 'ended' AND (:runner = 0 OR runner = :runner) ORDER BY id;
 
--- name: doubtful_batches
+-- name: unidentified_batches
 SELECT name FROM batches WHERE campaign = :campaign AND state = 'ended' AND creates > (remote_id <> '') AND scheduled_at > :since ORDER BY id;
 
 -- name: record_batch
@@ -336,7 +343,7 @@ SELECT claimant FROM batches WHERE id = :batch AND runner = :runner AND state <>
 
 -- name: batch_claims
 -- The rows that have no outcome yet.
-SELECT r.row, r.fence, r.pass_id, r.message, r.attempts, r.tries, r.zone, r.http_status,
+SELECT r.row, r.fencing_token, r.pass_id, r.message, r.attempts, r.counted_attempts, r.zone, r.http_status,
        r.attempts > 0 AND EXISTS (SELECT 1 FROM attempts WHERE campaign = r.campaign AND row = r.row AND status = 'unknown' AND message IS NULL)
 FROM batches AS b CROSS JOIN json_each(b.rows) AS j CROSS JOIN rows AS r ON r.campaign = b.campaign AND r.row = j.value
 WHERE b.id = :batch AND r.batch = b.id AND r.status = 'sending' ORDER BY r.row;
@@ -352,37 +359,38 @@ WHERE rowid IN (
 SELECT row FROM rows WHERE campaign = :campaign AND status IN ('pending', 'failed', 'not_delivered', 'unknown') AND instr(message, :text)
 ORDER BY row LIMIT 1;
 
--- name: doubts
+-- name: claim_unverified
 -- Nobody else gets these rows for a while, so that no pass is read twice at once.
-UPDATE rows SET due_at = :now + :hold
+UPDATE rows SET due_at = :now + :hold_seconds
 WHERE campaign = :campaign AND row IN (
     SELECT row FROM rows WHERE campaign = :campaign AND status = 'unknown' AND due_at <= :now ORDER BY due_at, row LIMIT :limit
 )
-RETURNING row, fence, pass_id, pass_key, message, attempts, tries, reason, baseline, baseline_text, due_at;
+RETURNING row, fencing_token, pass_id, pass_key, message, attempts, counted_attempts, reason, baseline, baseline_text, due_at;
 
--- name: campaigns_in_doubt
+-- name: campaigns_with_unverified
 -- Campaigns that nobody works on, and whose doubts may block passes of this one.
 SELECT c.id FROM campaigns AS c
 WHERE c.id <> :campaign AND c.account = (SELECT account FROM campaigns WHERE id = :campaign)
   AND NOT EXISTS (SELECT 1 FROM runners AS r WHERE r.campaign = c.id AND r.ended_at = 0)
   AND EXISTS (SELECT 1 FROM rows WHERE campaign = c.id AND status = 'unknown' AND due_at <= :now);
 
--- name: note_baseline
+-- name: record_baseline
 UPDATE rows SET baseline = :known, baseline_text = :text, pass_status = :pass_status, device_type = :device_type
-WHERE campaign = :campaign AND row = :row AND fence = :fence AND runner = :runner AND status = 'sending';
+WHERE campaign = :campaign AND row = :row AND fencing_token = :fencing_token AND runner = :runner AND status = 'sending';
 
 -- name: reference_passes
 -- Passes of the campaign, or else of others that were sent with the same account.
 SELECT pass_id, message FROM rows WHERE campaign = :campaign AND status = :status LIMIT 3;
 
--- name: witnesses_after
+-- name: reference_passes_after
 -- Passes of the campaign: the first accepted ones that were sent after the attempt in doubt was over. Scans at most 1000 attempts.
 SELECT r.pass_id, coalesce(sent.message, r.message)
-FROM (SELECT * FROM attempts WHERE id > (SELECT max(id) FROM attempts WHERE campaign = :campaign AND row = :row AND fence = :fence)
+FROM (SELECT * FROM attempts WHERE id > (SELECT max(id) FROM attempts WHERE campaign = :campaign AND row = :row
+    AND fencing_token = :fencing_token)
       ORDER BY id LIMIT 1000) AS sent
 CROSS JOIN rows AS r ON r.campaign = sent.campaign AND r.row = sent.row
 WHERE sent.campaign = :campaign AND sent.status IN ('delivered', 'accepted')
-  AND sent.sent_at >= (SELECT max(settled_at) FROM attempts WHERE campaign = :campaign AND row = :row AND fence = :fence)
+  AND sent.sent_at >= (SELECT max(settled_at) FROM attempts WHERE campaign = :campaign AND row = :row AND fencing_token = :fencing_token)
 ORDER BY sent.id LIMIT 3;
 
 -- name: campaigns_of_account
@@ -391,15 +399,16 @@ ORDER BY id DESC LIMIT 5;
 
 -- name: texts_before
 -- The texts that other attempts have left on a pass, newest first, and whether they came after the one in doubt, or overlap it: what is
--- being sent now, and attempts of other tokens, which are not kept apart. The time of a row from a results file (fence 0) is unknown.
+-- being sent now, and attempts of other tokens, which are not kept apart. The time of a row from a results file (fencing token 0) is unknown.
 SELECT message, status, later FROM (
-    SELECT a.id, coalesce(a.message, r.message) AS message, a.status, a.campaign, :fence = 0 OR a.fence = 0
-           OR a.id > (SELECT max(id) FROM attempts WHERE pass_key = :pass_key AND campaign = :campaign AND row = :row AND fence = :fence)
+    SELECT a.id, coalesce(a.message, r.message) AS message, a.status, a.campaign, :fencing_token = 0 OR a.fencing_token = 0
+           OR a.id > (SELECT max(id) FROM attempts WHERE pass_key = :pass_key AND campaign = :campaign AND row = :row
+             AND fencing_token = :fencing_token)
            OR a.settled_at > (SELECT max(sent_at) FROM attempts
-                              WHERE pass_key = :pass_key AND campaign = :campaign AND row = :row AND fence = :fence) AS later
+                              WHERE pass_key = :pass_key AND campaign = :campaign AND row = :row AND fencing_token = :fencing_token) AS later
     FROM attempts AS a JOIN rows AS r ON r.campaign = a.campaign AND r.row = a.row
     WHERE a.pass_key = :pass_key AND a.status IN ('delivered', 'not_delivered', 'accepted', 'unknown')
-      AND NOT (a.campaign = :campaign AND a.row = :row AND a.fence = :fence)
+      AND NOT (a.campaign = :campaign AND a.row = :row AND a.fencing_token = :fencing_token)
     UNION ALL
     SELECT NULL, message, 'unknown', campaign, 1 FROM rows
     WHERE pass_key = :pass_key AND status IN ('sending', 'unknown') AND +status = 'sending'
@@ -417,43 +426,44 @@ JOIN attempts AS a ON a.id = (SELECT l.id FROM attempts AS l
                               ORDER BY l.id DESC LIMIT 1)
 JOIN rows AS r ON r.campaign = a.campaign AND r.row = a.row;
 
--- name: conclude
+-- name: record_verification
 -- As long as the row is to be read again, its reason stays the one of the doubt.
 UPDATE rows
 SET status = :status, reason = iif(:status = 'unknown' AND :due_at IS NOT NULL, reason, :reason), due_at = :due_at, settled_at = :wall
-WHERE campaign = :campaign AND row = :row AND fence = :fence AND status = 'unknown' AND due_at = :held_until
+WHERE campaign = :campaign AND row = :row AND fencing_token = :fencing_token AND status = 'unknown' AND due_at = :held_until
 RETURNING row;
 
--- name: conclude_attempt
-UPDATE attempts SET status = :status, reason = :reason WHERE campaign = :campaign AND row = :row AND fence = :fence;
+-- name: record_verified_attempt
+UPDATE attempts SET status = :status, reason = :reason WHERE campaign = :campaign AND row = :row AND fencing_token = :fencing_token;
 
--- name: recheck
+-- name: reschedule_verification
 UPDATE rows SET due_at = max(:now, quiet_until) WHERE campaign = :campaign AND status = 'unknown' AND due_at IS NULL RETURNING 1;
 
--- name: pace
-SELECT next_free, share, paused_until, changed_at FROM paces WHERE key = :key;
+-- name: rate_limit
+SELECT next_free, rate_factor, paused_until, changed_at FROM rate_limits WHERE key = :key;
 
--- name: set_pace
-INSERT INTO paces (key, next_free, share, paused_until, changed_at) VALUES (:key, :next_free, :share, :paused_until, :changed_at)
-ON CONFLICT (key) DO UPDATE SET next_free = excluded.next_free, share = excluded.share,
+-- name: set_rate_limit
+INSERT INTO rate_limits (key, next_free, rate_factor, paused_until, changed_at) VALUES (:key, :next_free, :rate_factor, :paused_until,
+    :changed_at)
+ON CONFLICT (key) DO UPDATE SET next_free = excluded.next_free, rate_factor = excluded.rate_factor,
     paused_until = excluded.paused_until, changed_at = excluded.changed_at;
 
--- name: get_control
-SELECT control FROM campaigns WHERE id = :campaign;
+-- name: get_desired_state
+SELECT desired_state FROM campaigns WHERE id = :campaign;
 
--- name: set_control
-UPDATE campaigns SET control = :control WHERE id = :campaign AND control NOT IN ('staging', 'cancelled') RETURNING id;
+-- name: set_desired_state
+UPDATE campaigns SET desired_state = :desired_state WHERE id = :campaign AND desired_state NOT IN ('staging', 'cancelled') RETURNING id;
 
 -- name: cancel_rows
 UPDATE rows SET status = 'skipped', reason = 'cancelled', due_at = NULL WHERE campaign = :campaign AND status = 'pending';
 
 -- name: retry
-UPDATE rows SET status = 'pending', reason = '', due_at = :now, tries = 0
+UPDATE rows SET status = 'pending', reason = '', due_at = :now, counted_attempts = 0
 -- A person can't decide yet on a row that is still to be read back.
 WHERE campaign = :campaign AND status = :status AND NOT (status = 'unknown' AND due_at IS NOT NULL)
   AND (:reasons = '[]' OR reason IN (SELECT value FROM json_each(:reasons)))
   AND (:http_statuses = '[]' OR http_status IN (SELECT value FROM json_each(:http_statuses)))
-  AND EXISTS (SELECT 1 FROM campaigns WHERE id = :campaign AND control <> 'cancelled')
+  AND EXISTS (SELECT 1 FROM campaigns WHERE id = :campaign AND desired_state <> 'cancelled')
 RETURNING 1;
 
 -- name: matching
@@ -464,12 +474,12 @@ WHERE campaign = :campaign AND status = :status AND NOT (status = 'unknown' AND 
 
 -- name: retry_rows
 -- A cross join keeps its order: in the other order, each row of the campaign would scan the whole array.
-UPDATE rows SET status = 'pending', reason = '', due_at = :now, tries = 0
+UPDATE rows SET status = 'pending', reason = '', due_at = :now, counted_attempts = 0
 WHERE campaign = :campaign AND row IN (
     SELECT r.row FROM json_each(:rows) AS c CROSS JOIN rows AS r ON r.campaign = :campaign AND r.row = c.value
     WHERE r.status IN (SELECT value FROM json_each(:statuses)) AND NOT (r.status = 'unknown' AND r.due_at IS NOT NULL)
 )
-  AND EXISTS (SELECT 1 FROM campaigns WHERE id = :campaign AND control <> 'cancelled')
+  AND EXISTS (SELECT 1 FROM campaigns WHERE id = :campaign AND desired_state <> 'cancelled')
 RETURNING 1;
 
 -- name: keep_text
@@ -481,11 +491,12 @@ WHERE campaign = :campaign AND row = :row AND message IS NULL
 -- name: correct
 -- The device belongs to the pass, so a corrected id clears it.
 UPDATE rows
-SET status = 'pending', reason = '', error = '', due_at = :now, tries = 0, pass_id = :pass_id, pass_key = :pass_key, message = :message,
+SET status = 'pending', reason = '', error = '', due_at = :now, counted_attempts = 0, pass_id = :pass_id, pass_key = :pass_key,
+    message = :message,
     cells = :cells, zone = :zone, baseline = 0, baseline_text = NULL, pass_status = iif(pass_key = :pass_key, pass_status, ''),
     device_type = iif(pass_key = :pass_key, device_type, '')
 WHERE campaign = :campaign AND row = :row AND status IN ('failed', 'invalid')
-  AND EXISTS (SELECT 1 FROM campaigns WHERE id = :campaign AND control <> 'cancelled')
+  AND EXISTS (SELECT 1 FROM campaigns WHERE id = :campaign AND desired_state <> 'cancelled')
 RETURNING row;
 
 -- name: add_zones
@@ -509,28 +520,28 @@ RETURNING 1;
 -- One by one: the index keeps the rows of a status together, and counting each such range is faster than grouping.
 SELECT s.column1, (SELECT count(*) FROM rows WHERE campaign = :campaign AND status = s.column1)
 FROM (VALUES ('pending'), ('sending'), ('delivered'), ('not_delivered'), ('accepted'), ('failed'), ('unknown'), ('skipped'), ('invalid')) AS s
-WHERE NOT EXISTS (SELECT 1 FROM forgotten WHERE campaign = :campaign)
+WHERE NOT EXISTS (SELECT 1 FROM purged WHERE campaign = :campaign)
 UNION ALL
-SELECT status, sum(count) FROM forgotten_counts WHERE campaign = :campaign GROUP BY status;
+SELECT status, sum(count) FROM purged_counts WHERE campaign = :campaign GROUP BY status;
 
--- name: count_in_doubt
+-- name: count_unverified
 SELECT count(*) FROM rows WHERE campaign = :campaign AND status = 'unknown' AND due_at IS NOT NULL;
 
 -- name: count_by_reason
 SELECT status, reason, count(*) FROM rows
 WHERE campaign = :campaign AND status IN ('failed', 'unknown', 'skipped', 'invalid', 'not_delivered')
-  AND NOT EXISTS (SELECT 1 FROM forgotten WHERE campaign = :campaign) GROUP BY status, reason
+  AND NOT EXISTS (SELECT 1 FROM purged WHERE campaign = :campaign) GROUP BY status, reason
 UNION ALL
 -- Separate from the others: SQLite would otherwise group a million rows without a reason, only to drop them in the end.
 SELECT status, reason, count(*) FROM rows
 WHERE campaign = :campaign AND status = 'pending' AND reason <> ''
-  AND NOT EXISTS (SELECT 1 FROM forgotten WHERE campaign = :campaign) GROUP BY status, reason
+  AND NOT EXISTS (SELECT 1 FROM purged WHERE campaign = :campaign) GROUP BY status, reason
 UNION ALL
-SELECT status, reason, count FROM forgotten_counts
+SELECT status, reason, count FROM purged_counts
 WHERE campaign = :campaign AND (status IN ('failed', 'unknown', 'skipped', 'invalid', 'not_delivered') OR status = 'pending' AND reason <> '');
 
--- name: outlook
-SELECT (SELECT control FROM campaigns WHERE id = :campaign),
+-- name: pending_work
+SELECT (SELECT desired_state FROM campaigns WHERE id = :campaign),
        (SELECT min((SELECT due_at FROM rows WHERE campaign = :campaign AND status = 'pending' AND zone = z.value
                     ORDER BY due_at LIMIT 1)) FROM json_each((SELECT zones FROM campaigns WHERE id = :campaign)) AS z),
        EXISTS (SELECT 1 FROM rows WHERE campaign = :campaign AND status = 'sending'),
@@ -563,7 +574,7 @@ SELECT row, pass_id, message, cells, status, reason, notification_status, notifi
 FROM rows WHERE campaign = :campaign AND row IN (SELECT value FROM json_each(:rows));
 
 -- name: standings
-SELECT row, pass_key, status, attempts, sent_at, fence > 0 OR EXISTS (SELECT 1 FROM attempts WHERE campaign = r.campaign AND row = r.row)
+SELECT row, pass_key, status, attempts, sent_at, fencing_token > 0 OR EXISTS (SELECT 1 FROM attempts WHERE campaign = r.campaign AND row = r.row)
 FROM rows AS r WHERE campaign = :campaign AND row IN (SELECT value FROM json_each(:rows));
 
 -- name: rows_of_passes
@@ -590,22 +601,22 @@ INSERT INTO clock (one, boot, anchor, latest) VALUES (1, :boot, :anchor, :now)
 ON CONFLICT (one) DO UPDATE SET boot = excluded.boot, anchor = excluded.anchor, latest = max(latest, excluded.latest)
 RETURNING latest;
 
--- name: not_here
+-- name: purged_or_exported
 -- Whether a campaign was purged, or exported by an earlier version, and when.
-SELECT (SELECT at FROM forgotten WHERE campaign = :campaign), (SELECT at FROM exported WHERE campaign = :campaign),
+SELECT (SELECT purged_at FROM purged WHERE campaign = :campaign), (SELECT exported_at FROM exported WHERE campaign = :campaign),
        (SELECT file FROM exported WHERE campaign = :campaign);
 
--- name: sum_up
-INSERT INTO forgotten_counts (campaign, status, reason, count)
+-- name: record_purged_counts
+INSERT INTO purged_counts (campaign, status, reason, count)
 SELECT campaign, status, reason, count(*) FROM rows WHERE campaign = :campaign GROUP BY status, reason;
 
--- name: begin_to_forget
-INSERT INTO forgotten (campaign, at) VALUES (:campaign, :wall);
+-- name: record_purge
+INSERT INTO purged (campaign, purged_at) VALUES (:campaign, :wall);
 
--- name: forget_rows
+-- name: purge_rows
 DELETE FROM rows WHERE campaign = :campaign AND row IN (SELECT row FROM rows WHERE campaign = :campaign LIMIT :limit) RETURNING 1;
 
--- name: forget_exclusions
+-- name: purge_exclusions
 DELETE FROM exclusions
 WHERE campaign = :campaign AND pass_key IN (SELECT pass_key FROM exclusions WHERE campaign = :campaign LIMIT :limit)
 RETURNING 1;
@@ -616,23 +627,23 @@ SELECT row, pass_key, status FROM rows WHERE campaign = :campaign AND status NOT
 -- name: exclusions
 SELECT pass_key FROM exclusions WHERE campaign = :campaign;
 
--- name: forget_attempts
+-- name: purge_attempts
 DELETE FROM attempts WHERE id IN (SELECT id FROM attempts WHERE campaign = :campaign LIMIT :limit) RETURNING 1;
 
--- name: forget_columns
+-- name: purge_columns
 -- In a list without a header, the column names are the first customer's data.
 UPDATE campaigns SET columns = '[]', id_column = '' WHERE id = :campaign;
 
--- name: to_clean
-SELECT 1 FROM forgotten WHERE cleaned = 0 LIMIT 1;
+-- name: unfinished_purge
+SELECT 1 FROM purged WHERE rows_deleted = 0 LIMIT 1;
 
--- name: cleaned
-UPDATE forgotten SET cleaned = 1 WHERE campaign = :campaign;
+-- name: finish_purge
+UPDATE purged SET rows_deleted = 1 WHERE campaign = :campaign;
 
 -- name: attempt_columns
--- In the order of the index by row. Attempts from a results file have fence 0, and keep the order in which they were added.
+-- In the order of the index by row. Attempts from a results file have fencing token 0, and keep the order in which they were added.
 SELECT row, runner, status, reason, http_status, sent_at, latency_seconds
-FROM attempts WHERE campaign = :campaign ORDER BY row, fence, id;
+FROM attempts WHERE campaign = :campaign ORDER BY row, fencing_token, id;
 
 -- name: identity
 SELECT machine, adapters, inode, created_ns, host, path FROM identity;

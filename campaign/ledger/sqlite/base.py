@@ -65,11 +65,11 @@ class Store:
     def _times(self) -> dict[str, float]:
         return {"now": self._clock.now(), "wall": self._clock.wall()}
 
-    async def _enlist(self, campaign: int, activity: str, *, quiet_seconds: float = 0.0, hold: bool = False) -> int:
+    async def _enlist(self, campaign: int, activity: str, *, quiet_seconds: float = 0.0, hold_unverified: bool = False) -> int:
         def work(db: apsw.Connection) -> int:
             values = {"campaign": campaign, "host": self._host, "pid": os.getpid(), "activity": activity, "lease": LEASE_SECONDS}
-            values |= {"username": username(), "quiet": quiet_seconds, "hold": hold}
-            runner = int(db.execute(SQL["enlist"], values | self._times()).get)
+            values |= {"username": username(), "quiet_seconds": quiet_seconds, "hold_unverified": hold_unverified}
+            runner = int(db.execute(SQL["register_runner"], values | self._times()).get)
             # Inside the transaction: nobody may ever see the runner without its lock.
             self._locks[runner] = ProcessLock(lock_dir(self._path), runner)
             return runner
@@ -78,7 +78,7 @@ class Store:
 
     async def _sign_off(self, runner: int, ended: str) -> None:
         def work(db: apsw.Connection) -> None:
-            db.execute(SQL["dismiss"], {"runner": runner, "ended": ended, "wall": self._clock.wall()})
+            db.execute(SQL["deregister_runner"], {"runner": runner, "ended": ended, "wall": self._clock.wall()})
 
         await self._writer.do(work)
         if process_lock := self._locks.pop(runner, None):
@@ -173,7 +173,7 @@ def exhaust(cursor: Any) -> None:
 
 def leave_out_if_cancelled(db: apsw.Connection, campaign: int) -> None:
     """Skip the pending rows of a cancelled campaign, which come back from claims."""
-    if db.execute(SQL["get_control"], {"campaign": campaign}).get == DesiredState.CANCELLED:
+    if db.execute(SQL["get_desired_state"], {"campaign": campaign}).get == DesiredState.CANCELLED:
         db.execute(SQL["cancel_rows"], {"campaign": campaign})
 
 

@@ -23,7 +23,7 @@ class Batches(Store):
             batch = int(db.execute(SQL["begin_batch"], values).get)
             claims = claim_rows(db, runner, limit, terms, batch=batch, now=self._clock.now(), wall=self._clock.wall())
             if not claims:
-                db.execute(SQL["drop_batch"], {"batch": batch})
+                db.execute(SQL["delete_batch"], {"batch": batch})
                 return None
             db.execute(SQL["fill_batch"], {"batch": batch, "rows": as_json([claim.row for claim in claims])})
             return new_batch(batch, runner.campaign, name=name, entity=entity, rows=len(claims)), claims

@@ -51,7 +51,7 @@ def _of_zone(db: apsw.Connection, own: dict[str, Any], limit: int, terms: ClaimF
             taken.add(key)
             claims.append(claim_of(own["campaign"], values))
     for reason, numbers in left_out.items():
-        db.execute(SQL["leave_out"], own | {"reason": reason, "rows": as_json(numbers)})
+        db.execute(SQL["skip_rows"], own | {"reason": reason, "rows": as_json(numbers)})
     db.execute(SQL["claim"], own | {"rows": as_json([claim.row for claim in claims])})
     if db.changes() != len(claims):
         # A row that was not claimed must not be sent, and would be found again and again.
@@ -60,8 +60,8 @@ def _of_zone(db: apsw.Connection, own: dict[str, Any], limit: int, terms: ClaimF
 
 
 def settle_rows(db: apsw.Connection, runner: Runner, settlements: Sequence[Settlement], *, now: float) -> set[tuple[int, int]]:
-    """Record how claims ended; returns (row, fence) of those that are no longer the runner's. Of two for one claim the first counts."""
-    by_claim = {(settlement.claim.row, settlement.claim.fence): settlement for settlement in reversed(settlements)}
+    """Record how claims ended; returns (row, token) of those that are no longer the runner's. Of two for one claim the first counts."""
+    by_claim = {(settlement.claim.row, settlement.claim.fencing_token): settlement for settlement in reversed(settlements)}
     values = [settled(settlement, now) for settlement in by_claim.values()]
     end = _end_each if len(values) <= FEW else _end_all
     late = end(db, runner, values, quiet_until=now + runner.quiet_seconds)
@@ -87,6 +87,6 @@ def _end_all(db: apsw.Connection, runner: Runner, values: list[tuple[Any, ...]],
     db.execute(SQL["record_attempts"], whose)
     late = set()
     if db.changes() < len(values):
-        late = {(row, fence) for row, fence in orjson.loads(rows(db, "late", **whose)[0][0])}
+        late = {(row, fencing_token) for row, fencing_token in orjson.loads(rows(db, "superseded", **whose)[0][0])}
     db.execute(SQL["settle"], whose | {"quiet_until": quiet_until})
     return late

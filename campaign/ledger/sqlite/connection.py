@@ -12,6 +12,8 @@ import apsw
 
 from campaign.domain.errors import DiskFullError, LedgerDamagedError, LedgerError, LedgerPlaceError, LedgerVersionError
 from campaign.ledger.clock import Clock, anchor_for
+from campaign.ledger.ledger_errors import used_by_older
+from campaign.ledger.process_lock import held_by_any
 from campaign.ledger.sql_loader import script, statements
 from campaign.ledger.sqlite.integrity import (
     WAY_BACK,
@@ -28,10 +30,11 @@ from campaign.ledger.sqlite.integrity import (
     is_another,
     latest_in_file,
     marked,
+    runners_folder,
 )
 
 APPLICATION_ID: Final = 0x43414D50  # "CAMP"
-SCHEMA_VERSION: Final = 7
+SCHEMA_VERSION: Final = 8
 """The version of `schema.sql`. `to-N.sql` migrates a ledger from version N - 1 to N."""
 
 # Before this version, several connections that checkpoint a WAL can lose committed writes.
@@ -84,7 +87,7 @@ def prepare(path: Path) -> None:
 
     Raises:
         LedgerDamagedError: the file is not a ledger, or is damaged, or lacks its last writes.
-        LedgerPlaceError: the file can't be created or written at this path.
+        LedgerPlaceError: the file can't be created or written at this path, or an older version is still sending from it.
         LedgerVersionError: a newer Campaign made it.
     """
     _make(path)
@@ -174,6 +177,8 @@ def _migrate(connection: apsw.Connection, path: Path, mark: Mark) -> None:
         version = _version(connection, path)
         if version == 0:
             connection.execute(script("schema.sql"))
+        elif version < SCHEMA_VERSION:
+            _check_not_used_by_older(path)
         for step in range(max(version, 1) + 1, SCHEMA_VERSION + 1):
             if version:
                 connection.execute(script(f"to-{step}.sql"))
@@ -182,6 +187,12 @@ def _migrate(connection: apsw.Connection, path: Path, mark: Mark) -> None:
     except BaseException:
         connection.execute("ROLLBACK")
         raise
+
+
+def _check_not_used_by_older(path: Path) -> None:
+    """Check that no runner is alive: one of an older version would not find its columns any more, and take the ledger for damaged."""
+    if held_by_any(runners_folder(path)):
+        raise used_by_older(str(path))
 
 
 def _use_wal(connection: apsw.Connection) -> None:

@@ -11,7 +11,7 @@ import apsw
 import orjson
 
 from campaign.domain.model import Claim, Settlement, Skip, Status
-from campaign.domain.pace.pacing import Pace, Slots, lease, make_room, pause, throttle
+from campaign.domain.pace.pacing import RateState, Slots, lower_rate, pause, reserve_slots, throttle
 from campaign.ledger import ledger_errors
 from campaign.ledger.clock import DAY_SECONDS, LEASE_SECONDS
 from campaign.ledger.port import ANY_ROW, ClaimFilter, DesiredState, Runner
@@ -26,15 +26,17 @@ from campaign.ledger.sqlite.staging import Staging
 from campaign.ledger.sqlite.verification import Verification
 from campaign.ledger.values import as_json, filters
 
-_COLUMNS: Final = ("next_free", "share", "paused_until", "changed_at")
-FORGOTTEN_AT_ONCE: Final = 20_000
+_COLUMNS: Final = ("next_free", "rate_factor", "paused_until", "changed_at")
+PURGED_AT_ONCE: Final = 20_000
 
 
 class SqliteLedger(Staging, Batches, Verification):
     """A ledger file, open for staging and sending."""
 
-    async def register_runner(self, campaign: int, *, quiet_seconds: float, hold: bool = False, api: str = "", account: str = "") -> Runner:
-        runner = await self._enlist(campaign, "sending", quiet_seconds=quiet_seconds, hold=hold)
+    async def register_runner(
+        self, campaign: int, *, quiet_seconds: float, hold_unverified: bool = False, api: str = "", account: str = ""
+    ) -> Runner:
+        runner = await self._enlist(campaign, "sending", quiet_seconds=quiet_seconds, hold_unverified=hold_unverified)
 
         def work(db: apsw.Connection) -> None:
             _check_here(db, campaign)
@@ -50,21 +52,23 @@ class SqliteLedger(Staging, Batches, Verification):
         except BaseException:
             await self._sign_off(runner, "refused")
             raise
-        return Runner(id=runner, campaign=campaign, lease_seconds=LEASE_SECONDS, quiet_seconds=quiet_seconds, hold=hold)
+        return Runner(
+            id=runner, campaign=campaign, lease_seconds=LEASE_SECONDS, quiet_seconds=quiet_seconds, hold_unverified=hold_unverified
+        )
 
     async def heartbeat(self, runner: Runner, activity: str) -> bool:
         def work(db: apsw.Connection) -> bool:
             self._clock.stamp(db)
             values = {"runner": runner.id, "activity": activity, "lease": LEASE_SECONDS}
-            return db.execute(SQL["renew"], values | self._times()).fetchone() is not None
+            return db.execute(SQL["heartbeat"], values | self._times()).fetchone() is not None
 
         return await self._writer.do(work)
 
     async def deregister_runner(self, runner: Runner, ended: str) -> None:
         def work(db: apsw.Connection) -> None:
-            self._lose(db, runner.campaign, runner.id, quiet_seconds=runner.quiet_seconds, hold=runner.hold)
+            self._lose(db, runner.campaign, runner.id, quiet_seconds=runner.quiet_seconds, hold_unverified=runner.hold_unverified)
             db.execute(SQL["end_campaign"], {"campaign": runner.campaign, "ended": ended, "wall": self._clock.wall()})
-            db.execute(SQL["note_rows_left"], {"campaign": runner.campaign, "runner": runner.id})
+            db.execute(SQL["record_rows_left"], {"campaign": runner.campaign, "runner": runner.id})
 
         await self._writer.do(work)
         await self._sign_off(runner.id, ended)
@@ -72,11 +76,13 @@ class SqliteLedger(Staging, Batches, Verification):
     async def reap_dead_runners(self, *, quiet_seconds: float) -> int:
         def work(db: apsw.Connection) -> tuple[int, list[int]]:
             lost, reaped = 0, []
-            for runner, of_campaign, lease_until, own_quiet_seconds, hold in rows(db, "runners_at_work"):
+            for runner, of_campaign, lease_until, own_quiet_seconds, hold_unverified in rows(db, "active_runners"):
                 if runner in self._locks or not self._is_dead(runner, lease_until):
                     continue
-                db.execute(SQL["dismiss"], {"runner": runner, "ended": "lost", "wall": self._clock.wall()})
-                lost += self._lose(db, of_campaign, runner, quiet_seconds=max(quiet_seconds, own_quiet_seconds), hold=bool(hold))
+                db.execute(SQL["deregister_runner"], {"runner": runner, "ended": "lost", "wall": self._clock.wall()})
+                lost += self._lose(
+                    db, of_campaign, runner, quiet_seconds=max(quiet_seconds, own_quiet_seconds), hold_unverified=bool(hold_unverified)
+                )
                 reaped.append(runner)
             return lost, reaped
 
@@ -85,19 +91,19 @@ class SqliteLedger(Staging, Batches, Verification):
             delete_stale(lock_dir(self._path), runner)
         return lost
 
-    def _lose(self, db: apsw.Connection, campaign: int, runner: int, *, quiet_seconds: float, hold: bool) -> int:
-        values = {"campaign": campaign, "runner": runner, "quiet": quiet_seconds, "hold": hold}
-        db.execute(SQL["record_lost"], values | self._times())
-        db.execute(SQL["lose_rows"], values | self._times())
+    def _lose(self, db: apsw.Connection, campaign: int, runner: int, *, quiet_seconds: float, hold_unverified: bool) -> int:
+        values = {"campaign": campaign, "runner": runner, "quiet_seconds": quiet_seconds, "hold_unverified": hold_unverified}
+        db.execute(SQL["record_unknown_attempts"], values | self._times())
+        db.execute(SQL["mark_unknown"], values | self._times())
         lost = db.changes()
-        db.execute(SQL["leave_batches"], values)
+        db.execute(SQL["unassign_batches"], values)
         return lost
 
-    async def control(self, campaign: int, control: DesiredState) -> None:
+    async def set_desired_state(self, campaign: int, desired_state: DesiredState) -> None:
         def work(db: apsw.Connection) -> None:
-            if control is DesiredState.GO:
+            if desired_state is DesiredState.GO:
                 _check_here(db, campaign)
-            if db.execute(SQL["set_control"], {"campaign": campaign, "control": control.value}).fetchone() is None:
+            if db.execute(SQL["set_desired_state"], {"campaign": campaign, "desired_state": desired_state.value}).fetchone() is None:
                 raise ledger_errors.no_control()
             leave_out_if_cancelled(db, campaign)
 
@@ -116,11 +122,11 @@ class SqliteLedger(Staging, Batches, Verification):
         return await self._writer.do(lambda db: len(rows(db, "apply_exclusions", campaign=campaign)))
 
     async def skip_pending(self, campaign: int, reason: Skip) -> int:
-        return await self._writer.do(lambda db: len(rows(db, "leave_out_pending", campaign=campaign, reason=reason.value)))
+        return await self._writer.do(lambda db: len(rows(db, "skip_pending", campaign=campaign, reason=reason.value)))
 
     async def skip_rows(self, campaign: int, rows: Sequence[int], reason: Skip) -> int:
         def work(db: apsw.Connection) -> int:
-            db.execute(SQL["leave_out"], {"campaign": campaign, "reason": reason.value, "rows": as_json(rows)})
+            db.execute(SQL["skip_rows"], {"campaign": campaign, "reason": reason.value, "rows": as_json(rows)})
             return db.changes()
 
         return await self._writer.do(work)
@@ -128,7 +134,7 @@ class SqliteLedger(Staging, Batches, Verification):
     async def release(self, runner: Runner, claims: Sequence[Claim]) -> None:
         def work(db: apsw.Connection) -> None:
             own = {"campaign": runner.campaign, "runner": runner.id, "now": self._clock.now()}
-            exhaust(db.executemany(SQL["release"], [own | {"row": claim.row, "fence": claim.fence} for claim in claims]))
+            exhaust(db.executemany(SQL["release"], [own | {"row": claim.row, "fencing_token": claim.fencing_token} for claim in claims]))
             leave_out_if_cancelled(db, runner.campaign)
 
         await self._writer.do(work)
@@ -138,35 +144,35 @@ class SqliteLedger(Staging, Batches, Verification):
         seen: set[tuple[int, int]] = set()
         refused = []
         for settlement in settlements:
-            key = (settlement.claim.row, settlement.claim.fence)
+            key = (settlement.claim.row, settlement.claim.fencing_token)
             if key in late or key in seen:
                 refused.append(settlement.claim)
             seen.add(key)
         return refused
 
-    async def lease(self, key: str, *, rate_per_second: float, want: int) -> Slots:
+    async def reserve_slots(self, key: str, *, rate_per_second: float, want: int) -> Slots:
         def work(db: apsw.Connection) -> Slots:
             now, leased_at = self._clock.now(), time.monotonic()
-            pace, slots = lease(_pace(db, key), now=now, rate_per_second=rate_per_second, want=want)
+            state, slots = reserve_slots(_rate_state(db, key), now=now, rate_per_second=rate_per_second, want=want)
             if slots.count:
-                db.execute(SQL["set_pace"], _pace_values(key, pace))
+                db.execute(SQL["set_rate_limit"], _rate_limit_values(key, state))
             return replace(slots, leased_at=leased_at)
 
         return await self._writer.do(work)
 
     async def throttle(self, key: str, *, retry_after_seconds: float | None) -> None:
-        await self._change(key, lambda pace, now: throttle(pace, now=now, retry_after_seconds=retry_after_seconds))
+        await self._change(key, lambda state, now: throttle(state, now=now, retry_after_seconds=retry_after_seconds))
 
     async def pause(self, key: str, *, seconds: float) -> None:
-        await self._change(key, lambda pace, now: pause(pace, now=now, seconds=seconds))
+        await self._change(key, lambda state, now: pause(state, now=now, seconds=seconds))
 
-    async def set_rate_factor(self, key: str, *, share: float) -> None:
-        await self._change(key, lambda pace, now: make_room(pace, now=now, share=share))
+    async def set_rate_factor(self, key: str, *, rate_factor: float) -> None:
+        await self._change(key, lambda state, now: lower_rate(state, now=now, rate_factor=rate_factor))
 
-    async def _change(self, key: str, change: Callable[[Pace, float], Pace]) -> None:
+    async def _change(self, key: str, change: Callable[[RateState, float], RateState]) -> None:
         def work(db: apsw.Connection) -> None:
             now = self._clock.now()
-            db.execute(SQL["set_pace"], _pace_values(key, change(_pace(db, key), now)))
+            db.execute(SQL["set_rate_limit"], _rate_limit_values(key, change(_rate_state(db, key), now)))
 
         await self._writer.do(work)
 
@@ -208,22 +214,22 @@ class SqliteLedger(Staging, Batches, Verification):
 
     async def purge(self, campaign: int) -> None:
         def begin(db: apsw.Connection) -> None:
-            if rows(db, "not_here", campaign=campaign)[0][0] is not None:
+            if rows(db, "purged_or_exported", campaign=campaign)[0][0] is not None:
                 return
             self._check_ended(db, campaign)
-            db.execute(SQL["sum_up"], {"campaign": campaign})
-            db.execute(SQL["begin_to_forget"], {"campaign": campaign, "wall": self._clock.wall()})
-            db.execute(SQL["forget_columns"], {"campaign": campaign})
+            db.execute(SQL["record_purged_counts"], {"campaign": campaign})
+            db.execute(SQL["record_purge"], {"campaign": campaign, "wall": self._clock.wall()})
+            db.execute(SQL["purge_columns"], {"campaign": campaign})
 
         await self._writer.do(begin)
-        for statement in ("forget_rows", "forget_attempts", "forget_exclusions"):
+        for statement in ("purge_rows", "purge_attempts", "purge_exclusions"):
             while await self._some(statement, campaign):
                 pass
-        await self._writer.do(lambda db: db.execute(SQL["cleaned"], {"campaign": campaign}))
+        await self._writer.do(lambda db: db.execute(SQL["finish_purge"], {"campaign": campaign}))
         await asyncio.to_thread(self._empty_wal)
 
     async def _some(self, statement: str, campaign: int) -> int:
-        return await self._writer.do(lambda db: len(rows(db, statement, campaign=campaign, limit=FORGOTTEN_AT_ONCE)))
+        return await self._writer.do(lambda db: len(rows(db, statement, campaign=campaign, limit=PURGED_AT_ONCE)))
 
     def _empty_wal(self) -> None:
         """Empty the log, which still holds the removed rows. The file itself does not (secure_delete)."""
@@ -240,9 +246,9 @@ class SqliteLedger(Staging, Batches, Verification):
         Raises:
             UsageError: it has not ended, has rows in doubt, or changed since.
         """
-        control, pending_at, sending, doubt_at = rows(db, "outlook", campaign=campaign)[0]
-        exported = rows(db, "not_here", campaign=campaign)[0][1] is not None
-        if control == "staging" or ((pending_at is not None or sending) and not exported):
+        desired_state, pending_at, sending, doubt_at = rows(db, "pending_work", campaign=campaign)[0]
+        exported = rows(db, "purged_or_exported", campaign=campaign)[0][1] is not None
+        if desired_state == "staging" or ((pending_at is not None or sending) and not exported):
             raise ledger_errors.not_ended()
         if sending or doubt_at is not None:
             raise ledger_errors.in_doubt()
@@ -251,14 +257,14 @@ class SqliteLedger(Staging, Batches, Verification):
             raise ledger_errors.too_young()
 
 
-def _pace(db: apsw.Connection, key: str) -> Pace:
-    found = rows(db, "pace", key=key)
-    return Pace(**dict(zip(_COLUMNS, found[0], strict=True))) if found else Pace()
+def _rate_state(db: apsw.Connection, key: str) -> RateState:
+    found = rows(db, "rate_limit", key=key)
+    return RateState(**dict(zip(_COLUMNS, found[0], strict=True))) if found else RateState()
 
 
-def _pace_values(key: str, pace: Pace) -> dict[str, Any]:
+def _rate_limit_values(key: str, state: RateState) -> dict[str, Any]:
     # `asdict` is too slow, as it makes deep copies, and slots are leased several times a second.
-    return {"key": key} | {column: getattr(pace, column) for column in _COLUMNS}
+    return {"key": key} | {column: getattr(state, column) for column in _COLUMNS}
 
 
 def _corrected(campaign: int, row: CorrectedRow) -> dict[str, Any]:
@@ -279,6 +285,6 @@ def _check_here(db: apsw.Connection, campaign: int) -> None:
     Raises:
         UsageError: it was purged, or exported by an earlier version.
     """
-    forgotten_at, exported_at, file = rows(db, "not_here", campaign=campaign)[0]
-    if refusal := ledger_errors.not_here(forgotten_at=forgotten_at, exported_at=exported_at, file=file):
+    purged_at, exported_at, file = rows(db, "purged_or_exported", campaign=campaign)[0]
+    if refusal := ledger_errors.not_here(purged_at=purged_at, exported_at=exported_at, file=file):
         raise refusal

@@ -59,7 +59,7 @@ class SqliteReader:
     def counts(self, campaign: int) -> Counts:
         by_status = dict.fromkeys(Status, 0) | {Status(status): count for status, count in self._all("count_by_status", campaign=campaign)}
         by_reason = {(Status(status), reason): count for status, reason, count in self._all("count_by_reason", campaign=campaign)}
-        return Counts(by_status=by_status, by_reason=by_reason, in_doubt=self._all("count_in_doubt", campaign=campaign)[0][0])
+        return Counts(by_status=by_status, by_reason=by_reason, in_doubt=self._all("count_unverified", campaign=campaign)[0][0])
 
     def rows(self, campaign: int, statuses: frozenset[Status] | None = None) -> Iterator[ResultRow]:
         wanted = {status.value for status in statuses} if statuses is not None else None
@@ -79,12 +79,12 @@ class SqliteReader:
         return [(row, error) for row, error in self._all("examples", campaign=campaign, status=status.value, reason=reason, limit=limit)]
 
     def outlook(self, campaign: int) -> PendingWork:
-        control, pending_at, sending, doubt_at = self._all("outlook", campaign=campaign)[0]
-        if control is None:
+        desired_state, pending_at, sending, doubt_at = self._all("pending_work", campaign=campaign)[0]
+        if desired_state is None:
             raise ledger_errors.replaced()
         now = self._clock.now()
         return PendingWork(
-            control=DesiredState(control),
+            desired_state=DesiredState(desired_state),
             pending_in_seconds=None if pending_at is None else pending_at - now,
             sending=bool(sending),
             doubt_in_seconds=None if doubt_at is None else doubt_at - now,
@@ -94,7 +94,7 @@ class SqliteReader:
         return batches(self._all("batches", campaign=campaign, runner=0))
 
     def doubtful_batches(self, campaign: int, *, since: float) -> list[str]:
-        return [name for (name,) in self._all("doubtful_batches", campaign=campaign, since=since)]
+        return [name for (name,) in self._all("unidentified_batches", campaign=campaign, since=since)]
 
     def first_with_text(self, campaign: int, text: str) -> int | None:
         return next((row for (row,) in self._all("first_with_text", campaign=campaign, text=text)), None)
@@ -140,7 +140,9 @@ class SqliteReader:
             self._connection.close()
 
     def _runner(self, values: tuple[Any, ...]) -> RunnerRecord:
-        runner, campaign, host, pid, username, started_at, lease_until, activity, ended_at, ended, rows_left, rows_in_need = values
+        runner, campaign, host, pid, username, started_at, lease_until, activity, ended_at, ended, rows_left, rows_needing_attention = (
+            values
+        )
         alive = not ended_at and lease_until >= self._clock.now() and not is_owner_dead(lock_dir(self._path), runner)
         return RunnerRecord(
             id=runner,
@@ -154,7 +156,7 @@ class SqliteReader:
             alive=alive,
             username=username,
             rows_left=rows_left,
-            rows_in_need=rows_in_need,
+            rows_needing_attention=rows_needing_attention,
         )
 
     def rows_numbered(self, campaign: int, numbers: Sequence[int]) -> dict[int, ResultRow]:
@@ -187,7 +189,7 @@ class SqliteReader:
         return float(self._all("last_change", campaign=campaign, wall=self._clock.wall())[0][0])
 
     def has_unfinished_purge(self) -> bool:
-        return bool(self._all("to_clean"))
+        return bool(self._all("unfinished_purge"))
 
     def attempt_columns(self, campaign: int) -> Iterator[AttemptColumns]:
         return attempt_columns(self._streamed("attempt_columns", campaign))

@@ -23,9 +23,9 @@ class Staging(Store):
         def work(db: apsw.Connection) -> CampaignRecord:
             if db.execute(SQL["campaign_by_name"], {"name": spec.name}).fetchone() is not None:
                 raise ledger_errors.name_taken(spec.name)
-            values = spec_values(spec) | {"stager": runner, "wall": self._clock.wall()}
+            values = spec_values(spec) | {"staging_runner": runner, "wall": self._clock.wall()}
             campaign = db.execute(SQL["create_campaign"], values).get
-            db.execute(SQL["adopt"], {"campaign": campaign, "runner": runner})
+            db.execute(SQL["assign_campaign"], {"campaign": campaign, "runner": runner})
             store_identity(db, self._path, move=False)
             return record(rows(db, "campaign_by_name", name=spec.name)[0])
 
@@ -41,7 +41,7 @@ class Staging(Store):
         sent_before = [attempt_elsewhere(campaign, row) for row in others if row.outcome.status in MAY_HAVE_ARRIVED]
 
         def work(db: apsw.Connection) -> None:
-            db.execute(SQL["renew_stager"], {"campaign": campaign, "now": self._clock.now(), "lease": LEASE_SECONDS})
+            db.execute(SQL["renew_staging_runner"], {"campaign": campaign, "now": self._clock.now(), "lease": LEASE_SECONDS})
             for texts, status in ((plain, Status.PENDING), (duplicates, Status.SKIPPED)):
                 if texts:
                     db.execute(SQL["stage_plain"], {"campaign": campaign, "rows": apsw.carray(texts), "status": status})
@@ -55,22 +55,22 @@ class Staging(Store):
         self, campaign: int, *, content_sha256: str, duplicates_marked: bool = False, quiet_seconds: float = 0.0
     ) -> None:
         def work(db: apsw.Connection) -> int:
-            stager = db.execute("SELECT stager FROM campaigns WHERE id = ?", (campaign,)).get
-            values = {"campaign": campaign, "content_sha256": content_sha256, "stager": stager}
+            staging_runner = db.execute("SELECT staging_runner FROM campaigns WHERE id = ?", (campaign,)).get
+            values = {"campaign": campaign, "content_sha256": content_sha256, "staging_runner": staging_runner}
             db.execute(SQL["apply_exclusions"], {"campaign": campaign}).fetchall()
             if not duplicates_marked:
                 db.execute(SQL["mark_duplicates"], {"campaign": campaign})
-            db.execute(SQL["keep_quiet"], {"campaign": campaign, "now": self._clock.now(), "quiet": quiet_seconds})
-            if stager not in self._locks or db.execute(SQL["finish_staging"], values).fetchone() is None:
+            db.execute(SQL["set_quiet_until"], {"campaign": campaign, "now": self._clock.now(), "quiet_seconds": quiet_seconds})
+            if staging_runner not in self._locks or db.execute(SQL["finish_staging"], values).fetchone() is None:
                 raise ledger_errors.staged_by_another()
-            return int(stager)
+            return int(staging_runner)
 
         await self._sign_off(await self._writer.do(work), "staged")
 
     async def discard(self, campaign: int) -> None:
-        stagers = await self._writer.do(lambda db: rows(db, "stager", campaign=campaign))
-        for stager, lease_until, ended_at in stagers:
-            if not ended_at and stager not in self._locks and not self._is_dead(stager, lease_until):
+        staging_runners = await self._writer.do(lambda db: rows(db, "staging_runners", campaign=campaign))
+        for staging_runner, lease_until, ended_at in staging_runners:
+            if not ended_at and staging_runner not in self._locks and not self._is_dead(staging_runner, lease_until):
                 raise ledger_errors.being_staged()
         values = {"campaign": campaign, "limit": DISCARDED_AT_ONCE}
         while await self._writer.do(lambda db: len(rows(db, "discard_rows", **values))):
@@ -82,11 +82,11 @@ class Staging(Store):
                 db.execute(SQL["discard_exclusions"], {"campaign": campaign})
 
         await self._writer.do(work)
-        for stager, *_ in stagers:
-            await self._sign_off(stager, "discarded")
+        for staging_runner, *_ in staging_runners:
+            await self._sign_off(staging_runner, "discarded")
 
     async def delete_if_unsent(self, campaign: int) -> bool:
-        if not await self._writer.do(lambda db: rows(db, "withdraw", campaign=campaign)):
+        if not await self._writer.do(lambda db: rows(db, "begin_deletion", campaign=campaign)):
             return False
         await self.discard(campaign)
         return True

@@ -20,7 +20,7 @@ class Verification(Store):
     async def claim_unverified_orphans(self, campaign: int, limit: int) -> list[UnverifiedRow]:
         def work(db: apsw.Connection) -> list[UnverifiedRow]:
             found: list[UnverifiedRow] = []
-            for (other,) in rows(db, "campaigns_in_doubt", campaign=campaign, now=self._clock.now()):
+            for (other,) in rows(db, "campaigns_with_unverified", campaign=campaign, now=self._clock.now()):
                 found += self._take(db, other, limit - len(found))
                 if len(found) >= limit:
                     break
@@ -39,19 +39,24 @@ class Verification(Store):
                     due_at = self._clock.now() + again_in_seconds
                 case _:
                     due_at = None
-            values: dict[str, Any] = {"campaign": claim.campaign, "row": claim.row, "fence": claim.fence, "wall": self._clock.wall()}
+            values: dict[str, Any] = {
+                "campaign": claim.campaign,
+                "row": claim.row,
+                "fencing_token": claim.fencing_token,
+                "wall": self._clock.wall(),
+            }
             values |= {"status": conclusion.status.value, "reason": conclusion.reason, "due_at": due_at, "held_until": doubt.held_until}
-            if db.execute(SQL["conclude"], values).fetchone() is None:
+            if db.execute(SQL["record_verification"], values).fetchone() is None:
                 return False
             if again_in_seconds is None:
-                db.execute(SQL["conclude_attempt"], values)
+                db.execute(SQL["record_verified_attempt"], values)
             leave_out_if_cancelled(db, claim.campaign)
             return True
 
         return await self._writer.do(work)
 
     async def reschedule_verification(self, campaign: int) -> int:
-        return await self._writer.do(lambda db: len(rows(db, "recheck", campaign=campaign, now=self._clock.now())))
+        return await self._writer.do(lambda db: len(rows(db, "reschedule_verification", campaign=campaign, now=self._clock.now())))
 
     async def reference_passes(self, campaign: int) -> list[tuple[str, str]]:
         def work(db: apsw.Connection) -> list[tuple[str, str]]:
@@ -65,27 +70,27 @@ class Verification(Store):
         return await self._writer.do(work)
 
     async def reference_passes_after(self, doubt: UnverifiedRow) -> list[tuple[str, str]]:
-        values = {"campaign": doubt.claim.campaign, "row": doubt.claim.row, "fence": doubt.claim.fence}
-        return await self._writer.do(lambda db: rows(db, "witnesses_after", **values))
+        values = {"campaign": doubt.claim.campaign, "row": doubt.claim.row, "fencing_token": doubt.claim.fencing_token}
+        return await self._writer.do(lambda db: rows(db, "reference_passes_after", **values))
 
     async def record_baseline(self, runner: Runner, claim: Claim, reading: PassReading) -> None:
         values = {
             "campaign": claim.campaign,
             "row": claim.row,
-            "fence": claim.fence,
+            "fencing_token": claim.fencing_token,
             "runner": runner.id,
             "known": reading.latest in {Latest.TEXT, Latest.NULL},
             "text": reading.text if reading.latest is Latest.TEXT else None,
             "pass_status": reading.pass_status,
             "device_type": reading.device_type,
         }
-        await self._writer.do(lambda db: db.execute(SQL["note_baseline"], values))
+        await self._writer.do(lambda db: db.execute(SQL["record_baseline"], values))
 
     def _take(self, db: apsw.Connection, campaign: int, limit: int) -> list[UnverifiedRow]:
-        values = {"campaign": campaign, "now": self._clock.now(), "hold": HOLD_SECONDS, "limit": limit}
-        return [self._doubt(db, campaign, row) for row in sorted(rows(db, "doubts", **values))]
+        values = {"campaign": campaign, "now": self._clock.now(), "hold_seconds": HOLD_SECONDS, "limit": limit}
+        return [self._doubt(db, campaign, row) for row in sorted(rows(db, "claim_unverified", **values))]
 
     @staticmethod
     def _doubt(db: apsw.Connection, campaign: int, values: tuple[Any, ...]) -> UnverifiedRow:
-        row, fence, _pass_id, pass_key, *_ = values
-        return doubt(campaign, values, rows(db, "texts_before", campaign=campaign, row=row, fence=fence, pass_key=pass_key))
+        row, fencing_token, _pass_id, pass_key, *_ = values
+        return doubt(campaign, values, rows(db, "texts_before", campaign=campaign, row=row, fencing_token=fencing_token, pass_key=pass_key))

@@ -112,7 +112,9 @@ class Verifier:
             if conclusion.status is Status.PENDING:
                 reading, conclusion = self._trusted(doubt, reading, shows)
         again = self._again_in_seconds(doubt, reading) if conclusion.reason == "unreadable" else None
-        conclusion = after_reading(conclusion, reason=doubt.reason, tries=doubt.claim.tries, max_attempts=self._max_attempts)
+        conclusion = after_reading(
+            conclusion, reason=doubt.reason, counted_attempts=doubt.claim.counted_attempts, max_attempts=self._max_attempts
+        )
         if await self._ledger.record_verification(doubt, conclusion, again_in_seconds=again):
             self._observer.event("read_back", row=doubt.claim.row, status=conclusion.status.value, reason=conclusion.reason)
 
@@ -120,7 +122,7 @@ class Verifier:
         """That a message did not arrive is trusted only if the API is seen to show texts as they were sent."""
         mixes_up = self._names_passes and not reading.names(doubt.claim.pass_id)
         match shows:
-            case Shows.UNSEEN if doubt.claim.tries < self._max_attempts <= doubt.claim.attempts:
+            case Shows.UNSEEN if doubt.claim.counted_attempts < self._max_attempts <= doubt.claim.attempts:
                 # Trusted, but not for ever: attempts in an outage do not count towards the limit, and yet must end.
                 return reading, Resolution(status=Status.UNKNOWN, reason="no_latest_message")
             case Shows.NOTHING if reading.latest is not Latest.TEXT:
@@ -227,7 +229,7 @@ def _not_found(doubt: UnverifiedRow, reading: PassReading) -> bool:
 
 
 def _key(doubt: UnverifiedRow) -> tuple[int, int, int]:
-    return doubt.claim.campaign, doubt.claim.row, doubt.claim.fence
+    return doubt.claim.campaign, doubt.claim.row, doubt.claim.fencing_token
 
 
 def _read_back(doubt: UnverifiedRow, reading: PassReading) -> Resolution:
