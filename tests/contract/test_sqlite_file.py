@@ -499,4 +499,4 @@ async def test_a_power_cut_loses_no_staged_campaign_and_makes_no_ledger_seem_old
     with read(path) as reader:
         found = reader.campaign("promo")
         assert found is not None
-        assert (found.control, reader.counts(found.id).rows) == ((DesiredState.GO, 499) if finished else (DesiredState.STAGING, 0))
+        assert (found.desired_state, reader.counts(found.id).rows) == ((DesiredState.GO, 499) if finished else (DesiredState.STAGING, 0))
