@@ -473,6 +473,15 @@ class TestSomebodyElse:
             assert count(given, record, Status.DELIVERED) + count(given, record, Status.ACCEPTED) == 50
             assert given.processed() == dict.fromkeys(passes(50), 1)
 
+    async def test_a_404_for_a_moment_to_a_message_and_its_reading_is_not_the_rows(self, tmp_path: Path) -> None:
+        async with rig(tmp_path) as given:
+            record = await given.campaign("a", "b")
+            await given.send(record, limit=1)
+            given.simulator.configure(faults={Fault.TAKEN_THEN: 1.0}, taken_then=(404,))
+            given.gateway = _NotFoundForAMoment
+            assert (await given.send(record)).ended is StopReason.FINISHED
+            assert given.statuses(record) == {"a": ("delivered", ""), "b": ("accepted", "")}
+
     async def test_a_404_that_comes_as_a_web_page_where_nothing_can_be_read_is_left_to_a_person(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -609,6 +618,19 @@ class _NotFoundAtFirst(HttpGateway):
         self.reads[pass_id] += 1
         if self.reads.total() > 1 and self.reads[pass_id] < MOST_READS:
             return PassReading(latest=Latest.UNREADABLE, http_status=404, signature=Signature(page=True))
+        return await super().read(pass_id)
+
+
+class _NotFoundForAMoment(HttpGateway):
+    """The way through a gateway that knows no pass while the first message is read back."""
+
+    reads = 0
+
+    async def read(self, pass_id: str) -> PassReading:
+        self.reads += 1
+        # The first reading finds out who answers.
+        if self.reads == 2:
+            return PassReading(latest=Latest.UNREADABLE, http_status=404, signature=Signature(json=True))
         return await super().read(pass_id)
 
 

@@ -100,14 +100,15 @@ class Verifier:
     async def _verify(self, doubt: UnverifiedRow) -> None:
         reading = await self._read(doubt.claim.pass_id)
         conclusion = _read_back(doubt, reading)
+        # What other passes show counts only for a reading after theirs: until then the server may have lagged behind, or failed.
         if self._is_gone(doubt, reading) and await self._can_read(doubt.claim.campaign):
-            conclusion = Resolution(status=Status.FAILED, reason=doubt.reason)
+            reading = await self._read_in_turn(doubt.claim.pass_id)
+            gone = Resolution(status=Status.FAILED, reason=doubt.reason)
+            conclusion = gone if self._is_gone(doubt, reading) else _read_back(doubt, reading)
         if conclusion.status is Status.PENDING:
             shows = await self._shows(doubt)
             if shows not in {None, Shows.UNSEEN}:
-                # The first reading may be of a server that lagged behind, and has caught up since with what the other passes show.
-                await self._pacer.slot()
-                reading = await self._read(doubt.claim.pass_id)
+                reading = await self._read_in_turn(doubt.claim.pass_id)
                 conclusion = _read_back(doubt, reading)
             if conclusion.status is Status.PENDING:
                 reading, conclusion = self._trusted(doubt, reading, shows)
@@ -135,6 +136,10 @@ class Verifier:
             case _:
                 pass
         return reading, _read_back(doubt, reading)
+
+    async def _read_in_turn(self, pass_id: str) -> PassReading:
+        await self._pacer.slot()
+        return await self._read(pass_id)
 
     async def _read(self, pass_id: str) -> PassReading:
         reading = await self._gateway.read(pass_id)
@@ -194,8 +199,7 @@ class Verifier:
         return False
 
     async def _look(self, pass_id: str, message: str) -> "Shows | None":
-        await self._pacer.slot()
-        reading = await self._read(pass_id)
+        reading = await self._read_in_turn(pass_id)
         if reading.http_status == 404 and reading.signature.by_api:
             return Shows.GONE
         self._names_passes |= reading.names(pass_id)
