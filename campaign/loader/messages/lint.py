@@ -45,15 +45,8 @@ _AROUND: Final = 24
 # UTF-8 text that a program read as Windows-1252: `Ã©` for é, `Â£` for the pound, `ðŸŽ‰` for an emoji. Not every such sequence is damage:
 # „Spaß“, “café…” and « Nescafé® » contain some by chance. So a sequence counts only if its first byte begins a letter or sign that is
 # usual in messages. A sign that can follow a word counts only if no word ends there.
-_NO_CHARACTERS: Final = "\x81\x8d\x8f\x90\x9d"
-"""Bytes without a character in Windows-1252. Some programs keep them as they are."""
-
-
-def _as_windows(byte: int) -> str:
-    return chr(byte) if chr(byte) in _NO_CHARACTERS else bytes([byte]).decode("cp1252")
-
-
-_FOLLOWS: Final = "".join(map(_as_windows, range(0x80, 0xC0)))
+# Five bytes have no character in Windows-1252, and some programs keep them as they are.
+_FOLLOWS: Final = bytes(range(0x80, 0xC0)).decode("cp1252", "ignore") + "\x81\x8d\x8f\x90\x9d"
 _BEHIND_WORDS: Final = "‘’‚“”„‹›«»…•–—™®©"  # noqa: RUF001 - the quotes and the dash are meant
 _TELLING: Final = "".join(character for character in _FOLLOWS if character not in _BEHIND_WORDS + "\u00a0")
 _ANY: Final = f"[{re.escape(_FOLLOWS)}]"
@@ -167,6 +160,7 @@ _WHOLE: Final = re.compile(r"https?://[^\s/?#.]+(?:\.[^\s/?#.]+)+\.?(?:[/?#]\S*)
 _UNFILLED: Final = re.compile(r"[=&]$|[=&][&#]|https?://[^/?#]*/(?:[^/?#]*/)*/", re.IGNORECASE)
 """An empty value in an address: `?code=`, `?code=&x=1`, `/shop//offer`."""
 _ADDRESS: Final = "https://…"
+# The punctuation of the sentence around an address
 _BEHIND: Final = ".,;:!?)]>'\"»”’“…"  # noqa: RUF001 - the quotes are meant
 
 
@@ -192,14 +186,14 @@ class Links:
             return cls(addresses=(), broken="", shown=text, words=text)
         named = [found[2] for found in _MARKDOWN.finditer(text)]
         shown = _MARKDOWN.sub(r"\1", text)
-        bare = [_without_what_follows(found[0]) for found in _BARE.finditer(shown)]
+        bare = [found[0].rstrip(_BEHIND) for found in _BARE.finditer(shown)]
         half = _HALF.search(shown)
         broken = half[0] if half else next((address for address in named + bare if not _is_whole(address)), "")
         return cls(
             addresses=tuple(address for address in named + bare if _is_whole(address)),
             broken=broken,
             shown=shown,
-            words=_BARE.sub(lambda found: _ADDRESS + found[0][len(_without_what_follows(found[0])) :], _HALF.sub(_ADDRESS, shown)),
+            words=_BARE.sub(lambda found: _ADDRESS + found[0][len(found[0].rstrip(_BEHIND)) :], _HALF.sub(_ADDRESS, shown)),
         )
 
     @property
@@ -210,8 +204,3 @@ class Links:
 
 def _is_whole(address: str) -> bool:
     return _WHOLE.fullmatch(address) is not None and _UNFILLED.search(address) is None
-
-
-def _without_what_follows(found: str) -> str:
-    """An address without the punctuation of the sentence around it."""
-    return found.rstrip(_BEHIND)

@@ -230,11 +230,8 @@ def plan_messages(
 def _from_folder(folder: Path, variables: Variables, max_length: int, file: str | None) -> Messages:
     place = find_template_column(variables.columns, file=file)
     if place is None:
-        raise UsageError(
-            f"--templates needs a column “template” that names each row's file. The list has: {variables.offered()}.",
-            code="missing_column",
-            column="template",
-        )
+        problem = f"--templates needs a column “template” that names each row's file. The list has: {variables.offered()}."
+        raise UsageError(problem, code="missing_column", column="template")
     return FolderMessages(place, read_folder(folder), variables, max_length)
 
 
@@ -248,17 +245,11 @@ def _from_column(variables: Variables, max_length: int, file: str | None) -> Mes
             code="several_messages",
         )
     if named is not None:
-        raise UsageError(
-            f"The column “{shown(variables.columns[named])}” names templates. Say with --templates which folder they are in.",
-            code="no_folder",
-            option="--templates",
-        )
+        problem = f"The column “{shown(variables.columns[named])}” names templates. Say with --templates which folder they are in."
+        raise UsageError(problem, code="no_folder", option="--templates")
     if place is None:
-        raise UsageError(
-            "Nothing says what the messages are. Give --message or --template, or add a column “message” to the list. "
-            f"It has: {variables.offered()}.",
-            code="no_message",
-        )
+        problem = "Nothing says what the messages are. Give --message or --template, or add a column “message” to the list."
+        raise UsageError(f"{problem} It has: {variables.offered()}.", code="no_message")
     return ColumnMessages(place, variables.columns[place], max_length)
 
 

@@ -132,7 +132,9 @@ def refused(reason: Invalid, error: str) -> Rendered:
 
 
 def unsendable(character: str) -> Rendered:
-    return refused(Invalid.BAD_MESSAGE, f"The message has {_named(character)} in it. Remove it from the list or the template.")
+    kind = "half of a character" if unicodedata.category(character) == "Cs" else "a control character"
+    named = "a tab" if character == "\t" else f"{kind} (U+{ord(character):04X})"
+    return refused(Invalid.BAD_MESSAGE, f"The message has {named} in it. Remove it from the list or the template.")
 
 
 def long_cell(column: str, length: int) -> Rendered:
@@ -158,10 +160,3 @@ def _is_ordinary(text: str, *, max_length: int, braces_meant: bool) -> bool:
     """
     printable = text.isprintable() or text.replace("\n", "").isprintable()
     return printable and 0 < len(text) <= max_length and (braces_meant or "{" not in text)
-
-
-def _named(character: str) -> str:
-    if character == "\t":
-        return "a tab"
-    kind = "half of a character" if unicodedata.category(character) == "Cs" else "a control character"
-    return f"{kind} (U+{ord(character):04X})"

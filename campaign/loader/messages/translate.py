@@ -174,21 +174,16 @@ class _Translator:
             case nodes.Assign():
                 self._assign(node)
             case nodes.With():
-                values = self._values(node.values)
-                names = [self._target(target) for target in node.targets]
-                given = [f"{code_of(name)} = {value}" for name, value in zip(names, values, strict=True)]
-                self._write(node, f"with {', '.join(given)}")
-                self._body(node.body, scope=names)
-                self._write(node, "endwith")
+                given = [nodes.Assign(*pair, lineno=node.lineno) for pair in zip(node.targets, node.values, strict=True)]
+                self._scoped(node, [*given, *node.body])
             case nodes.AssignBlock():
-                name = self._target(node.target)
-                self._capture(node, code_of(name), node.filter)
-                self._scopes[-1].add(name)
+                self._assign_block(node)
             case nodes.FilterBlock():
                 # Spaces keep the name apart from all that a template can write.
-                captured = code_of(f" {self._depth}")
-                self._capture(node, captured, node.filter)
-                self._write(node, self._call("op_print", node, [captured]), "{{", "}}")
+                name = f" {self._depth}"
+                captured = nodes.AssignBlock(nodes.Name(name, "store"), node.filter, node.body, lineno=node.lineno)
+                self._assign_block(captured)
+                self._output(nodes.Name(name, "load", lineno=node.lineno))
             case _:
                 raise self._refused_kind(node)
 
@@ -247,13 +242,17 @@ class _Translator:
                 self._write(node, f"set {codes} = {self._call('op_items', node, [code]) if isinstance(target, nodes.Tuple) else code}")
                 self._scopes[-1].update(names)
 
-    def _capture(self, node: nodes.AssignBlock | nodes.FilterBlock, code: str, chain: nodes.Filter | None) -> None:
+    def _assign_block(self, node: nodes.AssignBlock) -> None:
         """Set a variable to the text of a body, filtered."""
-        self._write(node, f"set {code}")
+        name = self._target(node.target)
+        self._write(node, f"set {code_of(name)}")
         self._scoped(node, node.body)
         self._write(node, "endset")
-        if chain is not None:
-            self._write(node, f"set {code} = {self._filter(chain, code)}")
+        self._scopes[-1].add(name)
+        if node.filter is not None:
+            innermost = [node.filter, *node.filter.find_all(nodes.Filter)]
+            next(chained for chained in innermost if chained.node is None).node = nodes.Name(name, "load", lineno=node.lineno)
+            self._write(node, f"set {code_of(name)} = {self._value(node.filter)}")
 
     def _scoped(self, node: nodes.Node, body: Sequence[nodes.Node]) -> None:
         """Write a body that has a scope in Jinja2 but none in minijinja."""
@@ -321,7 +320,7 @@ class _Translator:
             case nodes.Compare():
                 return self._compare(node)
             case nodes.Filter():
-                return self._filter(node, "")
+                return self._filter(node)
             case nodes.Test():
                 return self._applied("test", node, self._value(node.node), node.name)
             case nodes.Getattr():
@@ -399,17 +398,10 @@ class _Translator:
             case _:
                 raise self._refused(node, "Only range(), namespace() and the methods of a text can be called in a message.")
 
-    def _filter(self, node: nodes.Filter, captured: str) -> str:
-        """The call of a filter; the innermost filter of a block gets the variable `captured`."""
+    def _filter(self, node: nodes.Filter) -> str:
         excuses = node.name in {"default", "d"}
         self._defaults += excuses
-        match node.node:
-            case None:
-                value = captured
-            case nodes.Filter() as before if captured:
-                value = self._filter(before, captured)
-            case receiver:
-                value = self._value(receiver)
+        value = self._value(node.node)  # type: ignore[arg-type]  # None only in a block, whose text takes its place
         self._defaults -= excuses
         if node.name == "map":
             if not (node.args and isinstance(node.args[0], nodes.Const) and isinstance(node.args[0].value, str)):

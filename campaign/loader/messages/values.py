@@ -2,8 +2,7 @@
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NamedTuple, NoReturn
 
 from campaign.loader.columns import shown
 from campaign.loader.messages.result import MAX_TEXT, is_empty
@@ -25,8 +24,7 @@ class TooMuchError(FailedError):
     """A template needs more work or memory than any message should."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Field:
+class Field(NamedTuple):
     """Where an empty value comes from: a column, a variable without a column (`column` is None), or a missing part (`lacks` says which)."""
 
     name: str
@@ -148,24 +146,20 @@ def measure(value: object, depth: int = 0) -> int:
 
 def as_text(value: object) -> str:
     """A text or number as the message shows it. Raises TypeError for any other value."""
-    if isinstance(value, str | int | float):
-        return value if isinstance(value, str) else str(value)
-    raise TypeError(f"{described(value)} is not a text")
+    return value if isinstance(value, str) else str(_only(value, int | float, "a text"))
 
 
 def as_number(value: object) -> int | float:
-    if isinstance(value, int | float):
-        return value
-    raise TypeError(f"{described(value)} is not a number; every column is text, so write | int or | float after it")
+    number: int | float = _only(value, int | float, "a number; every column is text, so write | int or | float after it")
+    return number
 
 
 def as_items(value: object) -> list[object]:
-    if isinstance(value, str | list | tuple | dict | range):
-        return list(value)
-    raise TypeError(f"{described(value)} is not a list")
+    return list(_only(value, str | list | tuple | dict | range, "a list"))
 
 
-def described(value: object) -> str:
-    if value is None:
-        return "A value that is not set"
-    return f"“{shown(value)}”" if isinstance(value, str) else f"a {type(value).__name__}"
+def _only(value: object, kinds: Any, what: str) -> Any:
+    if isinstance(value, kinds):
+        return value
+    named = "A value that is not set" if value is None else f"“{shown(value)}”" if isinstance(value, str) else f"a {type(value).__name__}"
+    raise TypeError(f"{named} is not {what}")
