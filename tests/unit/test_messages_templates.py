@@ -44,6 +44,8 @@ from tests.unit.messages_given import ANNA, NOBODY, invalid, plan, render
         ("{% set ns = namespace(n=0) %}{% for i in range(4) %}{% set ns.n = ns.n + i %}{% endfor %}{{ ns.n }}", "6"),
         ("{% set greeting %}Hi {{ first_name }}{% endset %}{{ greeting | upper }}", "HI ANNA"),
         ("{% filter upper %}x{{ first_name }}{% endfilter %}{% with a = 1, b = code %}{{ a }}{{ b }}{% endwith %}", "XANNA1X1"),
+        ("{% with a, b = code, ns = namespace(n=2) %}{{ a }}{{ b }}{{ ns.n }}{% endwith %}", "X12"),
+        ("{% with ns = namespace() %}{% endwith %}{% set ns = code %}{% with ns = namespace() %}{% endwith %}{{ ns }}", "X1"),
         ("{% raw %}{{ code }}{% endraw %} {# a note #}", "{{ code }}"),
         ("{{ 'long words in here' | truncate(12, leeway=0) }}|{{ 'abcdef' | truncate(4, true, '…', 0) }}", "long...|abc…"),
         ("{{ 'a b' | urlencode }} {{ 'o\\'neil smith' | title }} {{ ' x ' | trim }} {{ 'abc' | capitalize }}", "a%20b O'neil Smith x Abc"),

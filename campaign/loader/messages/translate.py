@@ -2,13 +2,14 @@
 
 minijinja never gets the template itself: it overflows the stack on a long expression, compares texts with numbers, repeats a text by `*`,
 and counts instructions, not bytes. So Jinja2 parses the template, and this module writes it again from parts that are known to be harmless.
-Names become `v1`, and every filter, method and operator becomes a call of `functions`. minijinja handles conditions, loops, scopes and
-assignments. Nodes are allowed by name, so that a new construct of Jinja2 is refused until someone has reviewed it.
+Names become `v` with hexadecimal digits, and every filter, method and operator becomes a call of `functions`. minijinja handles conditions,
+loops, scopes and assignments. Nodes are allowed by name, so that a new construct of Jinja2 is refused until someone has reviewed it.
 """
 
 import inspect
 import json
 import re
+from collections import ChainMap
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -26,8 +27,9 @@ from campaign.loader.messages.variables import Variables
 
 _PARSER: Final = jinja2.Environment(autoescape=False)  # noqa: S701 - it renders nothing
 _NOT_SETTABLE: Final = frozenset({"loop", "range", "namespace", "self", "super", "caller"})
-_LOOP: Final = frozenset({"index", "index0", "revindex", "revindex0", "first", "last", "length", "previtem", "nextitem"})
+_PARTS_OF_LOOP: Final = frozenset({"index", "index0", "revindex", "revindex0", "first", "last", "length", "previtem", "nextitem"})
 _SPELLED: Final = {"FromImport": "from", "CallBlock": "call", "Scope": "autoescape", "Pow": "**"}
+_VALUE, _LOOP, _NAMESPACE = "value", "loop", "namespace"  # what a name in a scope is
 _MAX_DEPTH: Final = 50
 _MAX_LOOPS: Final = 8
 _MAX_BRANCHES: Final = 200
@@ -109,8 +111,7 @@ class _Translator:
     _line: int = 1
     _used: dict[str, int | None] = field(default_factory=dict)
     _tested: set[str] = field(default_factory=set)
-    _namespaces: set[str] = field(default_factory=set)
-    _scopes: list[set[str]] = field(default_factory=lambda: [set()])
+    _scopes: ChainMap[str, str] = field(default_factory=ChainMap)
     _defaults: int = 0
     _loops: int = 0
     _depth: int = 0
@@ -147,15 +148,16 @@ class _Translator:
 
     # Statements
 
-    def _body(self, body: Sequence[nodes.Node], *, scope: Sequence[str] | None = None) -> None:
-        """Write the statements of a body; `scope` are the names of its scope, if it has one."""
-        if scope is not None:
-            self._scopes.append(set(scope))
+    def _body(self, body: Sequence[nodes.Node]) -> None:
         for node in body:
             with self._deeper(node):
                 self._statement(node)
-        if scope is not None:
-            self._scopes.pop()
+
+    @contextmanager
+    def _scope(self, names: dict[str, str]) -> Iterator[None]:
+        self._scopes = self._scopes.new_child(names)
+        yield
+        self._scopes = self._scopes.parents
 
     def _write(self, node: nodes.Node, code: str, opens: str = "{%", closes: str = "%}") -> None:
         """Write a tag on the same line as in the template, so that errors have the right line."""
@@ -214,12 +216,12 @@ class _Translator:
             raise self._refused(node, "A loop can't be recursive in a message. Write the text out instead.")
         codes, names = self._targets(node.target)
         items = self._call("op_items" if isinstance(node.target, nodes.Name) else "op_pairs", node, [self._value(node.iter)])
-        self._scopes.append(set(names))
-        test = f" if {self._value(node.test)}" if node.test is not None else ""
-        self._scopes.pop()
+        with self._scope(dict.fromkeys(names, _VALUE)):
+            test = f" if {self._value(node.test)}" if node.test is not None else ""
         self._write(node, f"for {codes} in {items}{test}")
         self._loops += 1
-        self._body(node.body, scope=[*names, "loop"])
+        with self._scope(dict.fromkeys(names, _VALUE) | {"loop": _LOOP}):
+            self._body(node.body)
         self._loops -= 1
         self._write(node, "else")
         self._scoped(node, node.else_)
@@ -234,13 +236,12 @@ class _Translator:
             case nodes.Name(name=name) as target, nodes.Call(node=nodes.Name(name="namespace"), args=[]) as call:
                 given = ", ".join(f"{code_of(key)}={value}" for key, value in self._keywords(call).items())
                 self._write(node, f"set {code_of(self._target(target))} = namespace({given})")
-                self._scopes[-1].add(same_name(name))
-                self._namespaces.add(same_name(name))
+                self._scopes[same_name(name)] = _NAMESPACE
             case target, value:
                 code = self._value(value)
                 codes, names = self._targets(target)
                 self._write(node, f"set {codes} = {self._call('op_items', node, [code]) if isinstance(target, nodes.Tuple) else code}")
-                self._scopes[-1].update(names)
+                self._scopes.update(dict.fromkeys(names, _VALUE))
 
     def _assign_block(self, node: nodes.AssignBlock) -> None:
         """Set a variable to the text of a body, filtered."""
@@ -248,7 +249,7 @@ class _Translator:
         self._write(node, f"set {code_of(name)}")
         self._scoped(node, node.body)
         self._write(node, "endset")
-        self._scopes[-1].add(name)
+        self._scopes[name] = _VALUE
         if node.filter is not None:
             innermost = [node.filter, *node.filter.find_all(nodes.Filter)]
             next(chained for chained in innermost if chained.node is None).node = nodes.Name(name, "load", lineno=node.lineno)
@@ -257,7 +258,8 @@ class _Translator:
     def _scoped(self, node: nodes.Node, body: Sequence[nodes.Node]) -> None:
         """Write a body that has a scope in Jinja2 but none in minijinja."""
         self._write(node, "with")
-        self._body(body, scope=[])
+        with self._scope({}):
+            self._body(body)
         self._write(node, "endwith")
 
     # Names
@@ -271,19 +273,15 @@ class _Translator:
     def _target(self, node: nodes.Node) -> str:
         if not isinstance(node, nodes.Name) or node.name in _NOT_SETTABLE:
             raise self._refused(node, "This can't be set, as it means something in every template. Take another name.")
-        self._namespaces.discard(same_name(node.name))
         return same_name(node.name)
 
-    def _in_scope(self, name: str) -> bool:
-        return any(same_name(name) in scope for scope in self._scopes)
-
     def _is_namespace(self, name: str) -> bool:
-        return same_name(name) in self._namespaces and self._in_scope(name)
+        return self._scopes.get(same_name(name)) == _NAMESPACE
 
     def _name(self, node: nodes.Name) -> str:
         name = same_name(node.name)
-        if self._in_scope(name):
-            if name == "loop" or self._is_namespace(name):
+        if name in self._scopes:
+            if self._scopes[name] != _VALUE:
                 raise self._refused(node, f"“{shown(name)}” is not a value. Write one of its parts.", node.name)
             return code_of(name)
         place = self.variables.places.get(name)
@@ -370,15 +368,15 @@ class _Translator:
         return self._call("op_compare", node, [values[0], *rest])
 
     def _is_column(self, name: str) -> bool:
-        return not self._in_scope(name) and same_name(name) in self.variables.places
+        return same_name(name) not in self._scopes and same_name(name) in self.variables.places
 
     def _attribute(self, node: nodes.Getattr) -> str:
         match node.node:
             case nodes.Name(name=name) if self._is_namespace(name) and not node.attr.startswith("_"):
                 return f"{code_of(name)}.{code_of(node.attr)}"
-            case nodes.Name(name="loop") if self._in_scope("loop") and node.attr in _LOOP:
+            case nodes.Name(name="loop") if "loop" in self._scopes and node.attr in _PARTS_OF_LOOP:
                 return f"loop.{node.attr}"
-            case nodes.Name() as owner if not self._in_scope(owner.name) and not self._is_column(owner.name):
+            case nodes.Name() as owner if same_name(owner.name) not in self._scopes and not self._is_column(owner.name):
                 raise self._refused(owner, self.variables.unknown(same_name(owner.name), part=f".{node.attr}"), owner.name)
             case _:
                 problem = f"“.{shown(node.attr)}” can't be used here: a column is plain text, without parts. Remove it."
@@ -389,7 +387,7 @@ class _Translator:
         match node.node:
             case nodes.Name(name="range") if plain:
                 return self._call("op_range", node, self._positional(node))
-            case nodes.Getattr(node=nodes.Name(name="loop"), attr="cycle" | "changed" as attr) if plain and self._in_scope("loop"):
+            case nodes.Getattr(node=nodes.Name(name="loop"), attr="cycle" | "changed" as attr) if plain and "loop" in self._scopes:
                 return f"loop.{attr}({', '.join(self._positional(node))})"
             case nodes.Getattr(attr=attr) as method:
                 return self._applied("method", node, self._value(method.node), attr)

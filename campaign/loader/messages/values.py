@@ -146,19 +146,19 @@ def measure(value: object, depth: int = 0) -> int:
 
 def as_text(value: object) -> str:
     """A text or number as the message shows it. Raises TypeError for any other value."""
-    return value if isinstance(value, str) else str(_only(value, int | float, "a text"))
+    return value if isinstance(value, str) else str(_only(value, (int, float), "a text"))
 
 
 def as_number(value: object) -> int | float:
-    number: int | float = _only(value, int | float, "a number; every column is text, so write | int or | float after it")
+    number: int | float = _only(value, (int, float), "a number; every column is text, so write | int or | float after it")
     return number
 
 
 def as_items(value: object) -> list[object]:
-    return list(_only(value, str | list | tuple | dict | range, "a list"))
+    return list(_only(value, (str, list, tuple, dict, range), "a list"))
 
 
-def _only(value: object, kinds: Any, what: str) -> Any:
+def _only(value: object, kinds: tuple[type, ...], what: str) -> Any:
     if isinstance(value, kinds):
         return value
     named = "A value that is not set" if value is None else f"“{shown(value)}”" if isinstance(value, str) else f"a {type(value).__name__}"
