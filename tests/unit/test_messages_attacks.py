@@ -223,7 +223,7 @@ def test_no_attack_takes_much_memory_or_stack() -> None:
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=300,
     )
     ended, more_kilobytes = json.loads(run.stdout)
     assert len(ended) == len(given)
