@@ -95,7 +95,7 @@ _METHODS: Final = (
     ("adopt_batches", Phase.SENDING, 2, Via.BATCH),
     ("record_batch", Phase.SENDING, 150, Via.BATCH),
     ("settle_batch", Phase.SENDING, 60, Via.BATCH),
-    ("lease", Phase.SENDING, 20, None),
+    ("reserve_slots", Phase.SENDING, 20, None),
     ("heartbeat", Phase.SENDING, 2, None),
     ("settle", Phase.SENDING, 20, Via.SINGLE),
     ("claim_unverified", Phase.SENDING, 8, Via.SINGLE),

@@ -23,7 +23,7 @@ class Counted(SqliteLedger):
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         self.asked: Counter[str] = Counter()
-        for name in ("reap_dead_runners", "claim_unverified", "claim_unverified_orphans", "lease", "settle"):
+        for name in ("reap_dead_runners", "claim_unverified", "claim_unverified_orphans", "reserve_slots", "settle"):
             setattr(self, name, self._counting(getattr(self, name)))
 
     def _counting(self, method: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
@@ -43,7 +43,7 @@ async def test_while_an_answer_is_waited_for_the_ledger_is_hardly_asked(tmp_path
         assert (await given.send(record, rate_per_second=9.0)).ended is StopReason.FINISHED
         assert given.processed() == {"a": 1}
     # One slot is of the reading that shows who answers.
-    once = {"lease": 2, "settle": 1, "reap_dead_runners": 1, "claim_unverified": 1, "claim_unverified_orphans": 1}
+    once = {"reserve_slots": 2, "settle": 1, "reap_dead_runners": 1, "claim_unverified": 1, "claim_unverified_orphans": 1}
     assert ledger.asked == once
 
 
