@@ -5,7 +5,7 @@ from typing import Final
 
 import apsw
 
-from campaign.domain.model import StagedBatch, StagedRow, Status
+from campaign.domain.model import StagedBatch, StagedRow
 from campaign.ledger import ledger_errors
 from campaign.ledger.clock import LEASE_SECONDS
 from campaign.ledger.port import CampaignRecord, CampaignSpec
@@ -24,6 +24,7 @@ class Staging(Store):
             if db.execute(SQL["campaign_by_name"], {"name": spec.name}).fetchone() is not None:
                 raise ledger_errors.name_taken(spec.name)
             values = spec_values(spec) | {"staging_runner": runner, "wall": self._clock.wall()}
+            db.execute(SQL["create_duplicates"])
             campaign = db.execute(SQL["create_campaign"], values).get
             db.execute(SQL["assign_campaign"], {"campaign": campaign, "runner": runner})
             store_identity(db, self._path, move=False)
@@ -42,9 +43,9 @@ class Staging(Store):
 
         def work(db: apsw.Connection) -> None:
             db.execute(SQL["renew_staging_runner"], {"campaign": campaign, "now": self._clock.now(), "lease": LEASE_SECONDS})
-            for texts, status in ((plain, Status.PENDING), (duplicates, Status.SKIPPED)):
-                if texts:
-                    db.execute(SQL["stage_plain"], {"campaign": campaign, "rows": apsw.carray(texts), "status": status})
+            for statement, found in (("stage_plain", plain), ("hold_duplicates", duplicates)):
+                if found:
+                    db.execute(SQL[statement], {"campaign": campaign, "rows": apsw.carray(found)})
             exhaust(db.executemany(SQL["stage"], values))
             exhaust(db.executemany(SQL["record_attempt"], sent_before))
 
@@ -57,11 +58,14 @@ class Staging(Store):
         def work(db: apsw.Connection) -> int:
             staging_runner = db.execute("SELECT staging_runner FROM campaigns WHERE id = ?", (campaign,)).get
             values = {"campaign": campaign, "content_sha256": content_sha256, "staging_runner": staging_runner}
+            if staging_runner not in self._locks:
+                raise ledger_errors.staged_by_another()
+            db.execute(SQL["stage_duplicates"], {"campaign": campaign})
             db.execute(SQL["apply_exclusions"], {"campaign": campaign}).fetchall()
             if not duplicates_marked:
                 db.execute(SQL["mark_duplicates"], {"campaign": campaign})
             db.execute(SQL["set_quiet_until"], {"campaign": campaign, "now": self._clock.now(), "quiet_seconds": quiet_seconds})
-            if staging_runner not in self._locks or db.execute(SQL["finish_staging"], values).fetchone() is None:
+            if db.execute(SQL["finish_staging"], values).fetchone() is None:
                 raise ledger_errors.staged_by_another()
             return int(staging_runner)
 
