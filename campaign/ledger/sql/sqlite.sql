@@ -272,17 +272,17 @@ WHERE campaign = :campaign AND row = :row AND fencing_token = :fencing_token AND
 -- name: superseded
 -- The settlements of claims that are no longer the runner's.
 SELECT json_group_array(json_array(j.value ->> 0, j.value ->> 1))
-FROM json_each(:settlements) AS j
+FROM jsonb_each(:settlements) AS j
 WHERE NOT EXISTS (SELECT 1 FROM rows AS r
                   WHERE r.campaign = :campaign AND r.row = j.value ->> 0 AND r.fencing_token = j.value ->> 1 AND r.runner = :runner
                     AND r.status = 'sending');
 
 -- name: record_attempts
--- For claims that are still the runner's. Run it before `settle`.
+-- For claims that are still the runner's. Run it before `settle`. As JSONB, no settlement is written out as text and read again for each value.
 INSERT INTO attempts (campaign, row, fencing_token, pass_key, runner, status, reason, http_status, sent_at, settled_at, latency_seconds)
 SELECT r.campaign, r.row, r.fencing_token, r.pass_key, r.runner, j.value ->> 2, j.value ->> 4, j.value ->> 5, j.value ->> 6, j.value ->> 7,
     j.value ->> 8
-FROM json_each(:settlements) AS j CROSS JOIN rows AS r ON r.campaign = :campaign AND r.row = j.value ->> 0
+FROM jsonb_each(:settlements) AS j CROSS JOIN rows AS r ON r.campaign = :campaign AND r.row = j.value ->> 0
 WHERE r.fencing_token = j.value ->> 1 AND r.runner = :runner AND r.status = 'sending';
 
 -- name: settle
@@ -294,7 +294,7 @@ SET status = s.value ->> 3, reason = s.value ->> 4, http_status = s.value ->> 5,
     pass_status = coalesce(nullif(s.value ->> 15, ''), rows.pass_status), device_type = coalesce(nullif(s.value ->> 16, ''), rows.device_type),
     quiet_until = :quiet_until, runner = NULL
 FROM (
-    SELECT r.rowid AS id, j.value FROM json_each(:settlements) AS j CROSS JOIN rows AS r ON r.campaign = :campaign AND r.row = j.value ->> 0
+    SELECT r.rowid AS id, j.value FROM jsonb_each(:settlements) AS j CROSS JOIN rows AS r ON r.campaign = :campaign AND r.row = j.value ->> 0
     WHERE r.fencing_token = j.value ->> 1 AND r.runner = :runner AND r.status = 'sending' LIMIT -1
 ) AS s
 WHERE rows.rowid = s.id;
