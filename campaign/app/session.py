@@ -14,7 +14,7 @@ from campaign.app.preflight.reach import NOT_WANTED, skip_unreachable
 from campaign.app.results.known_results import check_not_newer, places_of_campaign
 from campaign.app.results.sending_marker import check_not_sent_elsewhere, mark_as_sending, remove_marker
 from campaign.app.send import Stop, exit_code, report, send
-from campaign.domain.errors import InputError, LedgerError, SafeguardError, StoppedError, UsageError
+from campaign.domain.errors import CampaignError, InputError, LedgerError, SafeguardError, StoppedError, UsageError
 from campaign.domain.lists.lint_findings import LintFinding
 from campaign.domain.lists.locations import Location
 from campaign.domain.model import Counts, Status
@@ -206,12 +206,14 @@ class Session:
             try:
                 end = stopped or await sender(record, self.ledger, self.reader, self.settings, **how)
             except UsageError:
-                if marked and results is not None:
-                    await asyncio.to_thread(self._unmark, record, results)
+                if marked:
+                    await self._unmark(record, results)
                 raise
         if stopped:
             return await self.end(record, stopped, results, stopped.why)
-        return await asyncio.to_thread(self._end, record, end, results, sent=True)
+        finished = await asyncio.to_thread(self._end, record, end, results, sent=True)
+        await self._unmark(record, results)
+        return finished
 
     async def _skip_unreachable(self, record: CampaignRecord, observer: Observer) -> End | None:
         """Skip the rows whose pass is not in a wallet; returns why nothing may be sent, or None."""
@@ -245,25 +247,25 @@ class Session:
             raise
         return bool(created)
 
-    def _unmark(self, record: CampaignRecord, results: Location) -> None:
+    async def _unmark(self, record: CampaignRecord, results: Location | None) -> None:
         """Remove the marker, unless another process of this ledger still sends."""
-        if self._is_being_sent(record):
-            return
-        remove_marker(results, record)
-        if self._is_being_sent(record):
-            # It has just begun, and may have seen the marker.
-            with suppress(UsageError):
-                mark_as_sending(results, record, self.reader.place)
 
-    def _is_being_sent(self, record: CampaignRecord) -> bool:
-        return any(runner.alive for runner in self.reader.runners(record.id))
+        def work() -> None:
+            if results is not None and not any(runner.alive for runner in self.reader.runners(record.id)):
+                remove_marker(results, record)
+
+        # A marker that stays does no harm: the next run of this ledger removes it.
+        with suppress(CampaignError):
+            await self.ledger.while_none_registers(record.id, work)
 
     def _is_warned_of(self, kind: str) -> bool:
         return any(warning["kind"] == kind for warning in self.warnings)
 
     async def end(self, record: CampaignRecord, end: End, results: Location | None, note: str = "") -> Finished:
         """Write the results of a campaign after a command that sent nothing, and return its state."""
-        return await asyncio.to_thread(self._end, record, end, results, note=note)
+        finished = await asyncio.to_thread(self._end, record, end, results, note=note)
+        await self._unmark(record, results)
+        return finished
 
     def _end(self, record: CampaignRecord, end: End, results: Location | None, *, note: str = "", sent: bool = False) -> Finished:
         # Done first, as later reads of the ledger may fail, and people need their file.
@@ -290,7 +292,6 @@ class Session:
             report(self.reader, record, results)
         except (UsageError, InputError, LedgerError) as error:
             raise self._not_written(record, str(error)) from error
-        self._unmark(record, results)
 
     def _not_written(self, record: CampaignRecord, why: str) -> SafeguardError:
         """The error that replaces one whose exit code says that nothing was sent."""

@@ -3,7 +3,7 @@
 Every call is one durable transaction: after it returns, a power cut undoes nothing of it; if it raises, nothing of it happened.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -117,6 +117,9 @@ class Sending(Protocol):
         Raises:
             UsageError: the campaign is gone, purged or exported, or a message of it was, or may be, sent to another API.
         """
+
+    async def while_none_registers(self, campaign: int, work: Callable[[], None]) -> None:
+        """Call `work` in a thread, perhaps twice; meanwhile no runner of the campaign can register."""
 
     async def heartbeat(self, runner: Runner, activity: str) -> bool:
         """Renew the runner's lease; False if the runner has lost it, and must stop sending."""

@@ -113,6 +113,17 @@ class TestFullDiskForResults:
             assert len(new) == ROWS
             every_pass_once(desk)
 
+    def test_before_the_marker_fits_sends_nothing(self, desk: Desk) -> None:
+        """Without it another ledger would not see this run, and there would be no results that show what it has sent."""
+        with disk(DISKS[-1], desk.folder / "out", 2000) as small:
+            words = (*run_words(desk, 20), "--results", str(small.folder / "out.csv"))
+            small.leave(0)
+            assert "out" in run_on(desk, small, *words, "--rate", "60", code=4)
+            assert desk.sent() == {}
+            small.free()
+            run_on(desk, small, *words, code=0)
+            every_pass_once(desk, 20)
+
 
 class TestForbidden:
     def test_a_folder_of_the_ledger_that_can_not_be_written(self, desk: Desk) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -173,6 +174,18 @@ class TestTheSameLedger:
         desk.run(*words)
         assert len(desk.sent()) == ROWS
         assert max(len(texts) for texts in desk.sent().values()) == 2
+
+
+@pytest.mark.parametrize("copy", slow_after(1, ["", "saved.csv"]))
+def test_what_another_ledger_went_on_with_is_seen_whatever_the_results_are_called(desk: Desk, copy: str) -> None:
+    """A campaign with a name of its own, as every job's; or a copy of its results, as somebody saves them to correct rows."""
+    words = (*words_for(desk), "--name", "promo")
+    desk.run(*words, "--limit", "5", code=5)
+    if copy:
+        shutil.copy(desk.folder / "promo.results.csv", desk.folder / copy)
+    desk.run("run", copy or "promo.results.csv", "--ledger", "other.db", "--limit", "5", code=5)
+    for again in (words, ("resume", "promo"), ("run", copy or "promo.results.csv", "--ledger", "third.db", "--results", "third.csv")):
+        assert OLDER in refused(desk, *again)
 
 
 def test_results_that_another_ledger_writes_meanwhile_are_left_and_the_code_says_that_messages_were_sent(desk: Desk) -> None:

@@ -1,17 +1,19 @@
 """The promises of `ledger.port.Ledger`, for every backend."""
 
+import asyncio
 import itertools
 import time
+from concurrent.futures import Future
 from dataclasses import replace
 
 import pytest
 
 from campaign.domain.errors import UsageError
 from campaign.domain.lists.sheet import NO_LINES, SheetLines
-from campaign.domain.model import DUPLICATE, Claim, Settlement, StagedBatch, StagedRow, Status
+from campaign.domain.model import DUPLICATE, Claim, Outcome, Settlement, StagedBatch, StagedRow, Status
 from campaign.domain.pace.pacing import SPARE
-from campaign.domain.verdict import Latest, PassReading, Resolution
-from campaign.ledger.port import DesiredState, Ledger, LedgerReader
+from campaign.domain.verdict import WAS_SENDING, Latest, PassReading, Resolution
+from campaign.ledger.port import DesiredState, Ledger, LedgerReader, Runner
 from tests.contract.backends import Backend, HandClock
 from tests.contract.given import campaign_of, ends, in_jsonb, spec, staged
 from tests.errors import raises
@@ -107,6 +109,21 @@ class TestStaging:
             await backend.ledger().finish_staging(record.id, content_sha256="c")
 
 
+class TestRegistering:
+    async def test_nobody_registers_while_it_matters_that_nobody_does(self, backend: Backend, ledger: Ledger) -> None:
+        record = await campaign_of(ledger, staged(1))
+        other, loop = backend.ledger(), asyncio.get_running_loop()
+        registering: list[Future[Runner]] = []
+
+        def work() -> None:
+            registering.append(asyncio.run_coroutine_threadsafe(other.register_runner(record.id, quiet_seconds=10), loop))
+            with pytest.raises(TimeoutError):
+                registering[-1].result(0.3)
+
+        await ledger.while_none_registers(record.id, work)
+        await asyncio.wrap_future(registering[0])
+
+
 class TestClaiming:
     async def test_each_row_is_claimed_once_in_the_lists_order(self, backend: Backend, ledger: Ledger) -> None:
         record = await campaign_of(ledger, *(staged(row) for row in range(1, 8)))
@@ -137,6 +154,14 @@ class TestClaiming:
         assert await ledger.record_verification(doubt, Resolution(status=Status.PENDING), again_in_seconds=None)
         assert await ledger.retry(record.id, frozenset({Status.UNKNOWN})) == 1
         assert {claim.row: claim.in_doubt for claim in await ledger.claim(runner, 9)} == {1: True, 2: False, 3: True}
+
+    async def test_so_does_the_claim_of_a_row_that_another_ledger_was_sending(self, ledger: Ledger) -> None:
+        """It has no attempt that ended."""
+        unknown = Outcome(status=Status.UNKNOWN, reason=WAS_SENDING)
+        record = await campaign_of(ledger, staged(1), replace(staged(2), outcome=unknown))
+        runner = await ledger.register_runner(record.id, quiet_seconds=10)
+        assert await ledger.retry(record.id, frozenset({Status.UNKNOWN})) == 1
+        assert {claim.row: claim.in_doubt for claim in await ledger.claim(runner, 9)} == {1: False, 2: True}
 
     async def test_a_released_claim_is_pending_as_if_nothing_had_been(self, ledger: Ledger) -> None:
         record = await campaign_of(ledger, staged(1))

@@ -3,8 +3,9 @@
 The rows of both are compared, never times: clocks differ and go back, and a copied file loses its time.
 """
 
+import os
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -96,7 +97,21 @@ def places_of_campaign(
     found += [place for one in lists for place in results_places(one, named)]
     for place in written:
         found += [place, *_in_any_format(place), failed_path(place)]
-    return list(dict.fromkeys(found))
+    return with_resumed(found)
+
+
+def with_resumed(places: Iterable[Location]) -> list[Location]:
+    """These places, and those in their folders where runs from any results file have written, which are named after that file."""
+    folders = dict.fromkeys(place.parent for place in places if isinstance(place, Path))
+    return list(dict.fromkeys([*places, *(path for folder in folders for path in _resumed_in(folder))]))
+
+
+def _resumed_in(folder: Path) -> list[Path]:
+    try:
+        names = sorted(os.listdir(folder))  # noqa: PTH208 - only names are needed
+    except OSError:
+        return []
+    return [folder / name for name in names if ".resumed" in name and Path(name).suffix.lower() in set(Format)]
 
 
 def fingerprint(place: Location) -> str:

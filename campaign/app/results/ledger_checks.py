@@ -20,6 +20,7 @@ from campaign.app.results.known_results import (
     places_of_campaign,
     results_places,
     resume_from,
+    with_resumed,
 )
 from campaign.app.results.results_path import holds_results, may_hold_results_of, owner_of
 from campaign.app.results.sending_marker import check_not_sent_elsewhere
@@ -82,7 +83,7 @@ async def check_known(work: Session, given: CheckedList, source: ListSource) -> 
 def _fingerprints(work: Session, given: CheckedList, source: ListSource) -> str:
     """The fingerprints of all the campaign's results."""
     named = work.settings.model_copy(update={"name": given.spec.name})
-    places = dict.fromkeys(results_places(source, named, of_results=False))
+    places = with_resumed([*results_places(source, named, of_results=False)])
     return " ".join(fingerprint(place) for place in places if owner_of(place) == given.spec.name)
 
 

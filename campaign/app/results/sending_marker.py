@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from campaign.atomic import AtomicFile
-from campaign.domain.errors import CampaignError, UsageError
+from campaign.domain.errors import UsageError
 from campaign.domain.lists.locations import Location
 from campaign.domain.text.sanitize import sanitize_for_terminal
 from campaign.ledger.port import CampaignRecord
@@ -53,13 +53,14 @@ def mark_as_sending(results: Location, record: CampaignRecord, ledger: str) -> b
 
     Raises:
         UsageError: there is one of another ledger.
+        DiskFullError: it does not fit, and nor would the results.
     """
     path = marker_path(results)
     if path is None or not record.spec.mark:
         return None
     since = f"{datetime.now(tz=UTC):%Y-%m-%d %H:%M} UTC"
     marker = Marker(mark=record.spec.mark, campaign=record.spec.name, ledger=ledger, host=socket.gethostname(), since=since)
-    with suppress(CampaignError), AtomicFile(path) as draft:
+    with suppress(UsageError), AtomicFile(path) as draft:
         draft.file.write(json.dumps(asdict(marker), indent=1).encode() + b"\n")
         draft.sync()
         # Other users must be able to read it.

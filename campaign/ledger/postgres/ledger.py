@@ -58,6 +58,13 @@ class PostgresLedger(Staging, Batches, Verification):
             id=runner, campaign=campaign, lease_seconds=LEASE_SECONDS, quiet_seconds=quiet_seconds, hold_unverified=hold_unverified
         )
 
+    async def while_none_registers(self, campaign: int, work: Callable[[], None]) -> None:
+        def locked(db: Session) -> None:
+            db.all("lock_campaign", campaign=campaign)
+            work()
+
+        await self._line.do(locked)
+
     async def move_here(self) -> None:
         def work(db: Session) -> None:
             known, here = stored_identity(db.all("place")), identity_here(db.all, self._address.name)

@@ -296,8 +296,10 @@ SET status = CASE WHEN why_not IS NULL THEN 'sending' ELSE 'skipped' END, reason
 FROM chosen AS c
 WHERE r.campaign = %(campaign)s AND r.row = c.row AND (c.why_not IS NOT NULL OR c.place = 1)
 RETURNING r.row, r.fencing_token, r.pass_id, r.message, r.attempts, r.counted_attempts, r.zone, r.http_status,
-    r.attempts > 0 AND EXISTS (SELECT 1 FROM campaign.attempts AS a
-                               WHERE a.campaign = r.campaign AND a.row = r.row AND a.status = 'unknown' AND a.message IS NULL), r.status;
+    -- A row that another ledger was sending has a quiet period, and no attempt that ended.
+    (r.attempts > 0 OR r.quiet_until > 0)
+        AND EXISTS (SELECT 1 FROM campaign.attempts AS a
+                    WHERE a.campaign = r.campaign AND a.row = r.row AND a.status = 'unknown' AND a.message IS NULL), r.status;
 
 -- name: zones
 SELECT zones FROM campaign.campaigns WHERE id = %(campaign)s;
@@ -419,8 +421,9 @@ SELECT claimant FROM campaign.batches WHERE id = %(batch)s AND runner = %(runner
 -- name: batch_claims
 -- The rows that have no outcome yet.
 SELECT r.row, r.fencing_token, r.pass_id, r.message, r.attempts, r.counted_attempts, r.zone, r.http_status,
-       r.attempts > 0 AND EXISTS (SELECT 1 FROM campaign.attempts AS a
-                                  WHERE a.campaign = r.campaign AND a.row = r.row AND a.status = 'unknown' AND a.message IS NULL)
+       (r.attempts > 0 OR r.quiet_until > 0)
+           AND EXISTS (SELECT 1 FROM campaign.attempts AS a
+                       WHERE a.campaign = r.campaign AND a.row = r.row AND a.status = 'unknown' AND a.message IS NULL)
 FROM campaign.batches AS b CROSS JOIN unnest(b.rows) AS n (row) JOIN campaign.rows AS r ON r.campaign = b.campaign AND r.row = n.row
 WHERE b.id = %(batch)s AND r.batch = b.id AND r.status || '' = 'sending' ORDER BY r.row;
 

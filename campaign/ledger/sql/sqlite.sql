@@ -192,9 +192,11 @@ WHERE EXISTS (SELECT 1 FROM campaigns WHERE id = :campaign AND desired_state = '
 -- These rows in the form of claims, each with the reason to skip it, if there is one. The pass is excluded; or another row of the
 -- campaign has sent it the message, or may have; or it has reached the daily cap through this API since :since. The cap counts messages
 -- in doubt, and those that another token has under way. Attempts from a results file, of a campaign that was not sent from here, count
--- for every API. The + keeps SQLite from scanning all attempts of the campaign.
+-- for every API. A row that another ledger was sending has a quiet period, and no attempt that ended. The + keeps SQLite from scanning all
+-- attempts of the campaign.
 SELECT json_group_array(json_array(r.row, r.fencing_token + 1, r.pass_id, r.message, r.attempts, r.counted_attempts, r.zone, r.http_status,
-    r.attempts > 0 AND EXISTS (SELECT 1 FROM attempts WHERE campaign = r.campaign AND row = r.row AND status = 'unknown' AND message IS NULL),
+    (r.attempts > 0 OR r.quiet_until > 0)
+        AND EXISTS (SELECT 1 FROM attempts WHERE campaign = r.campaign AND row = r.row AND status = 'unknown' AND message IS NULL),
     r.pass_key, CASE
     WHEN EXISTS (SELECT 1 FROM exclusions WHERE campaign = :campaign AND pass_key = r.pass_key) THEN 'excluded'
     WHEN EXISTS (SELECT 1 FROM attempts WHERE pass_key = r.pass_key AND +campaign = :campaign AND row <> r.row
@@ -356,7 +358,8 @@ SELECT claimant FROM batches WHERE id = :batch AND runner = :runner AND state <>
 -- name: batch_claims
 -- The rows that have no outcome yet.
 SELECT r.row, r.fencing_token, r.pass_id, r.message, r.attempts, r.counted_attempts, r.zone, r.http_status,
-       r.attempts > 0 AND EXISTS (SELECT 1 FROM attempts WHERE campaign = r.campaign AND row = r.row AND status = 'unknown' AND message IS NULL)
+       (r.attempts > 0 OR r.quiet_until > 0)
+           AND EXISTS (SELECT 1 FROM attempts WHERE campaign = r.campaign AND row = r.row AND status = 'unknown' AND message IS NULL)
 FROM batches AS b CROSS JOIN json_each(b.rows) AS j CROSS JOIN rows AS r ON r.campaign = b.campaign AND r.row = j.value
 WHERE b.id = :batch AND r.batch = b.id AND r.status = 'sending' ORDER BY r.row;
 

@@ -56,6 +56,9 @@ class SqliteLedger(Staging, Batches, Verification):
             id=runner, campaign=campaign, lease_seconds=LEASE_SECONDS, quiet_seconds=quiet_seconds, hold_unverified=hold_unverified
         )
 
+    async def while_none_registers(self, campaign: int, work: Callable[[], None]) -> None:  # noqa: ARG002 - nothing can be written at all
+        await self._writer.do(lambda _db: work())
+
     async def heartbeat(self, runner: Runner, activity: str) -> bool:
         def work(db: apsw.Connection) -> bool:
             self._clock.stamp(db)
