@@ -184,7 +184,8 @@ def test_what_another_ledger_went_on_with_is_seen_whatever_the_results_are_calle
     if copy:
         shutil.copy(desk.folder / "promo.results.csv", desk.folder / copy)
     desk.run("run", copy or "promo.results.csv", "--ledger", "other.db", "--limit", "5", code=5)
-    for again in (words, ("resume", "promo"), ("run", copy or "promo.results.csv", "--ledger", "third.db", "--results", "third.csv")):
+    shutil.copy(desk.folder / "promo.results.csv", desk.folder / "another.csv")
+    for again in (words, ("resume", "promo"), ("run", "another.csv", "--ledger", "third.db")):
         assert OLDER in refused(desk, *again)
 
 
