@@ -1,7 +1,10 @@
 """The hot statements of the SQLite ledger go through an index, whatever the size of the ledger."""
 
+from collections import defaultdict
+from functools import partial
 from pathlib import Path
 
+import apsw
 import pytest
 
 from campaign.domain.model import Status
@@ -123,6 +126,22 @@ def test_what_a_pass_was_told_is_found_by_the_pass_and_never_among_all_attempts_
     assert sum("attempts_by_pass" in step for step in plan) == 2, plan
     # Only those of the row itself.
     assert all("(campaign=? AND row=?)" in step for step in plan if "attempts_by_row" in step), plan
+
+
+@pytest.mark.parametrize("statement", ["due", "claimable", "claim"])
+def test_other_values_have_no_statement_prepared_again(tmp_path: Path, statement: str) -> None:
+    """SQLite may prepare it for each value by itself, which takes longer than the claim of a row."""
+    path = tmp_path / "campaign.db"
+    prepare(path)
+    connection = connect(path)
+    again: list[int] = []
+    connection.trace_v2(apsw.SQLITE_TRACE_PROFILE, lambda event: again.append(event["stmt_status"]["SQLITE_STMTSTATUS_REPREPARE"]))
+    try:
+        for value in (1, 2, 3):
+            connection.execute(SQL[statement], defaultdict(partial(int, value))).fetchall()
+    finally:
+        connection.close()
+    assert again == [0, 0, 0]
 
 
 def _nothing(sql: str) -> "dict[str, None] | tuple[None, ...]":

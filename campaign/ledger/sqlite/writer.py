@@ -40,7 +40,7 @@ class Writer:
         self._path = path
         self._clock = clock
         self._guard = RollbackGuard(path)
-        self._waiting: queue.Queue[Request | None] = queue.Queue(MOST_WAITING)
+        self._waiting: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="ledger-writer", daemon=True)
         self._closed = False
         self._log_pages = 0
@@ -57,12 +57,10 @@ class Writer:
             raise LedgerError("The ledger is closed.", code="ledger_closed")
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         for _ in range(MOST_PATIENCE):
-            try:
-                self._waiting.put_nowait((work, future, durable))
-            except queue.Full:
-                await asyncio.sleep(PATIENCE_SECONDS)
-            else:
+            if self._waiting.qsize() < MOST_WAITING:
+                self._waiting.put((work, future, durable))
                 return await future
+            await asyncio.sleep(PATIENCE_SECONDS)
         raise LedgerError(f"The ledger {self._path} is too slow: {MOST_WAITING} writes wait for the disk.", code="ledger_slow")
 
     async def close(self) -> None:
