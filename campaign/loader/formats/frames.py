@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, Final
@@ -150,7 +151,7 @@ class Rows:
         writer: Any = None
         first_line = last_line = 0
         gaps: list[int] | None = []
-        for batch in filter(len, map(_without_empty_rows, batches)):
+        for batch in _ahead(filter(len, map(_without_empty_rows, batches))):
             with _room():
                 writer = writer or pa.ipc.new_file(self._file, batch.schema, options=_PACKED)
                 writer.write_batch(batch)
@@ -182,6 +183,15 @@ class Rows:
         # What is not written yet is not needed.
         with suppress(OSError):
             self._file.close()
+
+
+def _ahead(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """The same batches; the next one is read while one is used."""
+    with ThreadPoolExecutor(1) as thread:
+        ahead = thread.submit(next, batches, None)
+        while (batch := ahead.result()) is not None:
+            ahead = thread.submit(next, batches, None)
+            yield batch
 
 
 @contextmanager
