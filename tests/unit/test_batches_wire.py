@@ -81,7 +81,9 @@ class TestAnswer:
             {"data": batch(status="paused")},
             {"data": batch() | {"id": "../x"}},
             {"data": batch() | {"id": 5}},
-            {"data": [batch(), {}]},
+            {"data": [batch(), {}], "meta": {"totalPages": 1}},
+            {"data": [batch()]},
+            {"data": [batch()], "meta": {"totalPages": "2"}},
         ],
     )
     def test_what_is_no_batch_is_said_with_what_came(self, document: Any) -> None:

@@ -107,13 +107,14 @@ def read_answer(
     data = document.get("data") if isinstance(document, dict) else None
     found = data if isinstance(data, list) else [data]
     batches = tuple(one for one in (_batch(item, shape) for item in found) if one is not None)
-    readable = data is not None and len(batches) == len(found)
+    pages = _pages(document) if isinstance(data, list) and data else 1
+    readable = data is not None and len(batches) == len(found) and pages > 0
     return BatchAnswer(
         http_status=http_status,
         readable=readable,
         error="" if readable else _unrecognized(body, found, token=token),
         batches=batches,
-        pages=_pages(document),
+        pages=pages,
     )
 
 
@@ -142,15 +143,17 @@ def _unrecognized(body: bytes, found: Sequence[Any], *, token: str) -> str:
     attributes = item.get("attributes") if isinstance(item, dict) else None
     if isinstance(attributes, dict) and "status" in attributes:
         return excerpt(f"The batch's status is {attributes['status']!r}, and only {states} are known", secret=token)
+    came = body[:2000].decode(errors="replace")
     return excerpt(
-        f"The answer does not show a batch with data.id and data.attributes.status: {body[:2000].decode(errors='replace')}", secret=token
+        f"The answer shows no batch with data.id and data.attributes.status, or no meta.totalPages of its list: {came}", secret=token
     )
 
 
 def _pages(document: Any) -> int:
+    """How many pages a list has; 0 if it does not say, as a batch that is on none of the read ones would be created again."""
     meta = document.get("meta") if isinstance(document, dict) else None
     pages = meta.get("totalPages") if isinstance(meta, dict) else None
-    return pages if isinstance(pages, int) and 0 < pages < 100_000 else 1
+    return pages if isinstance(pages, int) and 0 < pages < 100_000 else 0
 
 
 class Report:
