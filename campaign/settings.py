@@ -184,11 +184,11 @@ class Settings(BaseSettings):
             return UNLIMITED if name == "rate" else ""
         return f"{value}s" if name == "quiet_period" else str(value)
 
-    def over(self, kept: dict[str, str]) -> Self:
+    def with_fallback(self, kept: dict[str, str]) -> Self:
         """These settings; those that were not given come from `kept`, as text."""
-        return self.above({name: text for name, text in kept.items() if text and name in type(self).model_fields})
+        return self.overridden_by({name: text for name, text in kept.items() if text and name in type(self).model_fields})
 
-    def above(self, job: Mapping[str, Any]) -> Self:
+    def overridden_by(self, job: Mapping[str, Any]) -> Self:
         """These settings; those that were not given come from `job`, by field.
 
         Raises:

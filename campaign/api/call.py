@@ -18,7 +18,7 @@ from campaign.api.result import Checked, Result
 from campaign.app import retry as retries
 from campaign.app import run as runs
 from campaign.app.lists import check as checks
-from campaign.app.session import Finished, UserInterface
+from campaign.app.session import CommandResult, UserInterface
 from campaign.domain.errors import CampaignError, UsageError, problem_of
 from campaign.domain.lists.locations import place_of
 from campaign.domain.model import Status
@@ -156,12 +156,12 @@ def control_call(name: str, wanted: DesiredState, options: Mapping[str, Any]) ->
     settings = settings_of(options, opt.CONTROL, function="control")
 
     def body(background: Background[None], _: ProgressWatch) -> None:
-        background.run(runs.control(name, wanted, settings))
+        background.run(runs.set_desired_state(name, wanted, settings))
 
     return Call(body=body)
 
 
-def _result(finished: Finished, settings: Settings) -> Result:
+def _result(finished: CommandResult, settings: Settings) -> Result:
     return Result.of(finished.view, settings, note=finished.note, details=finished.details)
 
 

@@ -17,7 +17,7 @@ from campaign.loader.columns import check_pass_id, find_id_column, pass_key
 from campaign.loader.table import open_table
 from campaign.settings import Settings
 
-REMEMBERED: Final[tuple[str, ...]] = (
+PERSISTED_FIELDS: Final[tuple[str, ...]] = (
     *("window", "time_zone", "start_at", "not_after", "daily_cap"),
     *("baseline", "halt", "on_unknown", "quiet_period", "budget", "only_reachable"),
     *("via", "entity"),
@@ -30,7 +30,7 @@ _MOMENTS: Final[tuple[str, ...]] = ("start_at_time", "not_after_time")
 
 def kept_of(stored: dict[str, str]) -> dict[str, str]:
     """The stored settings of a campaign that may be used: an imported file may hold any setting, even the URL that gets the token."""
-    return {name: text for name, text in stored.items() if name in {"rate", *REMEMBERED, *_MOMENTS}}
+    return {name: text for name, text in stored.items() if name in {"rate", *PERSISTED_FIELDS, *_MOMENTS}}
 
 
 def remembered(settings: Settings, *, now: datetime, own_zones: bool) -> dict[str, str]:
@@ -44,7 +44,7 @@ def remembered(settings: Settings, *, now: datetime, own_zones: bool) -> dict[st
     Raises:
         UsageError: a time or a zone is not valid, the end is over, or nothing could be sent before it.
     """
-    kept: dict[str, str] = {name: settings.as_text(name) for name in REMEMBERED if name in settings.model_fields_set}
+    kept: dict[str, str] = {name: settings.as_text(name) for name in PERSISTED_FIELDS if name in settings.model_fields_set}
     schedule = check_schedule(settings, {}, zones=[] if own_zones else [""], now=now)
     for name, moment in (("start_at", schedule.start), ("not_after", schedule.end)):
         if moment is not None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from campaign.app.run import run_list
 from campaign.app.send import Stop
-from campaign.app.session import Finished, UserInterface
+from campaign.app.session import CommandResult, UserInterface
 from campaign.domain.errors import UsageError
 from campaign.domain.model import Counts
 from campaign.sender.port import Observer
@@ -23,10 +23,10 @@ LATENCY = Latency(low_seconds=0.02, high_seconds=0.12)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rehearsed:
+class DemoResult:
     """The result of a demo; `doubles` is how often the simulator, not the runner, saw a message a second time."""
 
-    finished: Finished
+    finished: CommandResult
     folder: Path
     processed: int
     passes: int
@@ -47,13 +47,13 @@ def sample_data() -> Path:
     return installed if installed.is_dir() else package.parent / "sample_data"
 
 
-async def rehearse(
+async def run_demo(
     *,
     rate_per_second: float,
     folder: Path | None,
     watch: Callable[[str, Counts], AbstractContextManager[Observer]],
     listen: Callable[[], Stop],
-) -> Rehearsed:
+) -> DemoResult:
     """Run the sample list to its end, and compare the outcome with the messages that the simulator processed.
 
     Raises:
@@ -76,7 +76,7 @@ async def rehearse(
         ui = UserInterface(confirm=lambda *_: True, agree=lambda *_: False, watch=watch, listen=listen, tell=lambda *_, **__: None)
         finished = await run_list(str(samples / "promo.csv"), settings, ui)
         summary = simulator.summary()
-        return Rehearsed(
+        return DemoResult(
             finished=finished, folder=place, processed=summary.processed, passes=summary.distinct_passes, doubles=summary.surplus
         )
 

@@ -26,7 +26,7 @@ from campaign.app.run import (
     results_of,
 )
 from campaign.app.send import Stop, check_access, send
-from campaign.app.session import Finished, Session, UserInterface, session
+from campaign.app.session import CommandResult, Session, UserInterface, session
 from campaign.domain.errors import StoppedError, UsageError
 from campaign.domain.lists.locations import Location
 from campaign.domain.model import OPEN, RETRYABLE, Counts, ResultRow, Status
@@ -45,7 +45,7 @@ BY_FILE: Final = frozenset({Status.FAILED, Status.INVALID, Status.NOT_DELIVERED}
 
 async def retry(
     target: FileSource, selection: Selection, settings: Settings, ui: UserInterface, *, rows: FileSource | None = None, of: str = ""
-) -> Finished:
+) -> CommandResult:
     """Send rows again; the target is a campaign's name, or a results file or failed-rows file, corrected or not.
 
     `selection` without statuses means the failed rows, and those of a file that were invalid and are corrected. `rows` is a list: only rows
@@ -92,7 +92,7 @@ async def retry(
         return await _again(work, staged.record, selection)
 
 
-async def _again(work: Session, record: CampaignRecord, selection: Selection, source: FileSource | None = None) -> Finished:
+async def _again(work: Session, record: CampaignRecord, selection: Selection, source: FileSource | None = None) -> CommandResult:
     chosen = replace(selection, statuses=selection.statuses or FAILED)
     if not chosen.statuses <= RETRYABLE:
         raise UsageError(
@@ -156,7 +156,7 @@ async def _again_named(
     exclusions: Exclusions,
     results: Location | None,
     counts: Counts,
-) -> Finished:
+) -> CommandResult:
     """Send the rows that a list names, and no other rows of the campaign."""
     wanted = named.all_rows()
     if not wanted:
@@ -201,7 +201,7 @@ async def _warn_of_near(work: Session, record: CampaignRecord, exclusions: Exclu
     work.keep(record, found)
 
 
-async def _correct(work: Session, target: str, file: CorrectionFile, selection: Selection) -> Finished:
+async def _correct(work: Session, target: str, file: CorrectionFile, selection: Selection) -> CommandResult:
     record = file.record
     check_here(record)
     check_not_cancelled(record)

@@ -14,7 +14,7 @@ from campaign.app.open_ledger import find, find_whole, open_ledger, open_reader
 from campaign.app.results.ledger_checks import check_known, check_same_api, check_same_ledger, other_token, warn_of_same_content
 from campaign.app.results.results_path import check_writable
 from campaign.app.send import Stop, check_access, send, verify
-from campaign.app.session import Finished, Session, UserInterface, session
+from campaign.app.session import CommandResult, Session, UserInterface, session
 from campaign.domain.batches import InBatches
 from campaign.domain.errors import StoppedError, UsageError
 from campaign.domain.lists.locations import Location, ObjectUrl, parse_location, place_of
@@ -40,7 +40,7 @@ async def checked_list(source: ListSource, settings: Settings, stop: Stop) -> As
         context.__exit__(None, None, None)
 
 
-async def run_list(source: ListSource, settings: Settings, ui: UserInterface) -> Finished:
+async def run_list(source: ListSource, settings: Settings, ui: UserInterface) -> CommandResult:
     """Stage a list, or find its campaign; send it and report.
 
     Raises:
@@ -52,7 +52,7 @@ async def run_list(source: ListSource, settings: Settings, ui: UserInterface) ->
         return await _go_on(work.of(staged.record), staged.record, results, resumed=staged.resumed, source=source)
 
 
-async def stage_list(source: ListSource, settings: Settings, ui: UserInterface) -> Finished:
+async def stage_list(source: ListSource, settings: Settings, ui: UserInterface) -> CommandResult:
     """Stage a list, or find its campaign. After that any number of processes may `join`, on any machine that has the ledger.
 
     Raises:
@@ -115,7 +115,7 @@ def _file_of(source: ListSource, given: CheckedList) -> Location | None:
     return place if isinstance(place, ObjectUrl) else given.table.source.given
 
 
-async def resume(name: str, settings: Settings, ui: UserInterface) -> Finished:
+async def resume(name: str, settings: Settings, ui: UserInterface) -> CommandResult:
     """Go on with a staged campaign; ends a pause."""
     stop = ui.listen()
     check_access(settings)
@@ -135,7 +135,7 @@ async def resume(name: str, settings: Settings, ui: UserInterface) -> Finished:
         return await _go_on(work, find(begun.reader, name), results, resumed=True, asked=True)
 
 
-async def join(name: str, settings: Settings, ui: UserInterface) -> Finished:
+async def join(name: str, settings: Settings, ui: UserInterface) -> CommandResult:
     """Help to send a campaign that was staged, here or elsewhere. A paused campaign stays paused.
 
     Raises:
@@ -177,7 +177,7 @@ async def _staged_by_others(work: Session, name: str) -> CampaignRecord:
             )
 
 
-async def read_back(name: str, settings: Settings, ui: UserInterface) -> Finished:
+async def read_back(name: str, settings: Settings, ui: UserInterface) -> CommandResult:
     """Read the passes of unknown rows back; sends nothing."""
     stop = ui.listen()
     check_access(settings)
@@ -189,7 +189,7 @@ async def read_back(name: str, settings: Settings, ui: UserInterface) -> Finishe
             work.warn("other_token", sentence, count=1, example=record.spec.name, in_summary=True)
         results = await asyncio.to_thread(results_of, record, settings)
         with ui.watch(name, await work.counts(record)) as observer:
-            kept = settings.over(kept_of(record.spec.settings))
+            kept = settings.with_fallback(kept_of(record.spec.settings))
             end = await verify(record, work.ledger, work.reader, kept, observer=observer, stop=stop)
         return await work.end(record, end, results, end.why)
 
@@ -202,7 +202,7 @@ class Undone:
     left: int = 0
 
 
-async def control(
+async def set_desired_state(
     name: str, wanted: DesiredState, settings: Settings, *, stop: Stop | None = None, tell: Callable[[InBatches], None] = lambda _: None
 ) -> Undone:
     """Pause or cancel a campaign, whichever processes are sending it.
@@ -228,7 +228,7 @@ async def control(
         if left:
             check_can_undo(record, left, settings)
             tell(InBatches.of(left, now=utc_now().timestamp()))
-            kept = settings.over(kept_of(record.spec.settings))
+            kept = settings.with_fallback(kept_of(record.spec.settings))
             skipped = reader.counts(record.id).by_status[Status.SKIPPED]
             stop = stop or Stop(gently=asyncio.Event(), now=asyncio.Event())
             end = await send(find_whole(reader, name), ledger, reader, kept, observer=Silence(), stop=stop)
@@ -248,11 +248,11 @@ async def _go_on(
     resumed: bool,
     asked: bool = False,
     source: ListSource | None = None,
-) -> Finished:
+) -> CommandResult:
     counts = await work.counts(record)
     if record.desired_state is DesiredState.PAUSED and counts.open:
         return await work.end(record, End(ended=StopReason.PAUSED), results, is_paused(record))
-    if resumed and work.reader.outlook(record.id).finished:
+    if resumed and work.reader.pending_work(record.id).finished:
         note = "Nothing was sent: every row of this campaign has ended before, and what has ended is never sent again by itself."
         return await work.end(record, End(ended=StopReason.FINISHED), results, note)
     if not asked:

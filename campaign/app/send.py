@@ -184,7 +184,7 @@ async def send(
     await ledger.reap_dead_runners(quiet_seconds=settings.quiet_period)
     if record.desired_state is DesiredState.CANCELLED and not orphans(reader, record):
         return End(ended=StopReason.CANCELLED)
-    if reader.outlook(record.id).finished:
+    if reader.pending_work(record.id).finished:
         return End(ended=StopReason.FINISHED)
     if settings.via is Via.BATCH and record.desired_state is not DesiredState.CANCELLED:
         check_texts(record, reader)
@@ -365,7 +365,7 @@ async def _read_back(
     verifier = Verifier(ledger, identifying, pacer, observer, campaign=record.id, max_attempts=settings.max_attempts)
     async with asyncio.TaskGroup() as group:
         pacing = group.create_task(pacer.run())
-        while reader.outlook(record.id).doubt_in_seconds is not None and not await happens_within(stop.gently, 0.1):
+        while reader.pending_work(record.id).unverified_in_seconds is not None and not await happens_within(stop.gently, 0.1):
             await verifier.round()
             if stop_signal.is_set():
                 break

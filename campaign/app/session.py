@@ -68,7 +68,7 @@ class UserInterface:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finished:
+class CommandResult:
     """The state of the campaign after a command.
 
     `note` is sentences about what the command did not do, and why; with `brief` nothing else is shown. `details` go into the `--json`
@@ -114,7 +114,7 @@ class Session:
         Raises:
             UsageError: a time or a zone is not valid, or nothing could be sent; nothing of the campaign was changed.
         """
-        settings = self.settings.over(kept_of(record.spec.settings))
+        settings = self.settings.with_fallback(kept_of(record.spec.settings))
         check_schedule(settings, record.spec.settings, zones=self.reader.zones(record.id), now=utc_now())
         return replace(self, settings=settings)
 
@@ -181,7 +181,7 @@ class Session:
 
     async def send(
         self, record: CampaignRecord, results: Location | None, *, fresh_canary: bool = False, counts: Counts | None = None
-    ) -> Finished:
+    ) -> CommandResult:
         """Send the rest of the campaign, and report; `fresh_canary` is as in `app.send.send`, `counts` are given if they are recent."""
         marked = await asyncio.to_thread(self._mark, record, results)
 
@@ -261,13 +261,13 @@ class Session:
     def _is_warned_of(self, kind: str) -> bool:
         return any(warning["kind"] == kind for warning in self.warnings)
 
-    async def end(self, record: CampaignRecord, end: End, results: Location | None, note: str = "") -> Finished:
+    async def end(self, record: CampaignRecord, end: End, results: Location | None, note: str = "") -> CommandResult:
         """Write the results of a campaign after a command that sent nothing, and return its state."""
         finished = await asyncio.to_thread(self._end, record, end, results, note=note)
         await self._unmark(record, results)
         return finished
 
-    def _end(self, record: CampaignRecord, end: End, results: Location | None, *, note: str = "", sent: bool = False) -> Finished:
+    def _end(self, record: CampaignRecord, end: End, results: Location | None, *, note: str = "", sent: bool = False) -> CommandResult:
         # Done first, as later reads of the ledger may fail, and people need their file.
         if results is not None:
             self._report(record, results, sent=sent)
@@ -278,7 +278,7 @@ class Session:
         seen = replace(seen, results=str(results) if results is not None else "")
         details: dict[str, Any] = {"warnings": self.warnings} if self.warnings else {}
         note = " ".join(filter(None, [*self.sentences, note]))
-        return Finished(view=replace(seen, exit_code=exit_code(end, seen, self.stop)), note=note, details=details)
+        return CommandResult(view=replace(seen, exit_code=exit_code(end, seen, self.stop)), note=note, details=details)
 
     def _report(self, record: CampaignRecord, results: Location, *, sent: bool) -> None:
         try:

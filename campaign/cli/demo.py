@@ -84,16 +84,16 @@ def demo(
         Path | None, typer.Option(help="The folder for the ledger and results. Default: a temporary folder.", metavar="DIR")
     ] = None,
 ) -> None:
-    from campaign.app.demo import rehearse
+    from campaign.app.demo import run_demo
     from campaign.cli.logs import setup as logs
     from campaign.cli.process import run_loop
-    from campaign.cli.screen.output import print_rehearsed
+    from campaign.cli.screen.output import print_demo
     from campaign.cli.screen.run_monitor import RunProgress
     from campaign.cli.screen.terminal import listen
     from campaign.setting_types import given_path
 
     folder = given_path("--folder", folder) if folder is not None else None
     logs.configure("warning")
-    rehearsed = run_loop(rehearse(rate_per_second=rate, folder=folder, watch=RunProgress, listen=listen))
-    print_rehearsed(rehearsed)
-    raise typer.Exit(rehearsed.exit_code)
+    demo = run_loop(run_demo(rate_per_second=rate, folder=folder, watch=RunProgress, listen=listen))
+    print_demo(demo)
+    raise typer.Exit(demo.exit_code)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from campaign.app.confirmation import Question
     from campaign.app.lists.check import Checked
     from campaign.app.lists.list_source import ListSource
-    from campaign.app.session import Finished, UserInterface
+    from campaign.app.session import CommandResult, UserInterface
     from campaign.cli.screen.run_monitor import RunMonitor
     from campaign.settings import Settings
 
@@ -137,7 +137,7 @@ def _ui(settings: "Settings", monitor: "RunMonitor") -> "UserInterface":
 
 
 def run_reported(
-    work: "Callable[[UserInterface], Coroutine[Any, Any, Finished]]", settings: "Settings", campaign: str, *, by_engine: bool = False
+    work: "Callable[[UserInterface], Coroutine[Any, Any, CommandResult]]", settings: "Settings", campaign: str, *, by_engine: bool = False
 ) -> None:
     """Run a use case, and report how it ended: on stdout, in the log, the metrics file and notices.
 
@@ -255,7 +255,7 @@ def retry(
     selection = selection_of(_parts(status), _parts(reason), _parts(http_status))
     warns = Status.UNKNOWN in selection.statuses
 
-    def again(ui: "UserInterface") -> "Coroutine[Any, Any, Finished]":
+    def again(ui: "UserInterface") -> "Coroutine[Any, Any, CommandResult]":
         return retries.retry(target, selection, settings, _warning(ui) if warns else ui, rows=rows)
 
     run_reported(again, settings, _label(target))

@@ -103,7 +103,7 @@ def cancel(name: OneName, *, settings: "Settings") -> None:
 
 
 def _control(name: str, wanted: "DesiredState", settings: "Settings") -> "Undone":
-    from campaign.app.run import control
+    from campaign.app.run import set_desired_state
     from campaign.cli.process import run_loop
     from campaign.cli.screen.terminal import listen
     from campaign.domain.batches import InBatches
@@ -115,6 +115,6 @@ def _control(name: str, wanted: "DesiredState", settings: "Settings") -> "Undone
 
     async def work() -> "Undone":
         stop = listen("Stopping: what is left at PassEntry stays there.") if wanted is DesiredState.CANCELLED else None
-        return await control(name, wanted, settings, stop=stop, tell=tell)
+        return await set_desired_state(name, wanted, settings, stop=stop, tell=tell)
 
     return run_loop(work())

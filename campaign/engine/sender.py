@@ -42,7 +42,7 @@ def sender_of(settings: Settings) -> Iterator[Sender]:
             begin: Callable[[], None] = lambda: None,  # noqa: ARG001 - the workers register themselves
         ) -> End:
             await ledger.reap_dead_runners(quiet_seconds=settings.quiet_period)
-            if reader.outlook(record.id).finished:
+            if reader.pending_work(record.id).finished:
                 return End(ended=StopReason.FINISHED)
             work = Work(record=record, reader=reader, observer=observer, stop=stop)
             return await Supervisor(cluster, order_of(record, settings), workers=settings.workers, work=work).run()

@@ -178,7 +178,7 @@ class Supervisor:
             try:
                 counts = await asyncio.to_thread(work.reader.counts, work.record.id)
                 unreachable = await asyncio.to_thread(self._unreachable, counts)
-                finished = (await asyncio.to_thread(work.reader.outlook, work.record.id)).finished
+                finished = (await asyncio.to_thread(work.reader.pending_work, work.record.id)).finished
             except LedgerError as error:
                 # The workers have their own policy for this, and report when it ends.
                 work.observer.event("ledger_not_seen", reason=str(error))

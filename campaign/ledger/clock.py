@@ -8,7 +8,7 @@ from typing import Final, Protocol
 LEASE_SECONDS: Final = 30.0
 """How long a runner may send after its last heartbeat."""
 
-HOLD_SECONDS: Final = 30.0
+VERIFICATION_CLAIM_SECONDS: Final = 30.0
 """How long an unverified row belongs to the process that claimed it: longer than reading one claimed set of rows may take."""
 
 DAY_SECONDS: Final = 86_400.0

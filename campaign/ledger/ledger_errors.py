@@ -43,7 +43,7 @@ def other_api(known: str, asked: str) -> UsageError:
     )
 
 
-def no_control() -> UsageError:
+def cannot_change_state() -> UsageError:
     return UsageError("The campaign is cancelled, or its list is still being staged; nothing was changed.", code="not_now")
 
 
@@ -51,7 +51,7 @@ def not_ended() -> UsageError:
     return UsageError("The campaign has rows that are not sent yet. Let it end, or give it up with campaign cancel.", code="not_ended")
 
 
-def too_young() -> UsageError:
+def too_recent() -> UsageError:
     return UsageError(
         "Something was sent or changed in the last 24 h, and what a pass was sent in that time is needed to hold the daily cap. "
         "Forget the campaign tomorrow.",
@@ -59,13 +59,13 @@ def too_young() -> UsageError:
     )
 
 
-def in_doubt() -> UsageError:
+def unverified() -> UsageError:
     return UsageError(
         "Some of its messages may have arrived, and their passes are still to be read. Run campaign verify first.", code="in_doubt"
     )
 
 
-def not_here(*, purged_at: float | None, exported_at: float | None, file: str | None) -> UsageError | None:
+def purged_or_exported(*, purged_at: float | None, exported_at: float | None, file: str | None) -> UsageError | None:
     """Why this ledger may no longer send a campaign; None if it may."""
     if purged_at is not None:
         return UsageError(

@@ -11,7 +11,7 @@ from campaign.domain.batches import Batch
 from campaign.domain.ledger_identity import Displaced
 from campaign.domain.model import Claim, Counts, ResultRow, Settlement, Skip, StagedRow, Status
 from campaign.domain.pace.pacing import Slots
-from campaign.domain.standing import Standing
+from campaign.domain.row_state import RowState
 from campaign.domain.verdict import PassReading, Resolution
 from campaign.ledger.records import (
     AttemptColumns,
@@ -92,7 +92,7 @@ class Staging(Protocol):
         Rows that were staged as `unknown` are not read back until `quiet_seconds` from now.
         """
 
-    async def discard(self, campaign: int) -> None:
+    async def abort_staging(self, campaign: int) -> None:
         """Delete a campaign whose staging did not end.
 
         Raises:
@@ -216,7 +216,7 @@ class Verification(Protocol):
         """Record what the pass held right before the claim's send, if the reading shows it."""
 
     async def claim_unverified(self, campaign: int, limit: int) -> list[UnverifiedRow]:
-        """Take unknown rows that may be read back now, longest waiting first; for HOLD_SECONDS nobody else gets them."""
+        """Take unknown rows that may be read back now, longest waiting first; for VERIFICATION_CLAIM_SECONDS nobody else gets them."""
 
     async def claim_unverified_orphans(self, campaign: int, limit: int) -> list[UnverifiedRow]:
         """The same for the account's other campaigns that nobody works on: their doubts may keep rows of this campaign waiting."""
@@ -307,13 +307,13 @@ class LedgerReader(Protocol):
     def examples(self, campaign: int, status: Status, reason: str, limit: int) -> list[tuple[int, str]]:
         """The first rows with a status and reason, each with its error."""
 
-    def outlook(self, campaign: int) -> PendingWork:
+    def pending_work(self, campaign: int) -> PendingWork:
         """The work that is left, found without counting."""
 
     def batches(self, campaign: int) -> list[Batch]:
         """The campaign's batches that have not ended, oldest first."""
 
-    def doubtful_batches(self, campaign: int, *, since: float) -> list[str]:
+    def unidentified_batches(self, campaign: int, *, since: float) -> list[str]:
         """Names of ended batches of which one may still exist at PassEntry, unidentified; scheduled after `since`, in Unix seconds."""
 
     def first_with_text(self, campaign: int, text: str) -> int | None:
@@ -346,7 +346,7 @@ class LedgerReader(Protocol):
     def rows_numbered(self, campaign: int, numbers: Sequence[int]) -> dict[int, ResultRow]:
         """The rows with these numbers, as far as they exist."""
 
-    def standings(self, campaign: int, numbers: Sequence[int]) -> list[Standing]:
+    def row_states(self, campaign: int, numbers: Sequence[int]) -> list[RowState]:
         """The state of the rows with these numbers, as far as they exist, in any order."""
 
     def rows_of_passes(self, campaign: int, keys: Sequence[str]) -> dict[str, list[int]]:

@@ -108,12 +108,12 @@ class PendingWork:
     desired_state: DesiredState
     pending_in_seconds: float | None
     sending: bool
-    doubt_in_seconds: float | None
+    unverified_in_seconds: float | None
 
     @property
     def finished(self) -> bool:
         """Whether nothing is pending, in flight, or still to be read back."""
-        return self.pending_in_seconds is None and not self.sending and self.doubt_in_seconds is None
+        return self.pending_in_seconds is None and not self.sending and self.unverified_in_seconds is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ import orjson
 
 from campaign.domain.batches import Batch, BatchState
 from campaign.domain.model import OPEN, UNSENT, Claim, Outcome, ResultRow, Settlement, StagedRow, Status
-from campaign.domain.standing import Standing
+from campaign.domain.row_state import RowState
 from campaign.ledger.port import CampaignRecord, CampaignSpec, DesiredState, UnverifiedRow
 from campaign.ledger.records import ROWS_AT_ONCE, AttemptColumns, ResultColumns
 
@@ -161,9 +161,9 @@ def record(values: tuple[Any, ...]) -> CampaignRecord:
     )
 
 
-def standing(values: tuple[Any, ...]) -> Standing:
+def row_state(values: tuple[Any, ...]) -> RowState:
     row, pass_key, status, attempts, sent_at, begun = values
-    return Standing(row, pass_key, _STATUSES[status], attempts, sent_at, bool(begun))
+    return RowState(row, pass_key, _STATUSES[status], attempts, sent_at, bool(begun))
 
 
 def result(values: tuple[Any, ...]) -> ResultRow:
@@ -226,7 +226,7 @@ def attempt_columns(found: Iterator[tuple[Any, ...]]) -> Iterator[AttemptColumns
         )
 
 
-def doubt(campaign: int, values: tuple[Any, ...], others: Sequence[tuple[Any, ...]]) -> UnverifiedRow:
+def unverified_row(campaign: int, values: tuple[Any, ...], others: Sequence[tuple[Any, ...]]) -> UnverifiedRow:
     """An unverified row from its columns. `others` are the other attempts to its pass as (text, status, came after it), newest first."""
     row, fencing_token, pass_id, _pass_key, message, attempts, counted_attempts, reason, baseline, baseline_text, held_until = values
     # A later attempt hides what this one left on the pass.

@@ -45,7 +45,7 @@ class Control:
         self._reader = reader
         self._runner = runner
         self._observer = observer
-        self._heart = heart
+        self._lease_keeper = heart
         self._timing = timing
         self._stop_signal = stop_signal
         self._doubts_are_due = doubts_are_due
@@ -61,7 +61,7 @@ class Control:
             self._timing.zones, outlook = await asyncio.to_thread(self._look)
             if self._timing.is_over() and (expired := await self._ledger.skip_pending(self._runner.campaign, Skip.EXPIRED)):
                 self._observer.event("expired", rows=expired)
-            if outlook.doubt_in_seconds is not None and outlook.doubt_in_seconds <= 0:
+            if outlook.unverified_in_seconds is not None and outlook.unverified_in_seconds <= 0:
                 self._doubts_are_due()
             self._judge(outlook.desired_state)
         self._stop_signal.set(StopReason.INTERRUPTED)
@@ -71,11 +71,11 @@ class Control:
             self._stop_signal.set(StopReason.PAUSED)
         elif desired_state is DesiredState.CANCELLED and not self._ignores_pause:
             self._stop_signal.set(StopReason.CANCELLED)
-        elif self._heart.lost:
+        elif self._lease_keeper.lost:
             self._stop_signal.set(StopReason.LEASE_LOST, TAKEN_OVER)
-        elif not self._heart.is_held():
+        elif not self._lease_keeper.is_held():
             self._stop_signal.set(StopReason.LEASE_LOST, LEASE_OVER)
 
     def _look(self) -> tuple[tuple[str, ...], PendingWork]:
         """The zones and the pending work, in one call: a round trip to a thread costs more than either query."""
-        return self._reader.zones(self._runner.campaign), self._reader.outlook(self._runner.campaign)
+        return self._reader.zones(self._runner.campaign), self._reader.pending_work(self._runner.campaign)

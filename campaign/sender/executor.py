@@ -62,7 +62,7 @@ class Workers:
             self._tasks.append(group.create_task(self._work()))
         await self._ready.put(claim)
 
-    def take_back(self) -> list[Claim]:
+    def take_waiting(self) -> list[Claim]:
         """Remove and return the claims that no worker has begun."""
         return [self._ready.get_nowait() for _ in range(self._ready.qsize())]
 
@@ -176,7 +176,7 @@ class AttemptExecutor:
         self._observer = observer
         self._runner = runner
         self._settlements = settlements
-        self._heart = heart
+        self._lease_keeper = heart
         self._pacer = pacer
         self._stop_signal = stop_signal
         self._timing = timing
@@ -191,13 +191,13 @@ class AttemptExecutor:
 
     async def send(self, claim: Claim) -> None:
         """Send one row and pass its outcome to the settlements; release the row if the run has ended or the row may not be sent now."""
-        if not self._heart.is_held():
+        if not self._lease_keeper.is_held():
             # Another runner may already have marked this row as unknown: sending it now could send it twice.
             self._stop_signal.set(StopReason.LEASE_LOST, LEASE_OVER)
         if self._stop_signal.is_set() or not self._timing.may_send(claim.zone):
             await self._ledger.release(self._runner, [claim])
             return
-        in_flight = WhileHeld(self._heart.is_held)
+        in_flight = WhileHeld(self._lease_keeper.is_held)
         clock = asyncio.get_running_loop().time
         sent_at, began = self._clocks.wall(), clock()
         try:

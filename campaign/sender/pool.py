@@ -49,7 +49,7 @@ class Pool:
         self._observer = observer
         self._runner = runner
         self._settings = settings
-        self._heart = LeaseKeeper(ledger, runner, clocks.ticks)
+        self._lease_keeper = LeaseKeeper(ledger, runner, clocks.ticks)
         self._settlements = SettlementBatcher(ledger, runner, observer)
         rate = settings.rate_per_second
         self._pacer = RateLimiter(ledger, settings.key, rate, usable=self._usable) if rate is not None else None
@@ -70,7 +70,7 @@ class Pool:
             observer=observer,
             runner=runner,
             settlements=self._settlements,
-            heart=self._heart,
+            heart=self._lease_keeper,
             pacer=self._pacer,
             stop_signal=self._stop_signal,
             timing=self._timing,
@@ -90,7 +90,7 @@ class Pool:
         Raises:
             CampaignError: the ledger can't be used any more; the next run finds all claimed rows.
         """
-        if not await self._heart.begin():
+        if not await self._lease_keeper.begin():
             return End(ended=StopReason.LEASE_LOST, why=TAKEN_OVER)
         read_pacer = RateLimiter(self._ledger, f"{self._settings.key} read", self._settings.read_rate_per_second)
         verifier = Verifier(
@@ -106,14 +106,14 @@ class Pool:
             reader=self._reader,
             runner=self._runner,
             observer=self._observer,
-            heart=self._heart,
+            heart=self._lease_keeper,
             timing=self._timing,
             stop_signal=self._stop_signal,
             doubts_are_due=verifier.tell_due,
         )
         async with asyncio.TaskGroup() as group:
             settlements = group.create_task(self._settlements.run())
-            works = (self._heart.run(), control.run(stop), read_pacer.run(), verifier.run())
+            works = (self._lease_keeper.run(), control.run(stop), read_pacer.run(), verifier.run())
             helpers = [group.create_task(work) for work in works]
             if self._pacer is not None:
                 helpers.append(group.create_task(self._pacer.run()))
@@ -183,7 +183,7 @@ class Pool:
 
     async def _ask(self, rows: ClaimPrefetcher | Baselines, read_pacer: RateLimiter, group: asyncio.TaskGroup) -> None:
         """Find out, before more is sent, whether refusals concern their rows or the token, and whether PassEntry answers."""
-        waiting = self._workers.take_back()
+        waiting = self._workers.take_waiting()
         self._left += len(waiting)
         # Shielded: if the caller is cancelled here, the rows that are being given back must not be lost.
         await asyncio.shield(group.create_task(rows.give_back(*waiting)))
@@ -217,13 +217,13 @@ class Pool:
     async def _is_finished(self) -> bool:
         if self._workers.busy:
             return False
-        outlook = await asyncio.to_thread(self._reader.outlook, self._runner.campaign)
+        outlook = await asyncio.to_thread(self._reader.pending_work, self._runner.campaign)
         if outlook.sending and any(not batch.worked_on for batch in await asyncio.to_thread(self._reader.batches, self._runner.campaign)):
             self._stop_signal.set(StopReason.BATCHES_LEFT)
         self._timing.zones = await asyncio.to_thread(self._reader.pending_zones, self._runner.campaign, self._settings.only)
         opens_at = self._timing.opens_at() if outlook.pending_in_seconds is not None else None
         busy = outlook.sending or (outlook.pending_in_seconds is not None and opens_at is None)
-        self._heart.activity = "sending" if busy else "waiting"
+        self._lease_keeper.activity = "sending" if busy else "waiting"
         if opens_at is not None:
             self._until(opens_at, outlook)
         only = self._settings.only
@@ -236,14 +236,14 @@ class Pool:
         if opens_at != self._opens_at:
             self._opens_at = opens_at
             self._observer.event("waiting_for_its_time", until=opens_at.isoformat(timespec="minutes"))
-        if not self._settings.wait and not outlook.sending and outlook.doubt_in_seconds is None:
+        if not self._settings.wait and not outlook.sending and outlook.unverified_in_seconds is None:
             self._stop_signal.set(StopReason.OUTSIDE_WINDOW)
 
     async def _drain(self, rows: ClaimPrefetcher | Baselines, stop_now: asyncio.Event) -> None:
         held = [self._held] if self._held is not None else []
-        await rows.give_back(*held, *self._workers.take_back())
+        await rows.give_back(*held, *self._workers.take_waiting())
         # Without a lease no send may outlast it: other runners count the quiet period from its end.
-        patience_seconds = DRAIN_SECONDS if self._heart.is_held() else MARGIN_SECONDS
+        patience_seconds = DRAIN_SECONDS if self._lease_keeper.is_held() else MARGIN_SECONDS
         deadline = asyncio.get_running_loop().time() + patience_seconds
         while self._workers.busy and asyncio.get_running_loop().time() < deadline and not await happens_within(stop_now, 0.02):
             pass

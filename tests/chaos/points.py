@@ -87,7 +87,7 @@ _METHODS: Final = (
     ("create", Phase.STAGING, 1, None),
     ("stage", Phase.STAGING, 1, None),
     ("finish_staging", Phase.STAGING, 1, None),
-    ("discard", Phase.STAGING, 1, None),
+    ("abort_staging", Phase.STAGING, 1, None),
     ("register_runner", Phase.SENDING, 1, None),
     ("reap_dead_runners", Phase.SENDING, 4, None),
     ("claim", Phase.SENDING, 8, Via.SINGLE),

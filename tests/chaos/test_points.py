@@ -64,7 +64,7 @@ def test_so_does_one_that_sends_by_batches(in_batches: Plan, tmp_path: Path, mak
         process = place.start(Lifecycle(number=1, death=Death.AT_MOMENT, moment=RECORD, messages=ANY, via=Via.BATCH))
         stop_once(process, lambda: has_happened("batch_ended", place, 1))
     # A staging that is broken off is not one of its own.
-    never = {moment for moment in moments_of(Via.BATCH) if moment.startswith("discard.")}
+    never = {moment for moment in moments_of(Via.BATCH) if moment.startswith("abort_staging.")}
     assert {*(tmp_path / "passed.txt").read_text(encoding="utf-8").splitlines()} >= moments_of(Via.BATCH).keys() - never
 
 

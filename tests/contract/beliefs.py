@@ -44,7 +44,7 @@ def foreseen_as_listed(outlook: PendingWork, rows: list[Row], *, desired_state: 
     assert outlook.desired_state is desired_state
     assert (outlook.pending_in_seconds is not None) == (Status.PENDING in statuses)
     assert outlook.sending == (Status.SENDING in statuses)
-    assert (outlook.doubt_in_seconds is not None) == any(row.in_doubt_since is not None for row in rows)
+    assert (outlook.unverified_in_seconds is not None) == any(row.in_doubt_since is not None for row in rows)
     if desired_state is DesiredState.CANCELLED:
         assert Status.PENDING not in statuses
 

@@ -147,7 +147,7 @@ class Model(RuleBasedStateMachine):
         beliefs.told_as_it_was(self.world)
         for campaign, desired_state in self.controls.items():
             beliefs.counted_as_listed(self.reader.counts(campaign), list(self.reader.rows(campaign)))
-            beliefs.foreseen_as_listed(self.reader.outlook(campaign), self.rows_of(campaign), desired_state=desired_state)
+            beliefs.foreseen_as_listed(self.reader.pending_work(campaign), self.rows_of(campaign), desired_state=desired_state)
 
     @rule(seconds=st.sampled_from([0.5, 4.0, 10.5, 40.0, 3600.0]))
     def time_passes(self, seconds: float) -> None:

@@ -6,7 +6,7 @@ from typing import Final
 import pytest
 
 from campaign.domain.model import Outcome, Settlement, Status
-from campaign.domain.standing import Standing
+from campaign.domain.row_state import RowState
 from campaign.ledger.port import Ledger, LedgerReader
 from tests.contract.given import campaign_of, ends, staged
 
@@ -63,7 +63,7 @@ async def test_of_two_settlements_of_one_claim_the_first_counts(ledger: Ledger, 
     late = await ledger.settle(runner, [ends(one, Status.DELIVERED), ends(other, Status.DELIVERED), ends(one, Status.FAILED)])
     assert late == [one]
     assert reader.counts(record.id).by_status[Status.DELIVERED] == 2
-    assert reader.standings(record.id, [2, 3]) == [Standing(2, staged(2).pass_key, Status.DELIVERED, 1, 10.0, begun=True)]
+    assert reader.row_states(record.id, [2, 3]) == [RowState(2, staged(2).pass_key, Status.DELIVERED, 1, 10.0, begun=True)]
     assert reader.attempts_by_runner(record.id) == {runner.id: 2}
 
 
@@ -72,7 +72,7 @@ async def test_an_attempt_that_did_not_end_or_that_a_results_file_tells_of_has_b
     runner = await ledger.register_runner(record.id, quiet_seconds=0)
     await ledger.release(runner, await ledger.claim(runner, 1))
     await ledger.retry(record.id, frozenset({Status.UNKNOWN}))
-    found = {one.row: (one.status, one.begun) for one in reader.standings(record.id, [1, 2, 3])}
+    found = {one.row: (one.status, one.begun) for one in reader.row_states(record.id, [1, 2, 3])}
     assert found == {1: (Status.PENDING, True), 2: (Status.PENDING, False), 3: (Status.PENDING, True)}
 
 

@@ -93,14 +93,14 @@ class TestStaging:
     async def test_what_was_half_staged_can_be_discarded_and_staged_again(self, ledger: Ledger, reader: LedgerReader) -> None:
         half = await ledger.create(spec())
         await ledger.stage(half.id, [staged(1), staged(2)])
-        await ledger.discard(half.id)
+        await ledger.abort_staging(half.id)
         record = await campaign_of(ledger, staged(1))
         assert [row.row for row in reader.rows(record.id)] == [1]
         assert [found.id for found in reader.campaigns()] == [record.id]
 
     async def test_discarding_never_touches_a_staged_campaign(self, ledger: Ledger, reader: LedgerReader) -> None:
         record = await campaign_of(ledger, staged(1))
-        await ledger.discard(record.id)
+        await ledger.abort_staging(record.id)
         assert reader.counts(record.id).rows == 1
 
     async def test_another_process_cannot_finish_a_staging(self, backend: Backend, ledger: Ledger) -> None:
@@ -137,7 +137,7 @@ class TestClaiming:
         runner = await ledger.register_runner(record.id, quiet_seconds=10)
         (claim,) = await ledger.claim(runner, 1)
         await ledger.settle(runner, [ends(claim, Status.PENDING, due_in_seconds=60)])
-        assert reader.outlook(record.id).pending_in_seconds == pytest.approx(60)
+        assert reader.pending_work(record.id).pending_in_seconds == pytest.approx(60)
         assert await ledger.claim(runner, 1) == []
         clock.advance(61)
         (again,) = await ledger.claim(runner, 1)
@@ -286,7 +286,7 @@ class TestDeath:
         await ledger.claim(runner, 1)
         await ledger.deregister_runner(runner, "interrupted")
         assert reader.counts(record.id).reasons(Status.UNKNOWN) == {"lost": 1}
-        assert reader.outlook(record.id).doubt_in_seconds == pytest.approx(10)
+        assert reader.pending_work(record.id).unverified_in_seconds == pytest.approx(10)
         (entry,) = [entry for entry in reader.runners(record.id) if entry.id == runner.id]
         assert (entry.ended, entry.alive) == ("interrupted", False)
 
@@ -492,7 +492,7 @@ class TestClock:
         assert await ledger.claim_unverified(record.id, 1) == []
         clock.unix -= 2 * 86_400
         clock.advance(11)
-        assert reader.outlook(record.id).doubt_in_seconds == pytest.approx(-1)
+        assert reader.pending_work(record.id).unverified_in_seconds == pytest.approx(-1)
         assert len(await ledger.claim_unverified(record.id, 1)) == 1
 
     async def test_after_another_boot_time_goes_on_from_the_latest(self, backend: Backend, ledger: Ledger, clock: HandClock) -> None:

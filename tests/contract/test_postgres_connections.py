@@ -73,7 +73,7 @@ class TestACommitWhoseAnswerIsLost:
         await ledger.finish_staging(record.id, content_sha256="c")
         assert proxy.has_struck()
         assert [row.row for row in reader.rows(record.id)] == list(range(1, ROWS + 1))
-        assert reader.outlook(record.id).desired_state is DesiredState.GO
+        assert reader.pending_work(record.id).desired_state is DesiredState.GO
 
     async def test_a_claim_is_neither_lost_nor_doubled(
         self, ledger: PostgresLedger, reader: PostgresReader, proxy: Proxy, fate: Fate
@@ -183,7 +183,7 @@ async def test_a_database_that_stays_away_is_told_in_a_sentence_and_nothing_is_d
 ) -> None:
     record = await campaign_of(ledger, staged(1))
     runner = await ledger.register_runner(record.id, quiet_seconds=0)
-    for each in (ledger._line, ledger._quick):
+    for each in (ledger._writer, ledger._quick):
         monkeypatch.setattr(each, "_trying_seconds", 0.3)
     monkeypatch.setattr(connection.Connection, "patience_seconds", 0.2)
     monkeypatch.setattr(connection.Session.connected, "__kwdefaults__", {"patience_seconds": 0.2})
@@ -260,14 +260,14 @@ async def test_who_waits_for_others_for_too_long_is_told_that_and_keeps_his_conn
     ledger: PostgresLedger, server: Server, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     record = await campaign_of(ledger, staged(1))
-    monkeypatch.setattr(ledger._line, "_trying_seconds", 0.5)
+    monkeypatch.setattr(ledger._writer, "_trying_seconds", 0.5)
     with psycopg.connect(server.url(database)) as other:
         other.execute("SELECT * FROM campaign.campaigns FOR UPDATE")
         with raises(LedgerError, "ledger_busy"):
             await ledger.set_desired_state(record.id, DesiredState.PAUSED)
-    before = ledger._line._session.raw
+    before = ledger._writer._session.raw
     await ledger.set_desired_state(record.id, DesiredState.PAUSED)
-    assert ledger._line._session.raw is before
+    assert ledger._writer._session.raw is before
 
 
 async def test_a_closed_ledger_leaves_nothing_of_its_connections(server: Server, database: str) -> None:

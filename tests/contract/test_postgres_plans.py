@@ -35,7 +35,7 @@ ALL = range(1, 501)
 VALUES: dict[str, Any] = {
     "campaign": 1, "runner": 1, "zone": "", "only": None, "limit": 500,
     "cap": 3, "cap_seconds": 86400.0, "row": 7, "fencing_token": 1,
-    "hold_seconds": 30.0, "status": "failed", "statuses": ["failed"], "reasons": [], "http_statuses": [], "reason": "x", "held_until": 1.0,
+    "claim_seconds": 30.0, "status": "failed", "statuses": ["failed"], "reasons": [], "http_statuses": [], "reason": "x", "held_until": 1.0,
     "due_in": 1.0, "known": True, "text": "a", "pass_status": "", "device_type": "", "rows": list(ALL), "fencing_tokens": [1] * 500,
     "pass_keys": [f"p{row}" for row in ALL], "messages": ["New"] * 500, "api": "", "quiet_seconds": 1.0, "within": 10.0, "lease": 30.0,
     "activity": "", "batch": None, "ended": "", "cut": [1], "late": [2],
@@ -103,7 +103,7 @@ SETTLED = {
         ("retry_rows", {}, {"rows_pkey"}),
         ("keep_text", {"rows": [1, 2, 3], "messages": ["New"] * 3}, {"attempts_by_row", "rows_pkey"}),
         ("rows_numbered", {}, {"rows_pkey"}),
-        ("standings", {}, {"attempts_by_row", "rows_pkey"}),
+        ("row_states", {}, {"attempts_by_row", "rows_pkey"}),
         ("unfinished", {"only": list(ALL)}, {"rows_pkey"}),
         ("recent", {}, {"attempts_pkey"}),
         ("rows", {"statuses": None}, {"rows_pkey"}),

@@ -39,7 +39,7 @@ from campaign.ledger.sqlite.connection import SQL, connect, prepare
         ("keep_text", "attempts_by_row"),
         ("messages", "sqlite_autoindex_rows_1"),
         ("rows_numbered", "sqlite_autoindex_rows_1"),
-        ("standings", "sqlite_autoindex_rows_1"),
+        ("row_states", "sqlite_autoindex_rows_1"),
         ("attempts_by_runner", "attempts_by_row"),
         ("purge_rows", "sqlite_autoindex_rows_1"),
         ("purge_attempts", "attempts_by_row"),
@@ -88,7 +88,7 @@ def test_what_is_streamed_is_in_order_without_being_sorted(tmp_path: Path, state
     [
         "retry_rows",
         "rows_numbered",
-        "standings",
+        "row_states",
         "due_of",
         "claimable",
         "claim",

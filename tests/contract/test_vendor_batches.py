@@ -157,5 +157,5 @@ async def test_of_an_ended_batch_it_is_known_whether_another_may_exist(ledger: L
         await ledger.record_batch(runner, asked)
         if name != "open":
             await ledger.release_batch(runner, asked)
-    assert reader.doubtful_batches(record.id, since=99.0) == ["asked", "asked twice"]
-    assert reader.doubtful_batches(record.id, since=100.0) == []
+    assert reader.unidentified_batches(record.id, since=99.0) == ["asked", "asked twice"]
+    assert reader.unidentified_batches(record.id, since=100.0) == []

@@ -67,7 +67,7 @@ async def test_who_agrees_to_send_what_was_taken_back_meanwhile_gets_nothing(led
     with raises(UsageError, "replaced"):
         await ledger.register_runner(record.id, quiet_seconds=0)
     with raises(UsageError, "replaced"):
-        reader.outlook(record.id)
+        reader.pending_work(record.id)
     assert not any(runner.alive for runner in reader.runners(record.id))
     assert not await ledger.delete_if_unsent(record.id)
 

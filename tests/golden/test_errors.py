@@ -179,12 +179,12 @@ def test_errors_of_the_ledger(golden: Golden, tmp_path: Path) -> None:
         ledger_errors.staged_by_another(),
         ledger_errors.being_staged(),
         ledger_errors.other_api("https://one", "https://other"),
-        ledger_errors.no_control(),
+        ledger_errors.cannot_change_state(),
         ledger_errors.not_ended(),
-        ledger_errors.too_young(),
-        ledger_errors.in_doubt(),
-        ledger_errors.not_here(purged_at=1.8e9, exported_at=None, file=None),
-        ledger_errors.not_here(purged_at=None, exported_at=1.8e9, file="promo.campaign"),
+        ledger_errors.too_recent(),
+        ledger_errors.unverified(),
+        ledger_errors.purged_or_exported(purged_at=1.8e9, exported_at=None, file=None),
+        ledger_errors.purged_or_exported(purged_at=None, exported_at=1.8e9, file="promo.campaign"),
     )
     found = told(
         *(lambda name=name: prepare(tmp_path / name) for name in ("text.db", "other.db", "newer.db", "folder.db", "emptied.db")),

@@ -400,7 +400,7 @@ class TestSomebodyElse:
     ) -> None:
         monkeypatch.setattr("campaign.sender.api.identity.PROBE_SECONDS", 0.1)
         monkeypatch.setattr("campaign.sender.readback.verify.AGAIN_SECONDS", 0.1)
-        monkeypatch.setattr("campaign.ledger.sqlite.verification.HOLD_SECONDS", 0.3)
+        monkeypatch.setattr("campaign.ledger.sqlite.verification.VERIFICATION_CLAIM_SECONDS", 0.3)
         async with rig(tmp_path, latency=Latency(low_seconds=0.02, high_seconds=0.1)) as given:
             rows = 120 if rate_per_second else 1500
             record = await given.campaign(*passes(rows))
@@ -425,7 +425,7 @@ class TestSomebodyElse:
         monkeypatch.setattr("campaign.sender.readback.verify.AGAIN_SECONDS", 0.01)
         monkeypatch.setattr("campaign.sender.readback.verify.MOST_READS", 2)
         # A reading that the end of the run broke off is made by nobody else for so long.
-        monkeypatch.setattr("campaign.ledger.sqlite.verification.HOLD_SECONDS", 0.3)
+        monkeypatch.setattr("campaign.ledger.sqlite.verification.VERIFICATION_CLAIM_SECONDS", 0.3)
         async with rig(tmp_path, faults={Fault.CUT_AFTER: 1.0}) as given:
             record = await given.campaign(*passes(8))
             assert (await given.send(record, limit=8)).ended is StopReason.LIMIT

@@ -142,16 +142,16 @@ def sent_at_any_hour() -> AbstractContextManager[object]:
 
 def a_cancel_is_not_heard() -> AbstractContextManager[object]:
     """The rows of a cancelled campaign stay pending, and its runners go on."""
-    outlook = SqliteReader.outlook
+    outlook = SqliteReader.pending_work
 
     def deaf(self: SqliteReader, campaign: int) -> Any:
         found = outlook(self, campaign)
         return replace(found, desired_state=DesiredState.GO) if found.desired_state is DesiredState.CANCELLED else found
 
     stack = ExitStack()
-    stack.enter_context(mock.patch.object(SqliteReader, "outlook", deaf))
+    stack.enter_context(mock.patch.object(SqliteReader, "pending_work", deaf))
     for module in (ledger, claims):
-        stack.enter_context(mock.patch.object(module, "leave_out_if_cancelled"))
+        stack.enter_context(mock.patch.object(module, "skip_if_cancelled"))
     return stack
 
 
@@ -222,7 +222,7 @@ def half_a_list_is_taken_for_whole() -> Iterator[None]:
     async def taken(self: ledger.SqliteLedger, campaign: int) -> None:
         await self._writer.do(lambda db: db.execute(finish, {"campaign": campaign, "content_sha256": ""}))
 
-    with mock.patch.object(ledger.SqliteLedger, "discard", taken):
+    with mock.patch.object(ledger.SqliteLedger, "abort_staging", taken):
         yield
 
 

@@ -294,7 +294,7 @@ class Simulation:
             with self._commands.reader() as reader:
                 record = reader.campaign(NAME)
                 if record is not None and record.desired_state is not DesiredState.STAGING:
-                    if reader.outlook(record.id).finished and not any(one.alive for one in reader.runners(record.id)):
+                    if reader.pending_work(record.id).finished and not any(one.alive for one in reader.runners(record.id)):
                         return True
                     if record.desired_state is DesiredState.CANCELLED:
                         # Batches that were released before it was cancelled are followed to their end.

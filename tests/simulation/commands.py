@@ -199,7 +199,7 @@ class Commands:
     def control(self, wanted: DesiredState) -> Runner:
         async def command(settings: Settings, ui: UserInterface) -> Any:
             del ui
-            await run.control(NAME, wanted, settings)
+            await run.set_desired_state(NAME, wanted, settings)
             if wanted is DesiredState.CANCELLED and self.cancelled_at is None:
                 self.cancelled_at = asyncio.get_running_loop().time()
 

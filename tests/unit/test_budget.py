@@ -41,8 +41,8 @@ def test_a_budget_does_not_change_whose_passes_they_are() -> None:
 
 def test_a_campaign_remembers_its_budget_until_another_is_given() -> None:
     kept = kept_of(remembered(settings(budget="acme"), now=utc_now(), own_zones=False))
-    assert GivenSettings.read().over(kept).budget == "acme"
-    assert GivenSettings.read(budget="other").over(kept).budget == "other"
+    assert GivenSettings.read().with_fallback(kept).budget == "acme"
+    assert GivenSettings.read(budget="other").with_fallback(kept).budget == "other"
 
 
 def test_a_named_budget_needs_no_token_and_no_key_shows_one() -> None:

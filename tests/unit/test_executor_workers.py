@@ -81,7 +81,7 @@ async def test_what_was_not_begun_is_taken_back_and_what_was_is_broken_off() -> 
         await asyncio.sleep(0)
         assert workers.busy
         assert workers.free == -3
-        assert [waiting.row for waiting in workers.take_back()] == [2, 3, 4]
+        assert [waiting.row for waiting in workers.take_waiting()] == [2, 3, 4]
         assert workers.free == 0
         await workers.stop()
     assert (begun, broken_off) == ([0, 1], [0, 1])

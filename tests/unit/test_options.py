@@ -258,7 +258,7 @@ def test_a_command_line_holds_no_password_of_a_proxy(monkeypatch: pytest.MonkeyP
     assert read("--proxy", "http://anna@proxy.example:3128").proxy == "http://anna@proxy.example:3128"
     # Neither does a job.
     with raises(UsageError, "password_in_an_option", option="--proxy"):
-        Settings.read().above({"proxy": "http://anna:S3cret@proxy.example:3128"})
+        Settings.read().overridden_by({"proxy": "http://anna:S3cret@proxy.example:3128"})
     monkeypatch.setenv("CAMPAIGN_PROXY", "http://anna:S3cret@proxy.example:3128")
     assert "S3cret" not in repr(Settings.read())
 

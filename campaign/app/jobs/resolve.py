@@ -59,7 +59,7 @@ def settings_of(job: Job, settings: Settings, *, now: datetime) -> Settings:
         for key, value in _of_settings(job, settings).items()
         if not _needs_list(key, value)
     }
-    return settings.above(given).model_copy(update={"yes": True})
+    return settings.overridden_by(given).model_copy(update={"yes": True})
 
 
 def order_of(job: Job, settings: Settings, *, now: datetime) -> Order:
@@ -77,7 +77,7 @@ def order_of(job: Job, settings: Settings, *, now: datetime) -> Order:
                 words[LIST] = default_name(source)
             return SendOrder(
                 source=source,
-                settings=settings.above({key.field: _filled(key, value, words, folder) for key, value in missing.items()}),
+                settings=settings.overridden_by({key.field: _filled(key, value, words, folder) for key, value in missing.items()}),
             )
         case Command.RETRY:
             return RetryOrder(

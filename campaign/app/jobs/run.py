@@ -13,14 +13,14 @@ from campaign.app.jobs.job import Command, Job
 from campaign.app.jobs.resolve import Order, RetryOrder, SendOrder, order_of, rows_of
 from campaign.app.lists.named_rows import IN_DOUBT, RETRIED
 from campaign.app.open_ledger import reading
-from campaign.app.session import Finished, UserInterface
+from campaign.app.session import CommandResult, UserInterface
 from campaign.domain.errors import InputError, UsageError
 from campaign.domain.model import CampaignState, Counts, Status
 from campaign.sender.port import Observer
 from campaign.settings import Settings
 
 
-async def carry_out(job: Job, settings: Settings, ui: UserInterface, *, now: datetime) -> Finished:
+async def carry_out(job: Job, settings: Settings, ui: UserInterface, *, now: datetime) -> CommandResult:
     """Run a job: a stopped campaign goes on, and a campaign that is being sent is joined. `settings` are from `settings_of`.
 
     If there was nothing to do, the exit code is 0, even if rows failed before: the run in which they failed has reported it.
@@ -40,7 +40,7 @@ async def carry_out(job: Job, settings: Settings, ui: UserInterface, *, now: dat
             case never:
                 assert_never(never)
     if not seen.any_run and (why := _why_idle(order, finished, settings)):
-        return Finished(view=replace(finished.view, exit_code=0), note=nothing_to_do(why), brief=True, details=finished.details)
+        return CommandResult(view=replace(finished.view, exit_code=0), note=nothing_to_do(why), brief=True, details=finished.details)
     if finished.view.counts.open:
         again = f"To go on as the job says, start it again:\n    {shlex.join(['campaign', 'run', str(job.file)])}"
         return replace(finished, note=f"{finished.note}\n\n{again}" if finished.note else again)
@@ -63,7 +63,7 @@ def nothing_to_do(why: str) -> str:
     return f"Nothing to do: {why}. Nothing was sent."
 
 
-def _why_idle(order: Order, finished: Finished, settings: Settings) -> str:
+def _why_idle(order: Order, finished: CommandResult, settings: Settings) -> str:
     """The end of a sentence that says why nothing was left to do; empty if there was another reason for no run."""
     seen = finished.view
     name = seen.record.spec.name

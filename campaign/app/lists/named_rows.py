@@ -117,9 +117,9 @@ def named_rows(
         for frame in table.frames():
             ids += frame.iloc[:, place].array.tolist()
             if len(ids) >= LINES_AT_ONCE:
-                lookup.take_in(ids)
+                lookup.look_up(ids)
                 ids = []
-        lookup.take_in(ids)
+        lookup.look_up(ids)
         return found
 
 
@@ -140,7 +140,7 @@ class _Lookup:
     _lines: int = 0
     _seen: set[int] = field(default_factory=set)
 
-    def take_in(self, ids: Sequence[str]) -> None:
+    def look_up(self, ids: Sequence[str]) -> None:
         keys = [_keys(text) for text in ids]
         by_pass = self.reader.rows_of_passes(self.record.id, sorted({key for found in keys for key in found}))
         numbers = sorted({row for rows in by_pass.values() for row in rows})

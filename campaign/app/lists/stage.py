@@ -86,7 +86,7 @@ async def stage(
             _check_not_stopped(stop)
             await asyncio.sleep(LOOK_SECONDS)
         else:
-            await ledger.discard(record.id)
+            await ledger.abort_staging(record.id)
 
 
 async def exclude(ledger: Ledger, record: CampaignRecord, exclusions: Exclusions | None, finder: NearIdFinder | None = None) -> bool:
@@ -107,7 +107,7 @@ async def check_rest(
     """Exclude passes from a staged campaign, and warn about rows that are left though their ids are near to others."""
     if await exclude(ledger, record, exclusions):
         await ledger.apply_exclusions(record.id)
-    if reader.outlook(record.id).finished:
+    if reader.pending_work(record.id).finished:
         return ()
     found = await asyncio.to_thread(near_to_send, reader, record)
     warn(found, record, tell)
@@ -165,7 +165,7 @@ async def _fill(
         marked = stager.repeated is not None
         await ledger.finish_staging(record.id, content_sha256=stager.content_sha256, duplicates_marked=marked, quiet_seconds=quiet_seconds)
     except BaseException:
-        await asyncio.shield(ledger.discard(record.id))
+        await asyncio.shield(ledger.abort_staging(record.id))
         raise
     found = reader.campaign(given.spec.name)
     if found is None:

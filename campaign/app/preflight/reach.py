@@ -84,7 +84,7 @@ async def _read(
         await asyncio.to_thread(readings.want, _passes(reader, campaign, settings))
         if readings.left:
             reading = _read_the_rest(readings, ledger, settings, observer)
-            await _until_stopped(reading, readings, stop, lambda: reader.outlook(campaign).desired_state is DesiredState.GO)
+            await _until_stopped(reading, readings, stop, lambda: reader.pending_work(campaign).desired_state is DesiredState.GO)
         yield readings
 
 

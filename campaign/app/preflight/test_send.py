@@ -10,7 +10,7 @@ from campaign.app.lists.list_source import CheckedList, find_list, with_some_nam
 from campaign.app.open_ledger import find
 from campaign.app.run import checked_list
 from campaign.app.send import check_access
-from campaign.app.session import Finished, UserInterface, session
+from campaign.app.session import CommandResult, UserInterface, session
 from campaign.domain.errors import InputError, UsageError
 from campaign.domain.lists.sheet import place
 from campaign.domain.model import Invalid, Outcome, StagedRow, Status
@@ -30,7 +30,7 @@ _ABOUT_THE_ID: Final = frozenset({Invalid.NO_ID, Invalid.MANGLED_ID, Invalid.BAD
 
 async def send_test(
     source: str, to: str, settings: Settings, ui: UserInterface, *, row: int | None = None, line: int | None = None
-) -> Finished:
+) -> CommandResult:
     """Send the message of one row of the list to one's own pass.
 
     Args:

@@ -18,7 +18,7 @@ from campaign.domain.lists.locations import Location, parse_location, place_of
 from campaign.domain.lists.query import is_query
 from campaign.domain.lists.sheet import place as row_in_words
 from campaign.domain.model import ENDED, RESULT_COLUMNS, Outcome, Status
-from campaign.domain.standing import Standing, same_attempt, tells_more
+from campaign.domain.row_state import RowState, same_attempt, tells_more
 from campaign.domain.text.formula_escape import escape_formula, unescape_formula
 from campaign.ledger.port import CampaignRecord, LedgerReader
 from campaign.loader.columns import ids_of, loosely
@@ -208,7 +208,7 @@ class _Comparison:
         rows = pd.DataFrame(told)[ours]
         numbers = pd.to_numeric(rows["delivery_row"], errors="coerce").fillna(0).astype("int64").tolist()
         keys = self._keys(frame[ours])
-        known = {one.row: one for one in self._reader.standings(self._record.id, numbers)}
+        known = {one.row: one for one in self._reader.row_states(self._record.id, numbers)}
         keys = keys or [known[number].pass_key if number in known else "" for number in numbers]
         texts = zip(numbers, keys, *(rows[name].array.tolist() for name in ("delivery_status", "delivery_attempts")), strict=True)
         unlike = [place for place, (number, key, *said) in enumerate(texts) if not _is_as_told(known.get(number), key, said)]
@@ -238,14 +238,14 @@ class _Comparison:
         rows, self._elsewhere = self._elsewhere, []
         by_pass = self._reader.rows_of_passes(self._record.id, sorted({key for key, _ in rows})) if rows else {}
         numbers = [number for numbers in by_pass.values() for number in numbers]
-        known = {one.row: one for one in self._reader.standings(self._record.id, numbers)}
+        known = {one.row: one for one in self._reader.row_states(self._record.id, numbers)}
         for key, told in rows:
             ours = [known[number] for number in by_pass.get(key, ())]
             # If one row of the pass was sent, the others are not.
             if ours and not any(one.status in _SENT for one in ours):
                 self._refuse_if_newer(told, max(ours, key=lambda one: (one.status not in ENDED, one.attempts)))
 
-    def _refuse_if_newer(self, told: Outcome, known: Standing) -> None:
+    def _refuse_if_newer(self, told: Outcome, known: RowState) -> None:
         if not tells_more(told, known):
             return
         lines, go_on = self._record.spec.lines, resume_from(self._place)
@@ -266,12 +266,12 @@ def _texts(frame: "pd.DataFrame", name: str) -> "pd.Series[str]":
     return frame[name] if name in frame else pd.Series("", index=frame.index, dtype="object")
 
 
-def _is_as_told(known: Standing | None, key: str, told: list[str]) -> bool:
+def _is_as_told(known: RowState | None, key: str, told: list[str]) -> bool:
     """Whether a quick comparison shows that a row of the results knows no more than the ledger, as for nearly all rows."""
     if known is None or known.pass_key != key:
         return False
     return known.status in ENDED or [known.status, str(known.attempts)] == told
 
 
-def _in_words(found: Outcome | Standing) -> str:
+def _in_words(found: Outcome | RowState) -> str:
     return f"{found.status.info.label} (attempts: {found.attempts})"

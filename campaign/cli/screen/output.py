@@ -22,7 +22,7 @@ from campaign.domain.text.sanitize import sanitize_for_terminal
 from campaign.insights import CampaignView
 
 if TYPE_CHECKING:
-    from campaign.app.demo import Rehearsed
+    from campaign.app.demo import DemoResult
     from campaign.app.lists.check import Checked
     from campaign.app.preflight.reach import Reached
 
@@ -122,18 +122,18 @@ def _reach_in_words(reached: "Reached") -> list[str]:
     return [f"{_passes(reached.passes)} read:", *(f"  {count:>{width},} {WORDS[reach]}" for reach, count in found)]
 
 
-def print_rehearsed(rehearsed: "Rehearsed") -> None:
+def print_demo(demo: "DemoResult") -> None:
     """Print the result of a demo. Its simulator is gone, so the only command to continue with is the demo itself."""
-    view = rehearsed.finished.view
-    notes = [rehearsed.finished.note] if rehearsed.finished.note else []
+    view = demo.finished.view
+    notes = [demo.finished.note] if demo.finished.note else []
     notes += [in_words(view, commands=False)]
-    if rehearsed.processed:
-        sent = f"{_messages(rehearsed.processed)} to {_passes(rehearsed.passes)}; sent twice: {rehearsed.doubles:,}"
+    if demo.processed:
+        sent = f"{_messages(demo.processed)} to {_passes(demo.passes)}; sent twice: {demo.doubles:,}"
         notes += [f"This was a demo: a simulator took the place of PassEntry. It processed {sent}.\n{_MEANT}"]
     elif not view.counts.open:
         notes += ["The simulator got no message this time, as intended: a demo in the same folder is the same campaign, which has ended."]
     if view.counts.open:
-        notes += [f"To continue:\n    {shlex.join(['campaign', 'demo', '--folder', str(rehearsed.folder)])}"]
+        notes += [f"To continue:\n    {shlex.join(['campaign', 'demo', '--folder', str(demo.folder)])}"]
     else:
         notes += ["Next, check your own list; this sends nothing:\n    campaign check LIST --message TEXT"]
     sys.stdout.write("\n\n".join(notes) + "\n")

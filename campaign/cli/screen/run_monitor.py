@@ -16,7 +16,7 @@ from rich.text import Text
 
 from campaign.app.notify.notice import Notice, check_notices, deliver, notice_of, notice_of_error
 from campaign.app.progress import Tally
-from campaign.app.session import Finished
+from campaign.app.session import CommandResult
 from campaign.app.summary import in_a_line
 from campaign.cli.logs import setup as logs
 from campaign.cli.logs.setup import console
@@ -250,7 +250,7 @@ class RunMonitor:
         progress = RunProgress(campaign, counts)
         return progress if self._metrics is None else _Both(progress, self._metrics.of(campaign, counts))
 
-    def finished(self, finished: Finished) -> None:
+    def finished(self, finished: CommandResult) -> None:
         """Report that the command has ended without an error; its output is printed already."""
         view = finished.view
         structlog.contextvars.bind_contextvars(campaign=view.record.spec.name)

@@ -4,7 +4,7 @@ import asyncio
 
 from aiohttp import web
 
-from campaign.app.run import control
+from campaign.app.run import set_desired_state
 from campaign.console.access import Role, allow
 from campaign.console.audit_log import record
 from campaign.console.campaigns.context import RequestedCampaign, check_size, context_of, controlled_campaign, token_note
@@ -19,7 +19,7 @@ from campaign.ledger.port import DesiredState
 async def pause(request: web.Request) -> web.StreamResponse:
     asked = await controlled_campaign(request)
     _check(asked.shown.may_pause, request)
-    return await _set_control(request, asked, DesiredState.PAUSED, "campaigns.deed.pause")
+    return await _set_desired_state(request, asked, DesiredState.PAUSED, "campaigns.deed.pause")
 
 
 @allow(Role.SENDER)
@@ -37,7 +37,7 @@ async def cancel(request: web.Request) -> web.StreamResponse:
         # Requests to PassEntry take time, and must go on even if this console ends.
         spec = CommandSpec(verb="cancel", arguments=(asked.name,), options=("--yes",))
         return await start(request, asked, spec, deed="campaigns.deed.cancel")
-    return await _set_control(request, asked, DesiredState.CANCELLED, "campaigns.deed.cancel")
+    return await _set_desired_state(request, asked, DesiredState.CANCELLED, "campaigns.deed.cancel")
 
 
 @allow(Role.SENDER)
@@ -82,11 +82,11 @@ async def start(request: web.Request, asked: RequestedCampaign, spec: CommandSpe
     raise web.HTTPSeeOther(campaign_page(asked.name))
 
 
-async def _set_control(request: web.Request, asked: RequestedCampaign, wanted: DesiredState, deed: str) -> web.StreamResponse:
+async def _set_desired_state(request: web.Request, asked: RequestedCampaign, wanted: DesiredState, deed: str) -> web.StreamResponse:
     console = console_of(request)
     await record(console.store, asked.person.name, console.pages.text(deed), asked.name)
     # In a separate loop: opening a ledger may wait for other writers.
-    await asyncio.to_thread(asyncio.run, control(asked.name, wanted, console.settings))
+    await asyncio.to_thread(asyncio.run, set_desired_state(asked.name, wanted, console.settings))
     raise web.HTTPSeeOther(campaign_page(asked.name))
 
 

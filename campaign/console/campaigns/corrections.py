@@ -92,7 +92,7 @@ def _counted(order: WorkerTask, own: "Settings") -> CorrectionPlan | None:
     with reading(own) as reader, correction_file(order.source, reader) as found:
         if found is None or found.record.spec.name != order.key:
             return None
-        settings = own.over(found.record.spec.settings)
+        settings = own.with_fallback(found.record.spec.settings)
         settings = settings.model_copy(update={"message": order.flags.get("message"), "template": None, "templates": None})
         texts = Texts.of(found, settings)
         must_be_known = settings.window is not None and settings.time_zone is None

@@ -91,17 +91,17 @@ class Store:
         self._machine = Machine(prepare(self._address), clock=clock)
         self._host = host or socket.gethostname()
         self._locks: dict[int, ProcessLock | None] = {}
-        self._line = SerialConnection(self._address, "ledger-writer", trying_seconds=TRYING_SECONDS)
+        self._writer = SerialConnection(self._address, "ledger-writer", trying_seconds=TRYING_SECONDS)
         self._quick = SerialConnection(self._address, "ledger-claims", trying_seconds=TRYING_TO_RENEW_SECONDS)
 
     async def close(self) -> None:
         await self._quick.close()
-        await self._line.close()
+        await self._writer.close()
         for process_lock in self._locks.values():
             if process_lock is not None:
                 process_lock.release()
 
-    async def _enlist(self, campaign: int, activity: str, *, quiet_seconds: float = 0.0, hold_unverified: bool = False) -> int:
+    async def _insert_runner(self, campaign: int, activity: str, *, quiet_seconds: float = 0.0, hold_unverified: bool = False) -> int:
         values = {"campaign": campaign, "host": self._host, "pid": os.getpid(), "boot": self._machine.boot, "activity": activity}
         values |= {"lease": LEASE_SECONDS, "username": username(), "quiet_seconds": quiet_seconds, "hold_unverified": hold_unverified}
         made: dict[int, ProcessLock | None] = {}
@@ -114,18 +114,18 @@ class Store:
                 db.all("without_process_lock", runner=runner)
             return runner
 
-        runner = await self._line.do(work)
+        runner = await self._writer.do(work)
         self._locks[runner] = made.pop(runner)
         for process_lock in made.values():
             if process_lock is not None:
                 process_lock.release_and_delete()
         return runner
 
-    async def _sign_off(self, runner: int, ended: str) -> None:
-        await self._line.do(lambda db: db.all("deregister_runner", runner=runner, ended=ended))
-        self._cut(runner)
+    async def _end_runner(self, runner: int, ended: str) -> None:
+        await self._writer.do(lambda db: db.all("deregister_runner", runner=runner, ended=ended))
+        self._release_lock(runner)
 
-    def _cut(self, runner: int) -> None:
+    def _release_lock(self, runner: int) -> None:
         if process_lock := self._locks.pop(runner, None):
             process_lock.release_and_delete()
 
@@ -133,7 +133,7 @@ class Store:
         return runner not in self._locks and (late or self._machine.is_owner_dead(runner, boot))
 
 
-def leave_out_if_cancelled(db: Session, campaign: int) -> None:
+def skip_if_cancelled(db: Session, campaign: int) -> None:
     """Skip the pending rows of a cancelled campaign, which come back from claims. Call it under a lock of the campaign."""
     if db.one("get_desired_state", campaign=campaign) == DesiredState.CANCELLED:
         db.all("cancel_rows", campaign=campaign)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from campaign.domain.batches import Batch
 from campaign.domain.model import Claim, Settlement
 from campaign.ledger.port import ClaimFilter, Runner
-from campaign.ledger.postgres.base import Store, leave_out_if_cancelled
+from campaign.ledger.postgres.base import Store, skip_if_cancelled
 from campaign.ledger.postgres.claims import claim_rows, settle_rows
 from campaign.ledger.postgres.connection import Session
 from campaign.ledger.values import batch_values, batches, claim_of, new_batch
@@ -38,10 +38,10 @@ class Batches(Store):
             db.all("adopt_batches", own)
             return batches(db.all("batches", own))
 
-        return await self._line.do(work)
+        return await self._writer.do(work)
 
     async def batch_claims(self, batch: Batch) -> list[Claim]:
-        found = await self._line.ask(lambda db: db.all("batch_claims", batch=batch.id))
+        found = await self._writer.ask(lambda db: db.all("batch_claims", batch=batch.id))
         return [claim_of(batch.campaign, values) for values in found]
 
     async def record_batch(self, runner: Runner, batch: Batch) -> bool:
@@ -59,7 +59,7 @@ class Batches(Store):
             db.all("share_campaign", campaign=runner.campaign)
             db.all("release_batch", batch=batch.id)
             db.all("record_batch", batch_values(batch, ended=True), runner=runner.id)
-            leave_out_if_cancelled(db, runner.campaign)
+            skip_if_cancelled(db, runner.campaign)
 
         return await self._as_claimant(runner, batch, work)
 
@@ -72,4 +72,4 @@ class Batches(Store):
                 work(db, replace(runner, id=claimant))
             return claimant is not None
 
-        return await self._line.do(checked)
+        return await self._writer.do(checked)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from campaign.domain.model import OPEN, Claim, Settlement, Status
 from campaign.ledger.clock import DAY_SECONDS
 from campaign.ledger.port import ClaimFilter, Runner
-from campaign.ledger.postgres.base import leave_out_if_cancelled
+from campaign.ledger.postgres.base import skip_if_cancelled
 from campaign.ledger.postgres.connection import Session
 from campaign.ledger.postgres.values import settled
 from campaign.ledger.values import claim_of
@@ -43,5 +43,5 @@ def settle_rows(db: Session, runner: Runner, settlements: Sequence[Settlement]) 
         db.all("share_campaign", values)
     changed = {(row, fencing_token) for row, fencing_token in db.all("settle", values)}
     if some_come_back:
-        leave_out_if_cancelled(db, runner.campaign)
+        skip_if_cancelled(db, runner.campaign)
     return changed

@@ -16,7 +16,7 @@ from campaign.domain.pace.pacing import RateState, Slots, lower_rate, pause, res
 from campaign.ledger import ledger_errors
 from campaign.ledger.clock import DAY_SECONDS, LEASE_SECONDS
 from campaign.ledger.port import ANY_ROW, ClaimFilter, DesiredState, Runner
-from campaign.ledger.postgres.base import identity_here, leave_out_if_cancelled, stored_identity
+from campaign.ledger.postgres.base import identity_here, skip_if_cancelled, stored_identity
 from campaign.ledger.postgres.batches import Batches
 from campaign.ledger.postgres.claims import claim_rows, settle_rows
 from campaign.ledger.postgres.connection import LONG_SECONDS, Session
@@ -38,7 +38,7 @@ class PostgresLedger(Staging, Batches, Verification):
     async def register_runner(
         self, campaign: int, *, quiet_seconds: float, hold_unverified: bool = False, api: str = "", account: str = ""
     ) -> Runner:
-        runner = await self._enlist(campaign, "sending", quiet_seconds=quiet_seconds, hold_unverified=hold_unverified)
+        runner = await self._insert_runner(campaign, "sending", quiet_seconds=quiet_seconds, hold_unverified=hold_unverified)
 
         def work(db: Session) -> None:
             db.all("lock_campaign", campaign=campaign)
@@ -50,9 +50,9 @@ class PostgresLedger(Staging, Batches, Verification):
                 raise ledger_errors.other_api(known, api)
 
         try:
-            await self._line.do(work)
+            await self._writer.do(work)
         except BaseException:
-            await self._sign_off(runner, "refused")
+            await self._end_runner(runner, "refused")
             raise
         return Runner(
             id=runner, campaign=campaign, lease_seconds=LEASE_SECONDS, quiet_seconds=quiet_seconds, hold_unverified=hold_unverified
@@ -63,7 +63,7 @@ class PostgresLedger(Staging, Batches, Verification):
             db.all("lock_campaign", campaign=campaign)
             work()
 
-        await self._line.do(locked)
+        await self._writer.do(locked)
 
     async def move_here(self) -> None:
         def work(db: Session) -> None:
@@ -71,7 +71,7 @@ class PostgresLedger(Staging, Batches, Verification):
             if known is None or difference(known, here) is not None or (here.machine and not known.machine):
                 db.all("set_place", system=here.machine, database=here.inode, name=here.path)
 
-        await self._line.do(work)
+        await self._writer.do(work)
 
     async def heartbeat(self, runner: Runner, activity: str) -> bool:
         values = {"runner": runner.id, "activity": activity, "lease": LEASE_SECONDS}
@@ -94,11 +94,11 @@ class PostgresLedger(Staging, Batches, Verification):
             db.all("end_campaign", values)
             db.all("record_rows_left", values)
 
-        await self._line.do(work, seconds=LONG_SECONDS)
-        self._cut(runner.id)
+        await self._writer.do(work, seconds=LONG_SECONDS)
+        self._release_lock(runner.id)
 
     async def reap_dead_runners(self, *, quiet_seconds: float) -> int:
-        found = await self._line.ask(lambda db: db.all("active_runners"))
+        found = await self._writer.ask(lambda db: db.all("active_runners"))
         at_work = [runner for runner in found if runner[0] not in self._locks]
         cut = [runner for runner, _campaign, boot, _late in at_work if self._machine.is_owner_dead(runner, boot)]
         late = [runner for runner, _campaign, _boot, late in at_work if late]
@@ -114,7 +114,7 @@ class PostgresLedger(Staging, Batches, Verification):
             return lost, reaped
 
         # This runs all the time, so nothing is written if nobody is dead.
-        lost, reaped = await self._line.do(work) if cut or late else (0, [])
+        lost, reaped = await self._writer.do(work) if cut or late else (0, [])
         for runner in reaped:
             self._machine.delete_stale(runner)
         return lost
@@ -126,14 +126,14 @@ class PostgresLedger(Staging, Batches, Verification):
         def work(db: Session) -> None:
             db.all("share_campaign", values)
             db.all("release", values, **given)
-            leave_out_if_cancelled(db, runner.campaign)
+            skip_if_cancelled(db, runner.campaign)
 
-        await self._line.do(work, together=True)
+        await self._writer.do(work, together=True)
 
     async def settle(self, runner: Runner, settlements: Sequence[Settlement]) -> list[Claim]:
         if not settlements:
             return []
-        changed = await self._line.do(lambda db: settle_rows(db, runner, settlements), together=True)
+        changed = await self._writer.do(lambda db: settle_rows(db, runner, settlements), together=True)
         refused = []
         for settlement in settlements:
             key = (settlement.claim.row, settlement.claim.fencing_token)
@@ -148,10 +148,10 @@ class PostgresLedger(Staging, Batches, Verification):
             if desired_state is DesiredState.GO:
                 _check_here(db, campaign)
             if db.one("set_desired_state", campaign=campaign, desired_state=desired_state.value) is None:
-                raise ledger_errors.no_control()
-            leave_out_if_cancelled(db, campaign)
+                raise ledger_errors.cannot_change_state()
+            skip_if_cancelled(db, campaign)
 
-        await self._line.do(work, seconds=LONG_SECONDS)
+        await self._writer.do(work, seconds=LONG_SECONDS)
 
     async def claim(self, runner: Runner, limit: int, terms: ClaimFilter = ANY_ROW) -> list[Claim]:
         if terms.zones == () or terms.only == ():
@@ -161,19 +161,19 @@ class PostgresLedger(Staging, Batches, Verification):
     async def exclude(self, campaign: int, pass_keys: Sequence[str]) -> None:
         # In order, so that two processes that exclude the same passes never deadlock.
         keys = sorted(set(pass_keys))
-        await self._line.do(lambda db: db.all("exclude", campaign=campaign, pass_keys=keys), seconds=LONG_SECONDS)
+        await self._writer.do(lambda db: db.all("exclude", campaign=campaign, pass_keys=keys), seconds=LONG_SECONDS)
 
     async def apply_exclusions(self, campaign: int) -> int:
-        return await self._line.do(lambda db: db.count("apply_exclusions", campaign=campaign), seconds=LONG_SECONDS)
+        return await self._writer.do(lambda db: db.count("apply_exclusions", campaign=campaign), seconds=LONG_SECONDS)
 
     async def skip_pending(self, campaign: int, reason: Skip) -> int:
-        return await self._line.do(lambda db: db.count("skip_pending", campaign=campaign, reason=reason.value), seconds=LONG_SECONDS)
+        return await self._writer.do(lambda db: db.count("skip_pending", campaign=campaign, reason=reason.value), seconds=LONG_SECONDS)
 
     async def skip_rows(self, campaign: int, rows: Sequence[int], reason: Skip) -> int:
         def work(db: Session) -> int:
             return db.count("skip_rows", campaign=campaign, rows=sorted(rows), reason=reason.value)
 
-        return await self._line.do(work, seconds=LONG_SECONDS)
+        return await self._writer.do(work, seconds=LONG_SECONDS)
 
     async def reserve_slots(self, key: str, *, rate_per_second: float, want: int) -> Slots:
         def reserved(state: RateState, now: float) -> tuple[RateState, Slots]:
@@ -182,7 +182,7 @@ class PostgresLedger(Staging, Batches, Verification):
             state, slots = reserve_slots(state, now=now, rate_per_second=rate_per_second, want=want)
             return state, replace(slots, leased_at=leased_at)
 
-        return await self._work_out(key, reserved)
+        return await self._update_rate(key, reserved)
 
     async def throttle(self, key: str, *, retry_after_seconds: float | None) -> None:
         await self._change(key, lambda state, now: throttle(state, now=now, retry_after_seconds=retry_after_seconds))
@@ -194,9 +194,9 @@ class PostgresLedger(Staging, Batches, Verification):
         await self._change(key, lambda state, now: lower_rate(state, now=now, rate_factor=rate_factor))
 
     async def _change(self, key: str, change: Callable[[RateState, float], RateState]) -> None:
-        await self._work_out(key, lambda state, now: (change(state, now), None))
+        await self._update_rate(key, lambda state, now: (change(state, now), None))
 
-    async def _work_out(self, key: str, change: Callable[[RateState, float], tuple[RateState, T]]) -> T:
+    async def _update_rate(self, key: str, change: Callable[[RateState, float], tuple[RateState, T]]) -> T:
         def work(db: Session) -> T:
             for _ in range(MOST_TIMES):
                 *found, now = db.all("rate_limit", key=key)[0]
@@ -229,7 +229,7 @@ class PostgresLedger(Staging, Batches, Verification):
             db.all("share_campaign", values)
             return db.count("retry", values)
 
-        return await self._line.do(work, seconds=LONG_SECONDS)
+        return await self._writer.do(work, seconds=LONG_SECONDS)
 
     async def apply_corrections(
         self, campaign: int, corrected: Sequence[CorrectedRow], again: Sequence[int], statuses: frozenset[Status]
@@ -247,7 +247,7 @@ class PostgresLedger(Staging, Batches, Verification):
                 count -= db.count("mark_corrected_duplicates", campaign=campaign, rows=changed)
             return count
 
-        return await self._line.do(work, seconds=LONG_SECONDS)
+        return await self._writer.do(work, seconds=LONG_SECONDS)
 
     async def purge(self, campaign: int) -> None:
         def begin(db: Session) -> None:
@@ -259,14 +259,14 @@ class PostgresLedger(Staging, Batches, Verification):
             db.all("record_purge", campaign=campaign)
             db.all("purge_columns", campaign=campaign)
 
-        await self._line.do(begin, seconds=LONG_SECONDS)
+        await self._writer.do(begin, seconds=LONG_SECONDS)
         for statement in ("purge_rows", "purge_attempts", "purge_exclusions"):
             while await self._some(statement, campaign):
                 pass
-        await self._line.do(lambda db: db.all("finish_purge", campaign=campaign))
+        await self._writer.do(lambda db: db.all("finish_purge", campaign=campaign))
 
     async def _some(self, statement: str, campaign: int) -> int:
-        return await self._line.do(lambda db: db.count(statement, campaign=campaign, limit=PURGED_AT_ONCE), seconds=LONG_SECONDS)
+        return await self._writer.do(lambda db: db.count(statement, campaign=campaign, limit=PURGED_AT_ONCE), seconds=LONG_SECONDS)
 
     def _check_ended(self, db: Session, campaign: int) -> None:
         """Check that the campaign has ended, and did not change for a day.
@@ -279,10 +279,10 @@ class PostgresLedger(Staging, Batches, Verification):
         if desired_state == "staging" or ((pending_in is not None or sending) and not exported):
             raise ledger_errors.not_ended()
         if sending or doubt_in is not None:
-            raise ledger_errors.in_doubt()
+            raise ledger_errors.unverified()
         _when, seconds_ago = db.all("last_change", campaign=campaign)[0]
         if seconds_ago < DAY_SECONDS:
-            raise ledger_errors.too_young()
+            raise ledger_errors.too_recent()
 
 
 def _check_here(db: Session, campaign: int) -> None:
@@ -292,5 +292,5 @@ def _check_here(db: Session, campaign: int) -> None:
         UsageError: it was purged, or exported by an earlier version.
     """
     purged_at, exported_at, file = db.all("purged_or_exported", campaign=campaign)[0]
-    if refusal := ledger_errors.not_here(purged_at=purged_at, exported_at=exported_at, file=file):
+    if refusal := ledger_errors.purged_or_exported(purged_at=purged_at, exported_at=exported_at, file=file):
         raise refusal

@@ -13,7 +13,7 @@ from psycopg.rows import TupleRow
 from campaign.domain.batches import Batch
 from campaign.domain.ledger_identity import Displaced, difference
 from campaign.domain.model import Counts, ResultRow, Status
-from campaign.domain.standing import Standing
+from campaign.domain.row_state import RowState
 from campaign.ledger import ledger_errors
 from campaign.ledger.clock import RECENT_SECONDS, Clock
 from campaign.ledger.port import CampaignRecord, DesiredState, PendingWork, ResultColumns, RowMessage, RunnerRecord
@@ -21,7 +21,7 @@ from campaign.ledger.postgres.base import Machine, identity_here, stored_identit
 from campaign.ledger.postgres.connection import LONG_SECONDS, PATIENCE_SECONDS, SQL, Address, LostError, Session, given_up, parse
 from campaign.ledger.postgres.schema import prepare
 from campaign.ledger.records import AttemptColumns
-from campaign.ledger.values import attempt_columns, batches, lot, record, result, result_columns, standing
+from campaign.ledger.values import attempt_columns, batches, lot, record, result, result_columns, row_state
 
 T = TypeVar("T")
 TRYING_TO_READ_SECONDS: Final = 9.0
@@ -166,18 +166,18 @@ class PostgresReader:
         found = self._look.all("examples", seconds=LONG_SECONDS, campaign=campaign, status=status.value, reason=reason, limit=limit)
         return [(row, error) for row, error in found]
 
-    def outlook(self, campaign: int) -> PendingWork:
+    def pending_work(self, campaign: int) -> PendingWork:
         desired_state, pending_in, sending, doubt_in = self._look.all("pending_work", campaign=campaign)[0]
         if desired_state is None:
             raise ledger_errors.replaced()
         return PendingWork(
-            desired_state=DesiredState(desired_state), pending_in_seconds=pending_in, sending=sending, doubt_in_seconds=doubt_in
+            desired_state=DesiredState(desired_state), pending_in_seconds=pending_in, sending=sending, unverified_in_seconds=doubt_in
         )
 
     def batches(self, campaign: int) -> list[Batch]:
         return batches(self._look.all("batches", campaign=campaign, runner=0))
 
-    def doubtful_batches(self, campaign: int, *, since: float) -> list[str]:
+    def unidentified_batches(self, campaign: int, *, since: float) -> list[str]:
         return [name for (name,) in self._look.all("unidentified_batches", campaign=campaign, since=since)]
 
     def first_with_text(self, campaign: int, text: str) -> int | None:
@@ -240,9 +240,9 @@ class PostgresReader:
             for values in self._look.all("rows_numbered", seconds=LONG_SECONDS, campaign=campaign, rows=list(numbers))
         }
 
-    def standings(self, campaign: int, numbers: Sequence[int]) -> list[Standing]:
-        found = self._look.all("standings", seconds=LONG_SECONDS, campaign=campaign, rows=list(numbers))
-        return [standing(values) for values in found]
+    def row_states(self, campaign: int, numbers: Sequence[int]) -> list[RowState]:
+        found = self._look.all("row_states", seconds=LONG_SECONDS, campaign=campaign, rows=list(numbers))
+        return [row_state(values) for values in found]
 
     def rows_of_passes(self, campaign: int, keys: Sequence[str]) -> dict[str, list[int]]:
         found: dict[str, list[int]] = {}

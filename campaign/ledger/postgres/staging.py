@@ -17,7 +17,7 @@ DISCARDED_AT_ONCE: Final = 20_000
 
 class Staging(Store):
     async def create(self, spec: CampaignSpec) -> CampaignRecord:
-        runner = await self._enlist(0, "staging")
+        runner = await self._insert_runner(0, "staging")
         values = spec_values(spec) | {"staging_runner": runner}
 
         def work(db: Session) -> CampaignRecord:
@@ -28,9 +28,9 @@ class Staging(Store):
             return record(db.all("campaign_by_name", name=spec.name)[0])
 
         try:
-            return await self._line.do(work)
+            return await self._writer.do(work)
         except BaseException:
-            await self._sign_off(runner, "refused")
+            await self._end_runner(runner, "refused")
             raise
 
     async def stage(self, campaign: int, batch: Sequence[StagedRow]) -> None:
@@ -44,7 +44,7 @@ class Staging(Store):
             db.copy("stage", values)
             db.copy("stage_attempts", sent_before)
 
-        await self._line.do(work, seconds=LONG_SECONDS)
+        await self._writer.do(work, seconds=LONG_SECONDS)
 
     async def finish_staging(
         self, campaign: int, *, content_sha256: str, duplicates_marked: bool = False, quiet_seconds: float = 0.0
@@ -64,14 +64,14 @@ class Staging(Store):
                 raise ledger_errors.staged_by_another()
             return int(staging_runner)
 
-        await self._sign_off(await self._line.do(work, seconds=LONG_SECONDS), "staged")
+        await self._end_runner(await self._writer.do(work, seconds=LONG_SECONDS), "staged")
 
-    async def discard(self, campaign: int) -> None:
-        staging_runners = await self._line.ask(lambda db: db.all("staging_runners", campaign=campaign))
+    async def abort_staging(self, campaign: int) -> None:
+        staging_runners = await self._writer.ask(lambda db: db.all("staging_runners", campaign=campaign))
         for staging_runner, boot, late, ended_at in staging_runners:
             if not ended_at and staging_runner not in self._locks and not self._is_dead(staging_runner, boot, late=late):
                 raise ledger_errors.being_staged()
-        while await self._line.do(lambda db: db.count("discard_rows", campaign=campaign, limit=DISCARDED_AT_ONCE), seconds=LONG_SECONDS):
+        while await self._writer.do(lambda db: db.count("discard_rows", campaign=campaign, limit=DISCARDED_AT_ONCE), seconds=LONG_SECONDS):
             pass
 
         def work(db: Session) -> None:
@@ -82,16 +82,16 @@ class Staging(Store):
                 db.all("discard_attempts", campaign=campaign)
                 db.all("discard_exclusions", campaign=campaign)
 
-        await self._line.do(work, seconds=LONG_SECONDS)
+        await self._writer.do(work, seconds=LONG_SECONDS)
         for staging_runner, *_ in staging_runners:
-            await self._sign_off(staging_runner, "discarded")
+            await self._end_runner(staging_runner, "discarded")
 
     async def delete_if_unsent(self, campaign: int) -> bool:
         def work(db: Session) -> bool:
             db.all("lock_campaign", campaign=campaign)
             return db.one("begin_deletion", campaign=campaign) is not None
 
-        if not await self._line.do(work, seconds=LONG_SECONDS):
+        if not await self._writer.do(work, seconds=LONG_SECONDS):
             return False
-        await self.discard(campaign)
+        await self.abort_staging(campaign)
         return True

@@ -4,23 +4,23 @@ from typing import Any
 
 from campaign.domain.model import Claim, Status
 from campaign.domain.verdict import Latest, PassReading, Resolution
-from campaign.ledger.clock import HOLD_SECONDS
+from campaign.ledger.clock import VERIFICATION_CLAIM_SECONDS
 from campaign.ledger.port import Runner, UnverifiedRow
-from campaign.ledger.postgres.base import Store, leave_out_if_cancelled
+from campaign.ledger.postgres.base import Store, skip_if_cancelled
 from campaign.ledger.postgres.connection import LONG_SECONDS, Session
 from campaign.ledger.postgres.values import text
-from campaign.ledger.values import doubt
+from campaign.ledger.values import unverified_row
 
 
 class Verification(Store):
     async def claim_unverified(self, campaign: int, limit: int) -> list[UnverifiedRow]:
         # This runs all the time, so nothing is written if no row is in doubt.
-        if not await self._line.ask(lambda db: db.one("has_unverified", campaign=campaign)):
+        if not await self._writer.ask(lambda db: db.one("has_unverified", campaign=campaign)):
             return []
-        return await self._line.do(lambda db: _take(db, campaign, limit))
+        return await self._writer.do(lambda db: _take(db, campaign, limit))
 
     async def claim_unverified_orphans(self, campaign: int, limit: int) -> list[UnverifiedRow]:
-        others = [other for (other,) in await self._line.ask(lambda db: db.all("campaigns_with_unverified", campaign=campaign))]
+        others = [other for (other,) in await self._writer.ask(lambda db: db.all("campaigns_with_unverified", campaign=campaign))]
 
         def work(db: Session) -> list[UnverifiedRow]:
             found: list[UnverifiedRow] = []
@@ -30,7 +30,7 @@ class Verification(Store):
                     break
             return found
 
-        return await self._line.do(work) if others else []
+        return await self._writer.do(work) if others else []
 
     async def record_verification(self, doubt: UnverifiedRow, conclusion: Resolution, *, again_in_seconds: float | None) -> bool:
         claim = doubt.claim
@@ -55,22 +55,22 @@ class Verification(Store):
                 return False
             if again_in_seconds is None:
                 db.all("record_verified_attempt", values)
-            leave_out_if_cancelled(db, claim.campaign)
+            skip_if_cancelled(db, claim.campaign)
             return True
 
-        return await self._line.do(work, together=True)
+        return await self._writer.do(work, together=True)
 
     async def reschedule_verification(self, campaign: int) -> int:
-        return await self._line.do(lambda db: db.count("reschedule_verification", campaign=campaign), seconds=LONG_SECONDS)
+        return await self._writer.do(lambda db: db.count("reschedule_verification", campaign=campaign), seconds=LONG_SECONDS)
 
     async def reference_passes(self, campaign: int) -> list[tuple[str, str]]:
-        found = await self._line.ask(lambda db: db.all("reference_passes", campaign=campaign))
+        found = await self._writer.ask(lambda db: db.all("reference_passes", campaign=campaign))
         # Only those of the first campaign and status.
         return [(pass_id, message) for *place, pass_id, message in found if place == list(found[0][:2])]
 
     async def reference_passes_after(self, doubt: UnverifiedRow) -> list[tuple[str, str]]:
         values = {"campaign": doubt.claim.campaign, "row": doubt.claim.row, "fencing_token": doubt.claim.fencing_token}
-        return await self._line.ask(lambda db: db.all("reference_passes_after", values))
+        return await self._writer.ask(lambda db: db.all("reference_passes_after", values))
 
     async def record_baseline(self, runner: Runner, claim: Claim, reading: PassReading) -> None:
         values = {
@@ -83,15 +83,15 @@ class Verification(Store):
             "pass_status": text(reading.pass_status),
             "device_type": text(reading.device_type),
         }
-        await self._line.do(lambda db: db.all("record_baseline", values), together=True)
+        await self._writer.do(lambda db: db.all("record_baseline", values), together=True)
 
 
 def _take(db: Session, campaign: int, limit: int) -> list[UnverifiedRow]:
-    taken = sorted(db.all("claim_unverified", campaign=campaign, limit=limit, hold_seconds=HOLD_SECONDS))
+    taken = sorted(db.all("claim_unverified", campaign=campaign, limit=limit, claim_seconds=VERIFICATION_CLAIM_SECONDS))
     if not taken:
         return []
     rows, fencing_tokens, _ids, keys = ([values[place] for values in taken] for place in range(4))
     others: dict[int, list[tuple[Any, ...]]] = {row: [] for row in rows}
     for row, *other in db.all("texts_before", campaign=campaign, rows=rows, fencing_tokens=fencing_tokens, pass_keys=keys):
         others[row].append(tuple(other))
-    return [doubt(campaign, values, others[values[0]]) for values in taken]
+    return [unverified_row(campaign, values, others[values[0]]) for values in taken]

@@ -112,7 +112,7 @@ class SerialConnection:
             self._perform(batch)
             if last:
                 break
-        self._sign_off()
+        self._delete_writer()
 
     def _gathered(self, first: Task) -> tuple[list[Task], Task | None, bool]:
         """The tasks of one transaction, one more task that can't share it (or None), and whether the queue has ended."""
@@ -191,7 +191,7 @@ class SerialConnection:
             raise found from error
         return results
 
-    def _sign_off(self) -> None:
+    def _delete_writer(self) -> None:
         with suppress(LostError, LedgerError):
             self._session.connected().all("delete_writer", writer=self._id)
             self._session.all("delete_old_writers")
@@ -203,7 +203,7 @@ def _worked(db: Session, batch: Sequence[Task]) -> list[Any]:
 
 
 def _answer(batch: Sequence[Task], answers: Sequence[Any], *, failed: bool) -> None:
-    def hand_over() -> None:
+    def set_results() -> None:
         for task, answer in zip(batch, answers, strict=True):
             if task.future.cancelled():
                 continue
@@ -214,4 +214,4 @@ def _answer(batch: Sequence[Task], answers: Sequence[Any], *, failed: bool) -> N
 
     # The loop is closed only if the process is ending. Commits stay.
     with suppress(RuntimeError):
-        batch[0].future.get_loop().call_soon_threadsafe(hand_over)
+        batch[0].future.get_loop().call_soon_threadsafe(set_results)

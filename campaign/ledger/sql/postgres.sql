@@ -439,7 +439,7 @@ ORDER BY row LIMIT 1;
 
 -- name: claim_unverified
 -- Nobody else gets these rows for a while, so that no pass is read twice at once.
-UPDATE campaign.rows AS r SET due_at = campaign.ledger_now() + %(hold_seconds)s
+UPDATE campaign.rows AS r SET due_at = campaign.ledger_now() + %(claim_seconds)s
 FROM (SELECT row FROM campaign.rows
       WHERE campaign = %(campaign)s AND status = 'unknown' AND due_at <= campaign.ledger_now()
       ORDER BY due_at, row LIMIT %(limit)s FOR UPDATE SKIP LOCKED) AS d
@@ -675,7 +675,7 @@ SELECT row, pass_id, message, cells, status, reason, notification_status, notifi
        settled_at, latency_seconds, pass_status, device_type
 FROM campaign.rows WHERE campaign = %(campaign)s AND row = ANY (%(rows)s::bigint[]);
 
--- name: standings
+-- name: row_states
 -- OFFSET 0 prevents a scan of all attempts where the rows are many.
 SELECT row, pass_key, status, attempts, sent_at,
        fencing_token > 0 OR EXISTS (SELECT 1 FROM campaign.attempts AS a WHERE a.campaign = r.campaign AND a.row = r.row OFFSET 0)

@@ -376,7 +376,7 @@ ORDER BY row LIMIT 1;
 
 -- name: claim_unverified
 -- Nobody else gets these rows for a while, so that no pass is read twice at once.
-UPDATE rows SET due_at = :now + :hold_seconds
+UPDATE rows SET due_at = :now + :claim_seconds
 WHERE campaign = :campaign AND row IN (
     SELECT row FROM rows WHERE campaign = :campaign AND status = 'unknown' AND due_at <= :now ORDER BY due_at, row LIMIT :limit
 )
@@ -588,7 +588,7 @@ SELECT row, pass_id, message, cells, status, reason, notification_status, notifi
        settled_at, latency_seconds, pass_status, device_type
 FROM rows WHERE campaign = :campaign AND row IN (SELECT value FROM json_each(:rows));
 
--- name: standings
+-- name: row_states
 SELECT row, pass_key, status, attempts, sent_at, fencing_token > 0 OR EXISTS (SELECT 1 FROM attempts WHERE campaign = r.campaign AND row = r.row)
 FROM rows AS r WHERE campaign = :campaign AND row IN (SELECT value FROM json_each(:rows));
 

@@ -65,7 +65,7 @@ class Store:
     def _times(self) -> dict[str, float]:
         return {"now": self._clock.now(), "wall": self._clock.wall()}
 
-    async def _enlist(self, campaign: int, activity: str, *, quiet_seconds: float = 0.0, hold_unverified: bool = False) -> int:
+    async def _insert_runner(self, campaign: int, activity: str, *, quiet_seconds: float = 0.0, hold_unverified: bool = False) -> int:
         def work(db: apsw.Connection) -> int:
             values = {"campaign": campaign, "host": self._host, "pid": os.getpid(), "activity": activity, "lease": LEASE_SECONDS}
             values |= {"username": username(), "quiet_seconds": quiet_seconds, "hold_unverified": hold_unverified}
@@ -76,7 +76,7 @@ class Store:
 
         return await self._writer.do(work)
 
-    async def _sign_off(self, runner: int, ended: str) -> None:
+    async def _end_runner(self, runner: int, ended: str) -> None:
         def work(db: apsw.Connection) -> None:
             db.execute(SQL["deregister_runner"], {"runner": runner, "ended": ended, "wall": self._clock.wall()})
 
@@ -171,7 +171,7 @@ def exhaust(cursor: Any) -> None:
         pass
 
 
-def leave_out_if_cancelled(db: apsw.Connection, campaign: int) -> None:
+def skip_if_cancelled(db: apsw.Connection, campaign: int) -> None:
     """Skip the pending rows of a cancelled campaign, which come back from claims."""
     if db.execute(SQL["get_desired_state"], {"campaign": campaign}).get == DesiredState.CANCELLED:
         db.execute(SQL["cancel_rows"], {"campaign": campaign})

@@ -8,7 +8,7 @@ import apsw
 from campaign.domain.batches import Batch
 from campaign.domain.model import Claim, Settlement
 from campaign.ledger.port import ClaimFilter, Runner
-from campaign.ledger.sqlite.base import Store, leave_out_if_cancelled, rows
+from campaign.ledger.sqlite.base import Store, rows, skip_if_cancelled
 from campaign.ledger.sqlite.claims import claim_rows, settle_rows
 from campaign.ledger.sqlite.connection import SQL
 from campaign.ledger.values import as_json, batch_values, batches, claim_of, new_batch
@@ -55,7 +55,7 @@ class Batches(Store):
         def work(db: apsw.Connection, _claimant: Runner) -> None:
             db.execute(SQL["release_batch"], {"batch": batch.id, "now": self._clock.now()})
             rows(db, "record_batch", **batch_values(batch, ended=True), runner=runner.id)
-            leave_out_if_cancelled(db, runner.campaign)
+            skip_if_cancelled(db, runner.campaign)
 
         return await self._as_claimant(runner, batch, work)
 

@@ -11,7 +11,7 @@ import orjson
 from campaign.domain.model import OPEN, Claim, Settlement
 from campaign.ledger.clock import DAY_SECONDS
 from campaign.ledger.port import ClaimFilter, Runner
-from campaign.ledger.sqlite.base import leave_out_if_cancelled, rows
+from campaign.ledger.sqlite.base import rows, skip_if_cancelled
 from campaign.ledger.sqlite.connection import SQL
 from campaign.ledger.values import as_json, claim_of, settled
 
@@ -66,7 +66,7 @@ def settle_rows(db: apsw.Connection, runner: Runner, settlements: Sequence[Settl
     end = _end_each if len(values) <= FEW else _end_all
     late = end(db, runner, values, quiet_until=now + runner.quiet_seconds)
     if any(settlement.outcome.status in OPEN for settlement in settlements):
-        leave_out_if_cancelled(db, runner.campaign)
+        skip_if_cancelled(db, runner.campaign)
     return late
 
 

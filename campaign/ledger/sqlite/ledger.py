@@ -17,7 +17,7 @@ from campaign.ledger.clock import DAY_SECONDS, LEASE_SECONDS
 from campaign.ledger.port import ANY_ROW, ClaimFilter, DesiredState, Runner
 from campaign.ledger.process_lock import delete_stale
 from campaign.ledger.records import CorrectedRow
-from campaign.ledger.sqlite.base import exhaust, leave_out_if_cancelled, lock_dir, rows
+from campaign.ledger.sqlite.base import exhaust, lock_dir, rows, skip_if_cancelled
 from campaign.ledger.sqlite.batches import Batches
 from campaign.ledger.sqlite.claims import claim_rows, settle_rows
 from campaign.ledger.sqlite.connection import SQL, connect, errors_as_sentences, move_log
@@ -36,7 +36,7 @@ class SqliteLedger(Staging, Batches, Verification):
     async def register_runner(
         self, campaign: int, *, quiet_seconds: float, hold_unverified: bool = False, api: str = "", account: str = ""
     ) -> Runner:
-        runner = await self._enlist(campaign, "sending", quiet_seconds=quiet_seconds, hold_unverified=hold_unverified)
+        runner = await self._insert_runner(campaign, "sending", quiet_seconds=quiet_seconds, hold_unverified=hold_unverified)
 
         def work(db: apsw.Connection) -> None:
             _check_here(db, campaign)
@@ -50,7 +50,7 @@ class SqliteLedger(Staging, Batches, Verification):
         try:
             await self._writer.do(work)
         except BaseException:
-            await self._sign_off(runner, "refused")
+            await self._end_runner(runner, "refused")
             raise
         return Runner(
             id=runner, campaign=campaign, lease_seconds=LEASE_SECONDS, quiet_seconds=quiet_seconds, hold_unverified=hold_unverified
@@ -69,12 +69,12 @@ class SqliteLedger(Staging, Batches, Verification):
 
     async def deregister_runner(self, runner: Runner, ended: str) -> None:
         def work(db: apsw.Connection) -> None:
-            self._lose(db, runner.campaign, runner.id, quiet_seconds=runner.quiet_seconds, hold_unverified=runner.hold_unverified)
+            self._mark_unknown(db, runner.campaign, runner.id, quiet_seconds=runner.quiet_seconds, hold_unverified=runner.hold_unverified)
             db.execute(SQL["end_campaign"], {"campaign": runner.campaign, "ended": ended, "wall": self._clock.wall()})
             db.execute(SQL["record_rows_left"], {"campaign": runner.campaign, "runner": runner.id})
 
         await self._writer.do(work)
-        await self._sign_off(runner.id, ended)
+        await self._end_runner(runner.id, ended)
 
     async def reap_dead_runners(self, *, quiet_seconds: float) -> int:
         def work(db: apsw.Connection) -> tuple[int, list[int]]:
@@ -83,7 +83,7 @@ class SqliteLedger(Staging, Batches, Verification):
                 if runner in self._locks or not self._is_dead(runner, lease_until):
                     continue
                 db.execute(SQL["deregister_runner"], {"runner": runner, "ended": "lost", "wall": self._clock.wall()})
-                lost += self._lose(
+                lost += self._mark_unknown(
                     db, of_campaign, runner, quiet_seconds=max(quiet_seconds, own_quiet_seconds), hold_unverified=bool(hold_unverified)
                 )
                 reaped.append(runner)
@@ -94,7 +94,7 @@ class SqliteLedger(Staging, Batches, Verification):
             delete_stale(lock_dir(self._path), runner)
         return lost
 
-    def _lose(self, db: apsw.Connection, campaign: int, runner: int, *, quiet_seconds: float, hold_unverified: bool) -> int:
+    def _mark_unknown(self, db: apsw.Connection, campaign: int, runner: int, *, quiet_seconds: float, hold_unverified: bool) -> int:
         values = {"campaign": campaign, "runner": runner, "quiet_seconds": quiet_seconds, "hold_unverified": hold_unverified}
         db.execute(SQL["record_unknown_attempts"], values | self._times())
         db.execute(SQL["mark_unknown"], values | self._times())
@@ -107,8 +107,8 @@ class SqliteLedger(Staging, Batches, Verification):
             if desired_state is DesiredState.GO:
                 _check_here(db, campaign)
             if db.execute(SQL["set_desired_state"], {"campaign": campaign, "desired_state": desired_state.value}).fetchone() is None:
-                raise ledger_errors.no_control()
-            leave_out_if_cancelled(db, campaign)
+                raise ledger_errors.cannot_change_state()
+            skip_if_cancelled(db, campaign)
 
         await self._writer.do(work)
 
@@ -138,7 +138,7 @@ class SqliteLedger(Staging, Batches, Verification):
         def work(db: apsw.Connection) -> None:
             own = {"campaign": runner.campaign, "runner": runner.id, "now": self._clock.now()}
             exhaust(db.executemany(SQL["release"], [own | {"row": claim.row, "fencing_token": claim.fencing_token} for claim in claims]))
-            leave_out_if_cancelled(db, runner.campaign)
+            skip_if_cancelled(db, runner.campaign)
 
         await self._writer.do(work)
 
@@ -254,10 +254,10 @@ class SqliteLedger(Staging, Batches, Verification):
         if desired_state == "staging" or ((pending_at is not None or sending) and not exported):
             raise ledger_errors.not_ended()
         if sending or doubt_at is not None:
-            raise ledger_errors.in_doubt()
+            raise ledger_errors.unverified()
         last = rows(db, "last_change", campaign=campaign, wall=self._clock.wall())[0][0]
         if self._clock.wall() - last < DAY_SECONDS:
-            raise ledger_errors.too_young()
+            raise ledger_errors.too_recent()
 
 
 def _rate_state(db: apsw.Connection, key: str) -> RateState:
@@ -289,5 +289,5 @@ def _check_here(db: apsw.Connection, campaign: int) -> None:
         UsageError: it was purged, or exported by an earlier version.
     """
     purged_at, exported_at, file = rows(db, "purged_or_exported", campaign=campaign)[0]
-    if refusal := ledger_errors.not_here(purged_at=purged_at, exported_at=exported_at, file=file):
+    if refusal := ledger_errors.purged_or_exported(purged_at=purged_at, exported_at=exported_at, file=file):
         raise refusal

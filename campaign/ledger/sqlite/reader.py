@@ -12,7 +12,7 @@ import apsw
 from campaign.domain.batches import Batch
 from campaign.domain.ledger_identity import Displaced, difference
 from campaign.domain.model import Counts, ResultRow, Status
-from campaign.domain.standing import Standing
+from campaign.domain.row_state import RowState
 from campaign.ledger import ledger_errors
 from campaign.ledger.clock import RECENT_SECONDS, Clock, SystemClock
 from campaign.ledger.port import CampaignRecord, DesiredState, PendingWork, ResultColumns, RowMessage, RunnerRecord
@@ -20,7 +20,7 @@ from campaign.ledger.process_lock import is_owner_dead
 from campaign.ledger.records import AttemptColumns
 from campaign.ledger.sqlite.base import identity_here, lock_dir, stored_identity
 from campaign.ledger.sqlite.connection import SQL, SqliteClock, connect, errors_as_sentences, prepare
-from campaign.ledger.values import as_json, attempt_columns, batches, filters, lot, record, result, result_columns, standing
+from campaign.ledger.values import as_json, attempt_columns, batches, filters, lot, record, result, result_columns, row_state
 
 
 class SqliteReader:
@@ -78,7 +78,7 @@ class SqliteReader:
     def examples(self, campaign: int, status: Status, reason: str, limit: int) -> list[tuple[int, str]]:
         return [(row, error) for row, error in self._all("examples", campaign=campaign, status=status.value, reason=reason, limit=limit)]
 
-    def outlook(self, campaign: int) -> PendingWork:
+    def pending_work(self, campaign: int) -> PendingWork:
         desired_state, pending_at, sending, doubt_at = self._all("pending_work", campaign=campaign)[0]
         if desired_state is None:
             raise ledger_errors.replaced()
@@ -87,13 +87,13 @@ class SqliteReader:
             desired_state=DesiredState(desired_state),
             pending_in_seconds=None if pending_at is None else pending_at - now,
             sending=bool(sending),
-            doubt_in_seconds=None if doubt_at is None else doubt_at - now,
+            unverified_in_seconds=None if doubt_at is None else doubt_at - now,
         )
 
     def batches(self, campaign: int) -> list[Batch]:
         return batches(self._all("batches", campaign=campaign, runner=0))
 
-    def doubtful_batches(self, campaign: int, *, since: float) -> list[str]:
+    def unidentified_batches(self, campaign: int, *, since: float) -> list[str]:
         return [name for (name,) in self._all("unidentified_batches", campaign=campaign, since=since)]
 
     def first_with_text(self, campaign: int, text: str) -> int | None:
@@ -162,8 +162,8 @@ class SqliteReader:
     def rows_numbered(self, campaign: int, numbers: Sequence[int]) -> dict[int, ResultRow]:
         return {values[0]: result(values) for values in self._all("rows_numbered", campaign=campaign, rows=as_json(numbers))}
 
-    def standings(self, campaign: int, numbers: Sequence[int]) -> list[Standing]:
-        return [standing(values) for values in self._all("standings", campaign=campaign, rows=as_json(numbers))]
+    def row_states(self, campaign: int, numbers: Sequence[int]) -> list[RowState]:
+        return [row_state(values) for values in self._all("row_states", campaign=campaign, rows=as_json(numbers))]
 
     def rows_of_passes(self, campaign: int, keys: Sequence[str]) -> dict[str, list[int]]:
         found: dict[str, list[int]] = {}

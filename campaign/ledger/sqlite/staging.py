@@ -18,7 +18,7 @@ DISCARDED_AT_ONCE: Final = 20_000
 
 class Staging(Store):
     async def create(self, spec: CampaignSpec) -> CampaignRecord:
-        runner = await self._enlist(0, "staging")
+        runner = await self._insert_runner(0, "staging")
 
         def work(db: apsw.Connection) -> CampaignRecord:
             if db.execute(SQL["campaign_by_name"], {"name": spec.name}).fetchone() is not None:
@@ -33,7 +33,7 @@ class Staging(Store):
         try:
             return await self._writer.do(work)
         except BaseException:
-            await self._sign_off(runner, "refused")
+            await self._end_runner(runner, "refused")
             raise
 
     async def stage(self, campaign: int, batch: Sequence[StagedRow]) -> None:
@@ -69,9 +69,9 @@ class Staging(Store):
                 raise ledger_errors.staged_by_another()
             return int(staging_runner)
 
-        await self._sign_off(await self._writer.do(work), "staged")
+        await self._end_runner(await self._writer.do(work), "staged")
 
-    async def discard(self, campaign: int) -> None:
+    async def abort_staging(self, campaign: int) -> None:
         staging_runners = await self._writer.do(lambda db: rows(db, "staging_runners", campaign=campaign))
         for staging_runner, lease_until, ended_at in staging_runners:
             if not ended_at and staging_runner not in self._locks and not self._is_dead(staging_runner, lease_until):
@@ -87,10 +87,10 @@ class Staging(Store):
 
         await self._writer.do(work)
         for staging_runner, *_ in staging_runners:
-            await self._sign_off(staging_runner, "discarded")
+            await self._end_runner(staging_runner, "discarded")
 
     async def delete_if_unsent(self, campaign: int) -> bool:
         if not await self._writer.do(lambda db: rows(db, "begin_deletion", campaign=campaign)):
             return False
-        await self.discard(campaign)
+        await self.abort_staging(campaign)
         return True

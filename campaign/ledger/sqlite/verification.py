@@ -6,11 +6,11 @@ import apsw
 
 from campaign.domain.model import Claim, Status
 from campaign.domain.verdict import Latest, PassReading, Resolution
-from campaign.ledger.clock import HOLD_SECONDS
+from campaign.ledger.clock import VERIFICATION_CLAIM_SECONDS
 from campaign.ledger.port import Runner, UnverifiedRow
-from campaign.ledger.sqlite.base import Store, leave_out_if_cancelled, rows
+from campaign.ledger.sqlite.base import Store, rows, skip_if_cancelled
 from campaign.ledger.sqlite.connection import SQL
-from campaign.ledger.values import doubt
+from campaign.ledger.values import unverified_row
 
 
 class Verification(Store):
@@ -50,7 +50,7 @@ class Verification(Store):
                 return False
             if again_in_seconds is None:
                 db.execute(SQL["record_verified_attempt"], values)
-            leave_out_if_cancelled(db, claim.campaign)
+            skip_if_cancelled(db, claim.campaign)
             return True
 
         return await self._writer.do(work)
@@ -87,10 +87,12 @@ class Verification(Store):
         await self._writer.do(lambda db: db.execute(SQL["record_baseline"], values))
 
     def _take(self, db: apsw.Connection, campaign: int, limit: int) -> list[UnverifiedRow]:
-        values = {"campaign": campaign, "now": self._clock.now(), "hold_seconds": HOLD_SECONDS, "limit": limit}
+        values = {"campaign": campaign, "now": self._clock.now(), "claim_seconds": VERIFICATION_CLAIM_SECONDS, "limit": limit}
         return [self._doubt(db, campaign, row) for row in sorted(rows(db, "claim_unverified", **values))]
 
     @staticmethod
     def _doubt(db: apsw.Connection, campaign: int, values: tuple[Any, ...]) -> UnverifiedRow:
         row, fencing_token, _pass_id, pass_key, *_ = values
-        return doubt(campaign, values, rows(db, "texts_before", campaign=campaign, row=row, fencing_token=fencing_token, pass_key=pass_key))
+        return unverified_row(
+            campaign, values, rows(db, "texts_before", campaign=campaign, row=row, fencing_token=fencing_token, pass_key=pass_key)
+        )

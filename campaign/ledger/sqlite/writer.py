@@ -142,7 +142,7 @@ class Writer:
 
 
 def _answer(answers: list[tuple[asyncio.Future[Any], Any, BaseException | None]]) -> None:
-    def hand_over() -> None:
+    def set_results() -> None:
         for future, result, error in answers:
             if future.cancelled():
                 continue
@@ -153,4 +153,4 @@ def _answer(answers: list[tuple[asyncio.Future[Any], Any, BaseException | None]]
 
     # The loop is closed only if the process is ending. Commits stay.
     with suppress(RuntimeError):
-        answers[0][0].get_loop().call_soon_threadsafe(hand_over)
+        answers[0][0].get_loop().call_soon_threadsafe(set_results)

@@ -80,7 +80,7 @@ class BatchPool:
         self._campaign = campaign
         self._number = number
         self._stop_signal = StopSignal()
-        self._heart = LeaseKeeper(ledger, runner, clocks.ticks)
+        self._lease_keeper = LeaseKeeper(ledger, runner, clocks.ticks)
         self._guard = FailureGuard(halt=settings.halt)
         self._left = settings.limit if settings.limit is not None else math.inf
         zones = reader.zones(runner.campaign)
@@ -111,7 +111,7 @@ class BatchPool:
             report_seconds=batches.report_seconds,
             wall=clocks.wall,
             ticks=clocks.ticks,
-            is_held=self._heart.is_held,
+            is_held=self._lease_keeper.is_held,
             may_release=self._timing.may_send,
             settled=self._settled,
             jitter=jitter,
@@ -123,7 +123,7 @@ class BatchPool:
 
     async def run(self, *, stop: asyncio.Event, stop_now: asyncio.Event) -> End:
         """Send until nothing is left, or until told to stop; arguments and errors as of `Pool.run`."""
-        if not await self._heart.begin():
+        if not await self._lease_keeper.begin():
             return End(ended=StopReason.LEASE_LOST, why=TAKEN_OVER)
         read_pacer = RateLimiter(self._ledger, f"{self._settings.key} read", self._settings.read_rate_per_second)
         verifier = Verifier(
@@ -139,14 +139,21 @@ class BatchPool:
             reader=self._reader,
             runner=self._runner,
             observer=self._observer,
-            heart=self._heart,
+            heart=self._lease_keeper,
             timing=self._timing,
             stop_signal=self._stop_signal,
             doubts_are_due=verifier.tell_due,
             ignores_pause=not self._batches.creates,
         )
         async with asyncio.TaskGroup() as group:
-            works = (self._heart.run(), control.run(stop), read_pacer.run(), verifier.run(), self._watcher.run(), *self._calls.works())
+            works = (
+                self._lease_keeper.run(),
+                control.run(stop),
+                read_pacer.run(),
+                verifier.run(),
+                self._watcher.run(),
+                *self._calls.works(),
+            )
             helpers = [group.create_task(work) for work in works]
             dispatcher = group.create_task(self._dispatch(group))
             await self._stop_signal.wait()
@@ -224,17 +231,17 @@ class BatchPool:
             return not await asyncio.to_thread(self._reader.batches, self._runner.campaign)
         if self._left <= 0:
             return True
-        outlook = await asyncio.to_thread(self._reader.outlook, self._runner.campaign)
+        outlook = await asyncio.to_thread(self._reader.pending_work, self._runner.campaign)
         only = self._settings.only
         if only is not None and not await asyncio.to_thread(self._reader.unfinished, self._runner.campaign, only):
             return True
         if outlook.pending_in_seconds is not None and (opens_at := self._timing.opens_at()) is not None:
-            self._heart.activity = "waiting"
-            if not self._settings.wait and not outlook.sending and outlook.doubt_in_seconds is None:
+            self._lease_keeper.activity = "waiting"
+            if not self._settings.wait and not outlook.sending and outlook.unverified_in_seconds is None:
                 self._stop_signal.set(StopReason.OUTSIDE_WINDOW)
             self._observe_waiting(opens_at.isoformat(timespec="minutes"))
         else:
-            self._heart.activity = "sending"
+            self._lease_keeper.activity = "sending"
         return outlook.finished
 
     def _observe_waiting(self, until: str) -> None:
@@ -253,7 +260,7 @@ class BatchPool:
 
     async def _drain(self, stop_now: asyncio.Event) -> None:
         """Cancel what was not released, and wait a little for what was."""
-        patience_seconds = DRAIN_SECONDS if self._heart.is_held() else MARGIN_SECONDS
+        patience_seconds = DRAIN_SECONDS if self._lease_keeper.is_held() else MARGIN_SECONDS
         deadline = self._clocks.ticks() + patience_seconds
         while self._lifecycles and self._clocks.ticks() < deadline and not await happens_within(stop_now, 0.02):
             pass
@@ -270,7 +277,7 @@ class BatchPool:
     async def _cancel_late_ones(self) -> bool:
         """Cancel what turned up late: batches whose creation was in doubt, and of which the campaign has no row; whether none is left."""
         wall = self._clocks.wall()
-        names = frozenset(await asyncio.to_thread(self._reader.doubtful_batches, self._runner.campaign, since=wall))
+        names = frozenset(await asyncio.to_thread(self._reader.unidentified_batches, self._runner.campaign, since=wall))
         found = await self._calls.named(names) if names else []
         late = [one for one in found or () if one.state in UNSENT]
         for one in late:

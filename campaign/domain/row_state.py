@@ -9,7 +9,7 @@ _SAME_TIME_SECONDS: Final = 0.0015
 """Results files have times in milliseconds."""
 
 
-class Standing(NamedTuple):
+class RowState(NamedTuple):
     """`attempts` counts all that ended. `sent_at` is when the last of them began, in Unix seconds; 0 if there was none.
 
     `begun` says whether the ledger ever claimed the row, or knows an attempt of another ledger that may have arrived.
@@ -23,7 +23,7 @@ class Standing(NamedTuple):
     begun: bool
 
 
-def tells_more(from_file: Outcome, known: Standing) -> bool:
+def tells_more(from_file: Outcome, known: RowState) -> bool:
     """Whether a results file has an attempt or a final outcome of a row that its ledger, which may still send the row, does not have.
 
     An attempt under way counts only if the ledger never began one: it has no number by which the ledger could know it. The outcome
@@ -36,6 +36,6 @@ def tells_more(from_file: Outcome, known: Standing) -> bool:
     return is_news or from_file.attempts + under_way > known.attempts
 
 
-def same_attempt(from_file: Outcome, known: Standing) -> bool:
+def same_attempt(from_file: Outcome, known: RowState) -> bool:
     """Whether the last attempt of both is the same one. The pass is not compared, as ids get corrected."""
     return from_file.attempts == known.attempts > 0 and abs(from_file.sent_at - known.sent_at) < _SAME_TIME_SECONDS

@@ -1,7 +1,7 @@
 import pytest
 
 from campaign.domain.model import Outcome, Skip, Status
-from campaign.domain.standing import Standing, same_attempt, tells_more
+from campaign.domain.row_state import RowState, same_attempt, tells_more
 from campaign.domain.verdict import WAS_SENDING
 
 
@@ -9,8 +9,8 @@ def told(status: Status, attempts: int = 0, *, reason: str = "", sent_at: float 
     return Outcome(status=status, attempts=attempts, reason=reason, sent_at=sent_at)
 
 
-def known(status: Status, attempts: int = 0, *, sent_at: float = 0.0, begun: bool = True) -> Standing:
-    return Standing(1, "a", status, attempts, sent_at, begun)
+def known(status: Status, attempts: int = 0, *, sent_at: float = 0.0, begun: bool = True) -> RowState:
+    return RowState(1, "a", status, attempts, sent_at, begun)
 
 
 @pytest.mark.parametrize("status", [status for status in Status if status is not Status.PENDING])
