@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 SHOWN: Final = 10
 COMPARED_AT_ONCE: Final = 1 << 19
 SORTED_AT_ONCE: Final = 1 << 21
-HELD_BYTES: Final = 8 << 20
+HELD_BYTES: Final = 1 << 16
 BLOCK_BYTES: Final = 4 << 20
 MOST_REPEATED: Final = 250_000
 """How many repeated passes are remembered. If a list has more, the ledger finds the duplicates."""
