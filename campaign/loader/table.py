@@ -37,8 +37,8 @@ class Head:
 List = tuple[Head, "Iterator[pa.RecordBatch]"]
 """A list's head and its rows; each batch has the head's columns, then each row's line in the file."""
 
-Reader = Callable[[Path, str, int | None], List]
-"""Reads a file at a path, with a name for errors and the line of its header, if a person named it."""
+Reader = Callable[[Path, int | None], List]
+"""Reads a file at a path, with the line of its header if a person named it. `open_table` adds the list's name to its errors."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,14 +122,14 @@ def open_table(
     try:
         found = detect(source)
         head, batches = _read(source, found, header_row)
-        lines = checked.fill(batches, each, source.name)
+        lines = checked.fill(batches, each)
         source.check_unchanged()
     except BaseException as error:
         checked.close()
         source.close()
-        if isinstance(error, InputError) and head is not None:
-            error.header_row = head.header_guess
-        raise
+        if not isinstance(error, InputError):
+            raise
+        raise error.at(file=source.name, header_row=error.header_row if head is None else head.header_guess) from error
     return Table(source=source, format=found, head=head, lines=lines if found is not Format.PARQUET else NO_LINES, checked=checked)
 
 
@@ -137,9 +137,9 @@ def _read(source: Source, found: Format, header_row: int | None) -> List:
     if found in {Format.PARQUET, Format.EXCEL} and not source.written_here:
         from campaign.loader.formats.child import read_apart
 
-        head, batches = read_apart(found, source.path, source.name, header_row)
+        head, batches = read_apart(found, source.path, header_row)
     else:
-        head, batches = reader_of(found)(source.path, source.name, header_row)
+        head, batches = reader_of(found)(source.path, header_row)
     columns = f"{len(head.columns)} column{'s' * (len(head.columns) != 1)}"
     parts = [columns if source.written_here else head.description]
     if head.left_out:

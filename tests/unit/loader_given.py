@@ -56,10 +56,10 @@ def refused(path: Path | str, *, header_row: int | None = None, limits: Mapping[
 def reading_here() -> Iterator[None]:
     """What is unpacked in a process of its own is unpacked in this one: starting one takes longer than most lists."""
 
-    def stream(name: str, words: list[str]) -> Iterator[Any]:
-        head, rows = reader_of(Format(words[0]))(Path(words[1]), name, int(words[3]) if words[3] else None)
+    def stream(words: list[str]) -> Iterator[Any]:
+        head, rows = reader_of(Format(words[0]))(Path(words[1]), int(words[2]) if words[2] else None)
         yield head
-        yield from child.limited(rows, name)
+        yield from child.limited(rows)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(child, "_stream", stream)

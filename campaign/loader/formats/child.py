@@ -31,28 +31,28 @@ _TOKENS: Final = ("PASSENTRY_API_KEY", "PASSENTRY_API_KEY_FILE")
 _META: Final = b"campaign"
 
 
-def read_apart(found: Format, path: Path, name: str, header_row: int | None = None) -> List:
+def read_apart(found: Format, path: Path, header_row: int | None = None) -> List:
     """Return a list that a child process reads. Raises InputError, also while the rows are read."""
-    rows = _stream(name, [found, str(path), name, str(header_row or ""), str(limits.CHILD_BYTES), str(limits.CHILD_SECONDS)])
+    rows = _stream([found, str(path), str(header_row or ""), str(limits.CHILD_BYTES), str(limits.CHILD_SECONDS)])
     return next(rows), rows
 
 
-def _stream(name: str, words: list[str]) -> Iterator[Any]:
+def _stream(words: list[str]) -> Iterator[Any]:
     """Yield the head of a file, then its batches."""
     whole = False
     # The stream breaks off when the process dies; `_process` then raises the reason.
-    with _process(name, words) as process, suppress(pa.ArrowInvalid, OSError):
+    with _process(words) as process, suppress(pa.ArrowInvalid, OSError):
         reader = pa.ipc.open_stream(process.stdout)
         head: dict[str, Any] = json.loads(reader.schema.metadata[_META])
         yield Head(**head | {name: tuple(value) for name, value in head.items() if isinstance(value, list)})
         yield from reader
         whole = True
     if not whole:
-        raise _too_much(name)
+        raise _too_much()
 
 
 @contextmanager
-def _process(name: str, words: list[str]) -> Iterator["subprocess.Popen[bytes]"]:
+def _process(words: list[str]) -> Iterator["subprocess.Popen[bytes]"]:
     """The running child process; it has ended when the block ends. Raises InputError if it refused the file or died."""
     # The child reads untrusted files and needs no token.
     env = {name: value for name, value in os.environ.items() if name not in _TOKENS}
@@ -72,23 +72,23 @@ def _process(name: str, words: list[str]) -> Iterator["subprocess.Popen[bytes]"]
                 process.kill()
                 raise
         if code:
-            raise _refusal(code, errors, name)
+            raise _refusal(code, errors)
 
 
-def _refusal(code: int, errors: IO[bytes], name: str) -> InputError:
+def _refusal(code: int, errors: IO[bytes]) -> InputError:
     # Libraries may have written to stderr before, so only the last line counts.
     with suppress(ValueError, IndexError):
         if code == _REFUSED and errors.seek(0) == 0:
             return InputError(**json.loads(errors.read().splitlines()[-1]))
-    return _too_much(name)
+    return _too_much()
 
 
-def _too_much(name: str) -> InputError:
+def _too_much() -> InputError:
     problem = (
         "The file can't be read: it needs more memory or time than a list may take, or is damaged. Delete what is around the list in it, "
         "and save it again; or save it as CSV UTF-8."
     )
-    return InputError(problem, code="too_much_to_unpack", file=name)
+    return InputError(problem, code="too_much_to_unpack")
 
 
 def restrict(most_bytes: int, seconds: int) -> None:
@@ -116,14 +116,14 @@ class _WithoutPandas:
 
 def main(words: Sequence[str]) -> None:
     """Read a file and write its rows to stdout; the words are those of `read_apart`."""
-    found, path, name, header_row, most_bytes, seconds = words
+    found, path, header_row, most_bytes, seconds = words
     sys.meta_path.insert(0, _WithoutPandas())
     restrict(int(most_bytes), int(seconds))
     try:
-        head, rows = reader_of(Format(found))(Path(path), name, int(header_row) if header_row else None)
+        head, rows = reader_of(Format(found))(Path(path), int(header_row) if header_row else None)
         schema = schema_of(head.columns, {_META: json.dumps(asdict(head)).encode()})
         with pa.ipc.new_stream(sys.stdout.buffer, schema) as stream:
-            for batch in limited(rows, name):
+            for batch in limited(rows):
                 stream.write_batch(batch)
         sys.stdout.flush()
     except InputError as error:
@@ -136,14 +136,14 @@ def main(words: Sequence[str]) -> None:
     os._exit(0)
 
 
-def limited(rows: Iterator[pa.RecordBatch], name: str) -> Iterator[pa.RecordBatch]:
+def limited(rows: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """Yield the same rows. Raises InputError if their text is too much, whatever the file declares."""
     left = limits.UNPACKED_BYTES
     for batch in rows:
         left -= sum(pc.sum(pc.binary_length(texts)).as_py() or 0 for texts in batch.columns[:-1])
         if left < 0:
             problem = f"The list unpacks to more than {limits.UNPACKED_BYTES:,} bytes of text. Split it, or leave out columns."
-            raise InputError(problem, code="too_much_to_unpack", file=name)
+            raise InputError(problem, code="too_much_to_unpack")
         yield batch
 
 

@@ -51,7 +51,7 @@ def _mark(error: UnicodeError) -> tuple[str, int]:
 codecs.register_error(_MARKED, _mark)
 
 
-def read_csv(path: Path, name: str, header_row: int | None = None) -> List:
+def read_csv(path: Path, header_row: int | None = None) -> List:
     """Return the list in a CSV file. Its header is the first line that is not blank, or the first such line from `header_row` on.
 
     Raises:
@@ -66,7 +66,7 @@ def read_csv(path: Path, name: str, header_row: int | None = None) -> List:
     skipped = _lines_of_rows(sample, above)
     separator = said or _find_separator(sample[skipped:])
     guess = None if header_row else _guess(sample)
-    parts = _CsvFile(name, encoding, separator, above).parts(path, skipped + bool(said))
+    parts = _CsvFile(encoding, separator, above).parts(path, skipped + bool(said))
     try:
         header: Header = next(parts)
     except InputError as error:
@@ -85,8 +85,7 @@ def _label(separator: str) -> str:
 class _CsvFile:
     """A CSV file that is being read, row by row. `above` counts the sheet's rows before the header."""
 
-    def __init__(self, name: str, encoding: Encoding, separator: str, above: int) -> None:
-        self._name = name
+    def __init__(self, encoding: Encoding, separator: str, above: int) -> None:
         self._encoding = encoding
         self._separator = separator
         self._above = above
@@ -110,7 +109,7 @@ class _CsvFile:
             deque(islice(lines, skipped), 0)
             self._held.clear()
             _, self._columns = next(self._strictly(lines))
-            header = Header.check(self._columns, file=self._name)
+            header = Header.check(self._columns)
             self._row, self._line = 1, self._line + 1
             yield header
             rest = ""
@@ -145,7 +144,7 @@ class _CsvFile:
             raise self._malformed(str(error)) from None
         if not self._columns:
             why = f"There is nothing from line {self._above + 1} on." if self._above else "There are only blank lines."
-            raise InputError(f"The file has no header. {why} Save the list again.", code="no_header", file=self._name)
+            raise InputError(f"The file has no header. {why} Save the list again.", code="no_header")
 
     def _parsed(self, lines: Iterable[str], *, strict: bool = True) -> Iterator[list[str]]:
         # The csv module needs a separator even for one column. A list can't contain a NUL.
@@ -222,9 +221,7 @@ class _CsvFile:
         in_sheet = self._line if self._row else None
         # If values hold line breaks, a text editor counts lines differently from a spreadsheet.
         where = f" (In a text editor: line {text_line}.)" if text_line != in_sheet else ""
-        return InputError(
-            f"{problem}{where}", code=code, file=self._name, row=self._row or None, line=in_sheet, column=column, text_line=text_line
-        )
+        return InputError(f"{problem}{where}", code=code, row=self._row or None, line=in_sheet, column=column, text_line=text_line)
 
 
 def _end_of_rows(text: str) -> int:

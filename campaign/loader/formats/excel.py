@@ -30,13 +30,13 @@ _ERROR_CELL: Final = re.compile(rb"""(<(?:\w+:)?c\s[^<>]*?\bt\s*=\s*["'])e(?=["'
 _DAMAGED: Final = (CalamineError, zipfile.BadZipFile, zlib.error, OSError, ValueError, EOFError, RuntimeError)
 
 
-def read_excel(path: Path, name: str, header_row: int | None = None) -> List:
+def read_excel(path: Path, header_row: int | None = None) -> List:
     """Return the list in a workbook. Its header is the sheet's first row that is not empty, or the first from `header_row` on.
 
     Raises:
         InputError: the workbook is damaged, protected or too large. While the rows are read: a value is too long for a cell.
     """
-    with _opened(path, name) as workbook:
+    with _opened(path) as workbook:
         sheets = [sheet for sheet in workbook.sheets_metadata if sheet.typ is SheetTypeEnum.WorkSheet]
         visible = [sheet.name for sheet in sheets if sheet.visible is SheetVisibleEnum.Visible]
         for title in visible:
@@ -46,21 +46,23 @@ def read_excel(path: Path, name: str, header_row: int | None = None) -> List:
                 break
         else:
             hidden = " that is visible" if len(visible) < len(sheets) else ""
-            raise InputError(f"The workbook has no sheet{hidden} with anything in it. Save the list again.", code="no_sheet", file=name)
+            raise InputError(f"The workbook has no sheet{hidden} with anything in it. Save the list again.", code="no_sheet")
     first = [begun, *islice(rows, _FIRST_ROWS)]
     guess = None if header_row else guess_header({line: cells for line, cells in first if any(cells)})
     rows = chain(first, rows)
     names = next((cells for line, cells in rows if line >= (header_row or 1) and any(cells)), None)
     if names is None:
-        raise InputError(f"The sheet “{title}” has nothing from row {header_row} on. Change --header-row.", code="no_header", file=name)
+        raise InputError(f"The sheet “{title}” has nothing from row {header_row} on. Change --header-row.", code="no_header")
     try:
-        header = Header.check(names, file=name)
+        header = Header.check(names)
     except InputError as error:
         error.header_row = guess
         raise
     others = visible[visible.index(title) + 1 :]
     unread = f"; {', '.join(f'“{other}”' for other in others)} not read" if others else ""
-    kind = "LibreOffice spreadsheet" if name.lower().endswith(".ods") else "Excel workbook"
+    with path.open("rb") as file:
+        # Such an archive begins with its type, unpacked.
+        kind = "LibreOffice spreadsheet" if b"opendocument" in file.read(100) else "Excel workbook"
     head = Head(columns=header.columns, description=f"{kind}, sheet “{title}”{unread}", header_guess=guess)
     return head, header.batches(rows)
 
@@ -71,14 +73,14 @@ def _rows(sheet: CalamineSheet) -> Iterator[Row]:
 
 
 @contextmanager
-def _opened(path: Path, name: str) -> Iterator[CalamineWorkbook]:
+def _opened(path: Path) -> Iterator[CalamineWorkbook]:
     """Open the workbook. Raises InputError if it is damaged, protected or too large."""
     with path.open("rb") as file, tempfile.TemporaryFile() as copy:
         is_zip = file.read(len(_ZIP)) == _ZIP
         file.seek(0)
         try:
             if is_zip:
-                _copy_parts(file, copy, name)
+                _copy_parts(file, copy)
             with CalamineWorkbook.from_filelike(copy if is_zip else file) as workbook:
                 yield workbook
         except _DAMAGED as error:
@@ -87,10 +89,10 @@ def _opened(path: Path, name: str) -> Iterator[CalamineWorkbook]:
             problem = (
                 f"The workbook is {what} ({str(error) or type(error).__name__}). Open it in Excel and save it again without a password."
             )
-            raise InputError(problem, code="damaged_file", file=name) from None
+            raise InputError(problem, code="damaged_file") from None
 
 
-def _copy_parts(file: IO[bytes], copy: IO[bytes], name: str) -> None:
+def _copy_parts(file: IO[bytes], copy: IO[bytes]) -> None:
     """Copy an archive so that its declared sizes are true and its error cells (#N/A), which calamine leaves out, are texts.
 
     The size of a part in the archive's directory may be untrue, or missing if the size follows the part.
@@ -100,9 +102,8 @@ def _copy_parts(file: IO[bytes], copy: IO[bytes], name: str) -> None:
         BadZipFile and others: it is damaged.
     """
     left = limits.WORKBOOK_BYTES
-    too_much = InputError(
-        f"The workbook unpacks to more than {left:,} bytes. Save the list as CSV UTF-8 instead.", code="too_much_to_unpack", file=name
-    )
+    problem = f"The workbook unpacks to more than {left:,} bytes. Save the list as CSV UTF-8 instead."
+    too_much = InputError(problem, code="too_much_to_unpack")
     with zipfile.ZipFile(file) as old, zipfile.ZipFile(copy, "w", zipfile.ZIP_STORED) as new:
         parts = old.infolist()
         if sum(part.file_size for part in parts) > left:

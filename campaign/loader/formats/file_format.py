@@ -92,7 +92,7 @@ _JSON_BEGINS: Final = re.compile(r'\s*(?:\{\s*["}]|\[\s*(?:[{\["\]]|(?:true|fals
 def detect(source: Source) -> Format:
     """The format of a list. Raises InputError if it has none of the formats, or not the one that its name says."""
     if advice := _ADVICE.get(source.suffix):
-        raise InputError(advice, code="wrong_kind_of_file", file=source.name)
+        raise InputError(advice, code="wrong_kind_of_file")
     named = Format.CSV if source.is_stdin else _BY_SUFFIX.get(source.suffix)
     content = _content_of(source)
     found, suffix = _READ_AS.get(content, (None, ""))
@@ -101,7 +101,7 @@ def detect(source: Source) -> Format:
         return Format.JSONL
     if found is not None and named in {None, found}:
         return found
-    raise InputError(_mismatch(source, content, suffix), code="wrong_kind_of_file", file=source.name, content=content)
+    raise InputError(_mismatch(source, content, suffix), code="wrong_kind_of_file", content=content)
 
 
 def suffix_of(name: str, head: bytes) -> str:

@@ -45,28 +45,25 @@ def schema_of(columns: Iterable[str], metadata: Mapping[bytes, bytes] | None = N
 class Header:
     """`names` are the file's column names, cleaned, empty for a column without one; `kept` are the positions of the named columns."""
 
-    file: str
     names: tuple[str, ...]
     kept: tuple[int, ...]
 
     @classmethod
-    def check(cls, names: Sequence[str], *, file: str) -> "Header":
+    def check(cls, names: Sequence[str]) -> "Header":
         """Clean the names. Raises InputError if there are no names, too many, or the same one twice."""
         if len(names) > limits.COLUMNS:
             problem = f"The list has {len(names):,} columns; at most {limits.COLUMNS:,} are read. Remove those that aren't needed."
-            raise InputError(problem, code="too_many_columns", file=file)
+            raise InputError(problem, code="too_many_columns")
         clean = tuple(strip_unseen(name) for name in names)
         kept = tuple(position for position, name in enumerate(clean) if name)
         if not kept:
-            raise InputError(
-                "The first row has no column names. Put a header above the data, such as pass_id.", code="no_header", file=file
-            )
+            raise InputError("The first row has no column names. Put a header above the data, such as pass_id.", code="no_header")
         for position in kept:
             before = clean.index(clean[position])
             if before != position:
                 problem = f"Columns {before + 1} and {position + 1} have the same name. Rename or remove one of them."
-                raise InputError(problem, code="repeated_column", file=file, column=clean[position])
-        return cls(file=file, names=clean, kept=kept)
+                raise InputError(problem, code="repeated_column", column=clean[position])
+        return cls(names=clean, kept=kept)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -88,7 +85,7 @@ class Header:
             else:
                 continue
             line = None if lines is None else lines[at].as_py()
-            raise InputError(problem, code=code, file=self.file, row=rows_before + at + 1, line=line, column=name or None)
+            raise InputError(problem, code=code, row=rows_before + at + 1, line=line, column=name or None)
         if lines is None:
             lines = pa.array(np.arange(rows_before + 1, rows_before + 1 + len(arrays[0])))
         return pa.RecordBatch.from_arrays([*(arrays[position] for position in self.kept), lines], schema=schema_of(self.columns))
@@ -141,7 +138,7 @@ class Rows:
         self.count = 0
         self._file: IO[bytes] = tempfile.SpooledTemporaryFile(HELD_BYTES, prefix="campaign-")  # noqa: SIM115 - closed by `close`
 
-    def fill(self, batches: Iterable[pa.RecordBatch], each: "Callable[[pd.DataFrame], None]", file: str) -> SheetLines:
+    def fill(self, batches: Iterable[pa.RecordBatch], each: "Callable[[pd.DataFrame], None]") -> SheetLines:
         """Store the rows, call `each` with each frame of them, and return their lines in the sheet.
 
         Raises:
@@ -163,13 +160,10 @@ class Rows:
             first_line, last_line = first_line or int(lines[0]), int(lines[-1])
             self.count += len(batch)
             if self.count > limits.ROWS:
-                problem = f"The list has more than {limits.ROWS:,} rows. Split it into several."
-                raise InputError(problem, code="too_many_rows", file=file)
+                raise InputError(f"The list has more than {limits.ROWS:,} rows. Split it into several.", code="too_many_rows")
             each(frame_of(batch))
         if writer is None:
-            raise InputError(
-                "The list has a header but no rows. Add the passes below it, or save the list again.", code="no_rows", file=file
-            )
+            raise InputError("The list has a header but no rows. Add the passes below it, or save the list again.", code="no_rows")
         with _room():
             writer.close()
         return NO_LINES if gaps is None else SheetLines(first=first_line, gaps=tuple(gaps))

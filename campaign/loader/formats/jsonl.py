@@ -16,7 +16,7 @@ _SAVE_AGAIN: Final = "Save the file again."
 _ONE_A_LINE: Final = "JSON lines are one object a line; a JSON document is saved so by: jq -c '.[]' LIST.json"
 
 
-def read_jsonl(path: Path, name: str, header_row: int | None = None) -> List:
+def read_jsonl(path: Path, header_row: int | None = None) -> List:
     """Return the list in a file of JSON lines.
 
     Raises:
@@ -24,21 +24,19 @@ def read_jsonl(path: Path, name: str, header_row: int | None = None) -> List:
             object, or has other keys.
     """
     if header_row is not None:
-        raise InputError(
-            "JSON lines have their columns' names in every line: leave --header-row out.", code="header_row_not_possible", file=name
-        )
-    first = next(_objects(path, name), None)
+        raise InputError("JSON lines have their columns' names in every line: leave --header-row out.", code="header_row_not_possible")
+    first = next(_objects(path), None)
     if first is None:
-        raise InputError(f"The file has no rows. {_SAVE_AGAIN}", code="no_rows", file=name)
+        raise InputError(f"The file has no rows. {_SAVE_AGAIN}", code="no_rows")
     keys = tuple(first[1])
-    header = Header.check(keys, file=name)
-    rows = ((place.line, place.cells(found, keys)) for place, found in _objects(path, name))
+    header = Header.check(keys)
+    rows = ((place.line, place.cells(found, keys)) for place, found in _objects(path))
     return Head(columns=header.columns, description="JSON lines"), header.batches(rows)
 
 
-def _objects(path: Path, name: str) -> "Iterator[tuple[_Place, dict[str, Any]]]":
+def _objects(path: Path) -> "Iterator[tuple[_Place, dict[str, Any]]]":
     """Yield each object with its place. Raises InputError for a line that is no object."""
-    place = _Place(name)
+    place = _Place()
     try:
         with path.open(encoding="utf-8-sig", newline="\n") as file:
             while text := file.readline(limits.LINE_CHARACTERS + 1):
@@ -54,9 +52,7 @@ def _objects(path: Path, name: str) -> "Iterator[tuple[_Place, dict[str, Any]]]"
 class _Place:
     """The row and the line that is being read. Each method raises InputError with them."""
 
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self.row = self.line = 0
+    row = line = 0
 
     def parsed(self, text: str) -> dict[str, Any]:
         if len(text) > limits.LINE_CHARACTERS:
@@ -91,7 +87,7 @@ class _Place:
         return text
 
     def refuse(self, code: str, problem: str, column: str | None = None) -> NoReturn:
-        raise InputError(problem, code=code, file=self._name, row=self.row, line=self.line, column=column) from None
+        raise InputError(problem, code=code, row=self.row, line=self.line, column=column) from None
 
 
 def _as_json(value: object) -> str:

@@ -29,22 +29,20 @@ _DAMAGED: Final = (pa.ArrowException, OSError, ValueError, KeyError, IndexError,
 """What pyarrow raises for a damaged file, as fuzzing showed too."""
 
 
-def read_parquet(path: Path, name: str, header_row: int | None = None) -> List:
+def read_parquet(path: Path, header_row: int | None = None) -> List:
     """Return the list in a Parquet file.
 
     Raises:
         InputError: `header_row` is given, or the file is damaged or exceeds the limits. While the rows are read: a value can't be a cell.
     """
     if header_row is not None:
-        raise InputError(
-            "A Parquet file says itself what its columns are called: leave --header-row out.", code="header_row_not_possible", file=name
-        )
-    with _damage(name):
+        raise InputError("A Parquet file says itself what its columns are called: leave --header-row out.", code="header_row_not_possible")
+    with _damage():
         file = pq.ParquetFile(path, **_OPTIONS)
-        _check_sizes(file.metadata, name)
-        given = Header.check(file.schema_arrow.names, file=name)
+        _check_sizes(file.metadata)
+        given = Header.check(file.schema_arrow.names)
         kept = _usable(file)
-        header = Header.check([given.names[place] for place in kept], file=name)
+        header = Header.check([given.names[place] for place in kept])
     left_out = tuple(column for place, column in enumerate(given.names) if column and place not in kept)
     groups = file.num_row_groups
     head = Head(columns=header.columns, description=f"Parquet, {groups} row group{'s' * (groups != 1)}", left_out=left_out)
@@ -52,7 +50,7 @@ def read_parquet(path: Path, name: str, header_row: int | None = None) -> List:
 
 
 @contextmanager
-def _damage(name: str) -> Iterator[None]:
+def _damage() -> Iterator[None]:
     """Raises InputError for what pyarrow raises."""
     try:
         yield
@@ -61,10 +59,10 @@ def _damage(name: str) -> Iterator[None]:
     except _DAMAGED as error:
         reason = str(error).partition("\n")[0][:200]
         problem = f"The Parquet file is damaged or cut off ({reason}). Copy or save it again."
-        raise InputError(problem, code="damaged_file", file=name) from None
+        raise InputError(problem, code="damaged_file") from None
 
 
-def _check_sizes(metadata: Any, name: str) -> None:
+def _check_sizes(metadata: Any) -> None:
     """Check the sizes that the file declares. Raises InputError if one exceeds its limit."""
     unpacked = sum(metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups))
     for found, most, what, code in (
@@ -75,7 +73,7 @@ def _check_sizes(metadata: Any, name: str) -> None:
     ):
         if found > most:
             problem = f"The list has {found:,} {what}; at most {most:,} are read. Split it, or leave out columns."
-            raise InputError(problem, code=code, file=name)
+            raise InputError(problem, code=code)
 
 
 def _read(file: pq.ParquetFile, columns: Sequence[int]) -> Iterator[pa.RecordBatch]:
@@ -115,9 +113,9 @@ def _rows(file: pq.ParquetFile, kept: Sequence[int], header: Header) -> Iterator
     def together() -> pa.RecordBatch:
         return header.batch([pa.concat_arrays(parts) for parts in zip(*held, strict=True)], rows_before=done)
 
-    with file, _damage(header.file):
+    with file, _damage():
         for batch in _read(file, kept):
-            held.append([_cells(array, done + rows, name, header.file) for array, name in zip(batch.columns, header.names, strict=True)])
+            held.append([_cells(array, done + rows, name) for array, name in zip(batch.columns, header.names, strict=True)])
             rows += len(batch)
             size += sum(texts.nbytes for texts in held[-1])
             if rows >= ROWS_AT_ONCE or size > TEXT_AT_ONCE:
@@ -128,10 +126,10 @@ def _rows(file: pq.ParquetFile, kept: Sequence[int], header: Header) -> Iterator
             yield together()
             done += rows
     if done != expected:
-        raise InputError("The Parquet file has not as many rows as it says. Save the list again.", code="damaged_file", file=header.file)
+        raise InputError("The Parquet file has not as many rows as it says. Save the list again.", code="damaged_file")
 
 
-def _cells(array: pa.Array, rows_before: int, column: str, name: str) -> pa.Array:
+def _cells(array: pa.Array, rows_before: int, column: str) -> pa.Array:
     try:
         texts = column_text(array)
         texts.validate(full=True)
@@ -140,5 +138,5 @@ def _cells(array: pa.Array, rows_before: int, column: str, name: str) -> pa.Arra
     except _DAMAGED:
         at = next((at for at in range(len(array)) if not _are_cells(array.slice(at, 1))), 0)
         problem = f"The value can't be written as text ({array.type}). Convert the column to text in UTF-8, or leave it out."
-        raise InputError(problem, code="not_text", file=name, row=rows_before + at + 1, column=column or None) from None
+        raise InputError(problem, code="not_text", row=rows_before + at + 1, column=column or None) from None
     return texts
