@@ -293,6 +293,25 @@ def test_what_a_cache_kept_is_not_what_the_pass_holds(age: str, *, readable: boo
     assert found.signature.documented
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "readable"),
+    [
+        ("X-Cache-Status", "HIT", False),
+        ("X-Cache", "TCP_MEM_HIT from proxy.example", False),
+        ("X-Cache", "MISS, HIT", False),
+        ("Cache-Status", "edge; hit; ttl=30", False),
+        ("CF-Cache-Status", "STALE", False),
+        ("CF-Cache-Status", "DYNAMIC", True),
+        ("X-Cache", "MISS", True),
+        ("Cache-Status", "edge; fwd=bypass", True),
+    ],
+)
+def test_a_cache_that_says_so_without_an_age_is_one_too(name: str, value: str, *, readable: bool) -> None:
+    body = orjson.dumps(holding(latestMessage=None))
+    found = read_pass(http_status=200, headers=CIMultiDict({name: value}), body=body, whole=True, token=TOKEN, now=NOON)
+    assert (found.latest is Latest.NULL) is readable
+
+
 def test_an_answer_that_broke_off_is_known_to_be_so() -> None:
     assert not reply(b"{", whole=False).signature.whole
     assert reply(b"", status=403, headers={"Content-Type": "text/html"}, whole=False).signature.page

@@ -2,7 +2,7 @@
 
 import html
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Final
@@ -54,6 +54,8 @@ def _words_of_page(page: str) -> str:
 
 
 _NOT_ZERO: Final = re.compile("[1-9]")
+_CACHE_HEADERS: Final = ("cache-status", "cf-cache-status", "x-cache", "x-cache-status", "x-proxy-cache")
+_KEPT: Final = re.compile(r"\b(?:tcp_)?(?:mem_)?(?:hit|stale|updating)\b", re.IGNORECASE)
 _DECIMAL: Final = re.compile(r"\d{1,300}(?:\.\d{0,300})?|\.\d{1,300}", re.ASCII)
 _MOST_DIGITS: Final = 9
 
@@ -82,8 +84,12 @@ def count(headers: Mapping[str, str], name: str) -> int | None:
 
 def is_cached(headers: Mapping[str, str]) -> bool:
     """Whether an answer says that a cache kept it; of several caches one after the other each may say so."""
-    ages = headers.getall("age", []) if isinstance(headers, MultiMapping) else [headers.get("age", "")]
-    return any(_NOT_ZERO.search(age) for age in ages)
+    aged = any(_NOT_ZERO.search(age) for age in _values(headers, "age"))
+    return aged or any(_KEPT.search(value) for name in _CACHE_HEADERS for value in _values(headers, name))
+
+
+def _values(headers: Mapping[str, str], name: str) -> Sequence[str]:
+    return headers.getall(name, []) if isinstance(headers, MultiMapping) else [headers.get(name, "")]
 
 
 def _decimal(value: str) -> float | None:
@@ -195,7 +201,7 @@ def read_pass(*, http_status: int, headers: Mapping[str, str], body: bytes, whol
         )
     if is_cached(headers):
         # The request forbids a cached answer: it may be older than the message.
-        error = "The answer comes from a cache, by its Age. Have it pass on what is read of PassEntry."
+        error = "The answer comes from a cache, by its headers. Have it pass on what is read of PassEntry."
         return PassReading(latest=Latest.UNREADABLE, http_status=http_status, error=error, signature=_DOCUMENTED)
     pass_status, device_type = _pass_and_device(attributes, token=token)
     return PassReading(
