@@ -19,7 +19,7 @@ from campaign.ledger.port import CampaignRecord, LedgerReader
 from campaign.settings import Settings, Via
 
 NUMBER_FROM: Final = 10_000
-"""Above so many recipients, a person has to type their number, as a “y” is typed, or a button pressed, too easily."""
+"""Above this many recipients, a person has to type their number, as a “y” is typed, or a button pressed, too easily."""
 
 _NUMBER: Final = re.compile(r"\d+|\d{1,3}(?:([,. '’\u00a0\u202f])\d{3})(?:\1\d{3})*", re.ASCII)  # noqa: RUF001 - as the Swiss write it
 
@@ -122,7 +122,7 @@ class Question:
         left_out: how many rows of the list are not sent, being invalid or skipped.
         rate_per_second: None is without pacing.
         schedule: when the messages may be sent.
-        zones: the time zones of the rows; an empty name stands for rows without one.
+        zones: the time zones of the rows; an empty name means rows without one.
         first: the text of the first message.
         concerns: checks the messages; takes about 20 s for a million.
         lock_screen: how many characters a lock screen is assumed to show.
@@ -160,7 +160,7 @@ def question_of(
     to: str = "",
     rows: Rows | None = None,
 ) -> Question:
-    """The question to ask before at most so many rows of these statuses (or these `rows`, as they would be sent) are sent.
+    """The question to ask before at most this many rows of these statuses (or these `rows`, as they would be sent) are sent.
 
     Raises:
         UsageError: a time or a zone of the settings is not valid.

@@ -62,7 +62,7 @@ class Tally:
         self._closed = ""
 
     def held(self, seconds: float, why: str, now: float) -> None:
-        """Nothing is sent for so many seconds."""
+        """Nothing is sent for this many seconds."""
         if now + seconds > self._held_until:
             self._held_until, self._held_by = now + seconds, why
 

@@ -56,8 +56,8 @@ async def send_carefully(
     An interrupted canary is completed; after a failed one, or with `fresh_canary`, another is sent.
 
     Args:
-        run: sends at most so many rows; or the given rows only, until each has its outcome.
-        choose: the next so many rows that may be sent, or are being sent by another process.
+        run: sends at most this many rows; or the given rows only, until each has its outcome.
+        choose: the next rows that may be sent, or are being sent by another process.
         counts: of the campaign's rows.
         canary: how many rows to send first, if any.
         limit: how many rows to send in all; None for all.

@@ -94,7 +94,7 @@ async def next_piece(part: BodyPartReader) -> bytes:
 
 
 def check_space(folder: Path, more_bytes: int) -> None:
-    """Check that a folder's disk has room for so many more bytes. Blocks.
+    """Check that a folder's disk has room for this many more bytes. Blocks.
 
     Raises:
         DiskFullError: less than LEFT_FREE_BYTES would stay free.

@@ -5,7 +5,7 @@ CampaignError                 exit 1 unless a subclass says otherwise
 │   └── OtherContentError     exit 2: a campaign of this name exists with another list, template or message
 ├── InputError                exit 2: the list, a template or a results file can't be used; names file, row and column
 │   └── TemplateError         exit 2: a template can't be used; names its line and column
-├── StoppedError              exit 130 or 143: told to stop before anything was sent
+├── StoppedError              exit 130 or 143: asked to stop before anything was sent
 ├── LedgerError               exit 4: the ledger can't be read or written
 │   ├── LedgerPlaceError      exit 2: the file can't be created or written at its path
 │   ├── LedgerVersionError    exit 2: made by a newer version, or the SQLite library is too old

@@ -26,19 +26,19 @@ FORGOTTEN_SECONDS: Final = 400.0
 """Longer than any pause: if nothing was sent for so long, two errors are not one lasting outage."""
 
 FIRST_REFUSED: Final = 10
-"""So many refusals with no other answer before suggest that the API refuses everything."""
+"""This many refusals with no other answer before suggest that the API refuses everything."""
 
 LAST_ANSWERS: Final = 40
 MOST_REFUSED: Final = 36
-"""So many refusals among the last answers suggest that the API refuses everything, though there were other answers before."""
+"""This many refusals among the last answers suggest that the API refuses everything, though there were other answers before."""
 
 _WHAT_TO_DO: Final = "Check PASSENTRY_API_KEY, or leave these passes out with --exclude."
 
 MOST_HELD: Final = 100
-"""At most so many refusals are held before the runner finds out their cause; those of messages under way come on top."""
+"""At most this many refusals are held before the runner finds out their cause; those of messages under way come on top."""
 
 FOREIGN_ANSWERS: Final = 5
-"""So many answers of somebody else in a row, and none of PassEntry before, show that it is not PassEntry that answers."""
+"""This many answers of somebody else in a row, and none of PassEntry before, show that it is not PassEntry that answers."""
 
 FOREIGN_SENDS: Final = 20
 """The same for messages while PassEntry answers reads: it is there, and a gateway between may let only reads through."""

@@ -1,6 +1,6 @@
 """The values that flow through the pipeline: list row → staged row → claim → settlement → outcome.
 
-No value is ever changed. Those that each send makes anew are not frozen all the same: it would more than double the time to make one.
+No value is ever changed. Those that are made for each send are not frozen all the same: it would more than double the time to make one.
 """
 
 import json

@@ -13,7 +13,7 @@ FEW_PASSES: Final = 25
 """So few passes are read one by one: it also costs a request to find out whether the list of all passes would be shorter."""
 
 PAGES_IN_VAIN: Final = 20
-"""After so many pages without one of the wanted passes, the list of all passes is not read further."""
+"""After this many pages without one of the wanted passes, the list of all passes is not read further."""
 
 
 class Reach(StrEnum):

@@ -27,7 +27,7 @@ def tells_more(from_file: Outcome, known: RowState) -> bool:
     """Whether a results file has an attempt or a final outcome of a row that its ledger, which may still send the row, does not have.
 
     An attempt under way counts only if the ledger never began one: it has no number by which the ledger could know it. The outcome
-    "duplicate" does not count: it says nothing about the pass, which another row stands for.
+    "duplicate" does not count: it says nothing about the pass, which another row has.
     """
     if known.status in ENDED:
         return False

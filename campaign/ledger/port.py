@@ -323,7 +323,7 @@ class LedgerReader(Protocol):
         """Attempts of the campaign per second, by all processes, that ended in the last ten seconds."""
 
     def zones(self, campaign: int) -> tuple[str, ...]:
-        """The time zones of the campaign's rows; an empty name stands for rows without one."""
+        """The time zones of the campaign's rows; an empty name means rows without one."""
 
     def pending_zones(self, campaign: int, only: tuple[int, ...] | None = None) -> tuple[str, ...]:
         """The time zones of the pending rows; with `only`, of those rows alone."""

@@ -69,7 +69,7 @@ def latency_chart(timeline: Timeline, *, title: str, nothing: str, mean: str, mo
 def sends_series(timeline: Timeline, pauses: Pauses) -> Iterator[Series]:
     """The key of the page's chart of sends: one series a status, those answered with 429, and the kinds of pauses."""
     units = timeline.seconds / UNITS[timeline.unit]
-    # A send that was answered with 429 is a series of its own.
+    # A send that was answered with 429 is a separate series.
     sends = timeline.sends.assign(pending=timeline.sends["pending"] - timeline.sends["throttled_again"])
     for status in timeline.statuses:
         if sends[status].any():

@@ -188,7 +188,7 @@ def by_value(rows: pd.DataFrame, column: str, *, least_rows: int = 1) -> list[di
 def largest(found: pd.DataFrame, size: str, *, least: int) -> list[dict[str, Any]]:
     """The lines of a table that are largest by one of its columns, largest first, then the sum of all others.
 
-    `value` is a line's index, and None for the others; `values` is how many values a line stands for. Lines below `least` go to the others.
+    `value` is a line's index, and None for the others; `values` is how many values a line sums up. Lines below `least` go to the others.
     """
     found = found.set_axis(found.index.astype(str)).sort_index().sort_values(size, ascending=False, kind="stable")
     shown = found[found[size] >= least].head(MOST_GROUPS)

@@ -13,7 +13,7 @@ from campaign.sender.stop import StopReason, StopSignal, happens_within
 
 LOOK_SECONDS: Final = 0.4
 LOOKS_FOR_THE_DEAD: Final = 3
-"""One look in so many also reaps dead runners: there is no hurry, as their rows wait for the quiet period anyway."""
+"""Dead runners are reaped in one poll of this many: there is no hurry, as their rows wait for the quiet period anyway."""
 
 
 class Control:

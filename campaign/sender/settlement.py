@@ -10,7 +10,7 @@ from campaign.sender.port import Observer
 
 GATHER_SECONDS: Final = 0.03
 ENOUGH: Final = 500
-"""So many settlements are written at once; fewer wait GATHER_SECONDS for others, if they come in a row."""
+"""This many settlements are written at once; fewer wait GATHER_SECONDS for others, if they come in a row."""
 
 IN_A_ROW_SECONDS: Final = 2 * GATHER_SECONDS
 """With a longer time between two of them, none is waited for: none would come."""

@@ -43,7 +43,7 @@ class StopSignal:
 
 
 async def happens_within(event: asyncio.Event, seconds: float) -> bool:
-    """Whether an event is set within so many seconds; waits for it until then."""
+    """Whether an event is set within this many seconds; waits for it until then."""
     try:
         async with asyncio.timeout(seconds):
             await event.wait()

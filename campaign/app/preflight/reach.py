@@ -22,7 +22,7 @@ from campaign.settings import Settings
 
 LOOK_SECONDS: Final = 1.0
 NOT_WANTED: Final = "not_wanted"
-"""The error's code if the campaign was paused or cancelled meanwhile."""
+"""The error's code if the campaign was paused or cancelled during the reading."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

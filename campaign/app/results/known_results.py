@@ -184,8 +184,8 @@ def _may_send(reader: LedgerReader, record: CampaignRecord) -> bool:
 
 
 class _Comparison:
-    """Compares the rows of a results file, some at a time, with those of the ledger. Another process may send meanwhile, so the ledger is
-    read last.
+    """Compares the rows of a results file, some at a time, with those of the ledger. The ledger is read last, as another process may
+    send at the same time.
 
     Rows are found by number, or else by pass: another ledger may have gone on from some of the results, or in another order.
     """

@@ -1,4 +1,4 @@
-"""The file beside a campaign's results that names the ledger from which it is being sent, so that another ledger sends nothing meanwhile.
+"""The file beside a campaign's results that names the ledger from which it is being sent, so that no other ledger sends it too.
 
 It is there from before the first claim until the results are written; after a kill it stays. No results file, and no list, has its suffix.
 """

@@ -53,7 +53,7 @@ def is_ready() -> bool:
     """Whether there is a log; sets up an expected one. Call it before logging in any other way than by `tell`."""
     import structlog
 
-    # Uses a copy, as another thread may do the same meanwhile.
+    # Uses a copy, as another thread may do the same at the same time.
     for level in tuple(_EXPECTED):
         configure(level)
     return structlog.is_configured()

@@ -66,7 +66,7 @@ def cookie(request: web.Request, name: str) -> str:
 
 
 def set_cookie(request: web.Request, answer: web.StreamResponse, name: str, value: str, *, seconds: float) -> None:
-    """Set a cookie for so many seconds; 0 deletes it."""
+    """Set a cookie for this many seconds; 0 deletes it."""
     answer.set_cookie(
         _name(request, name),
         value,

@@ -91,7 +91,7 @@ async def owners(store: Store) -> dict[str, str]:
 
 
 def check_size(request: web.Request, asked: RequestedCampaign, messages: int) -> None:
-    """Check that so many recipients need no second person, or that the person is an approver who does not own the campaign.
+    """Check that this many recipients need no second person, or that the person is an approver who does not own the campaign.
 
     Raises:
         HTTPForbidden: an approver other than the owner has to do it.

@@ -206,7 +206,7 @@ NOTE_CHARACTERS = 1_000
 
 
 def needs_approval(draft: Draft, recipients: int, approval_over: int | None) -> bool:
-    """Whether a draft with so many recipients still needs an approval."""
+    """Whether a draft with this many recipients still needs an approval."""
     return approval_over is not None and recipients > approval_over and not draft.is_approved
 
 

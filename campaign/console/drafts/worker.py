@@ -118,7 +118,7 @@ class _Chosen:
         for place in range(len(self._longest)):
             length = len(cells[place])
             if length > self._longest[place][0]:
-                self._longest[place] = (length, row, cells)  # type: ignore[assignment]  # the empty tuple stands for no row
+                self._longest[place] = (length, row, cells)  # type: ignore[assignment]  # the empty tuple means no row
             elif not length and self._empty[place] is None:
                 self._empty[place] = (row, cells)
 

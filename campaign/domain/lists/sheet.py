@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 MOST_GAPS: Final = 1_000
-"""At most so many blank lines are remembered. In a file with more, the lines of rows are unknown."""
+"""At most this many blank lines are remembered. In a file with more, the lines of rows are unknown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

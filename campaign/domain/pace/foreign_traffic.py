@@ -8,13 +8,13 @@ from typing import Final
 from campaign.domain.pace.pacing import LOWEST_FACTOR
 
 ANSWERS: Final = 30
-"""So many answers are averaged: a single one may have been counted while requests bunched on their way."""
+"""This many answers are averaged: a single one may have been counted while requests bunched on their way."""
 
 STEP: Final = 0.93
 """A full window hides how much more others would use, so we go down by at least this factor, and measure again."""
 
 THROTTLED: Final = 3
-"""So many 429s among these answers, at a rate of ours that can't cause them, are no accident."""
+"""This many 429s among these answers, at a rate of ours that can't cause them, are no accident."""
 
 FULL: Final = 0.9
 """A window as full as this leaves no room."""
@@ -58,7 +58,7 @@ class ForeignTrafficEstimator:
                 return
         self._used.append(limit - remaining)
         self._throttled.append(throttled)
-        # If our own rate fills the window, nothing can be told. Only a full window matters, whether it lasts a second or a minute.
+        # If our own rate fills the window, nothing can be estimated. Only a full window matters, whether it lasts a second or a minute.
         if len(self._used) < ANSWERS or ours_per_second > limit * FULL:
             return
         used = sum(self._used) / ANSWERS

@@ -9,7 +9,7 @@ from campaign.domain.verdict import Evidence, rule_of
 
 _WORDS: Final[dict[str, str]] = {
     # Skipped
-    Skip.DUPLICATE: "the same pass stands further up in the list",
+    Skip.DUPLICATE: "the same pass is further up in the list",
     Skip.EXCLUDED: "the pass is on the list of those to leave out",
     Skip.FREQUENCY_CAP: "the pass has had as many messages as it may get in a day",
     Skip.EXPIRED: "the time to send them was over",
@@ -76,8 +76,8 @@ _ENDED: Final[dict[str, str]] = {
     "share": "The last process has done its share of the rows.",
     "share_in_need": "The last process has done its share of the rows, some of which need attention.",
     "not_now": "It is not the time to send (--window, --start-at).",
-    "interrupted": "It was told to stop, with Ctrl-C.",
-    "terminated": "It was told to stop (SIGTERM).",
+    "interrupted": "It was stopped with Ctrl-C.",
+    "terminated": "It was stopped (SIGTERM).",
     "hung_up": "Its terminal was closed.",
     "fault": "A fault of the program broke it off.",
     "safeguard": "A safeguard stopped it.",

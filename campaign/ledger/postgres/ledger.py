@@ -27,7 +27,7 @@ from campaign.ledger.records import CorrectedRow
 
 T = TypeVar("T")
 MOST_TIMES: Final = 500
-"""Whenever one process is overtaken, another has succeeded: so many times in a row are no accident."""
+"""Whenever one process is overtaken, another has succeeded: this many times in a row are no accident."""
 
 PURGED_AT_ONCE: Final = 20_000
 

@@ -104,7 +104,7 @@ COPY campaign.attempts (campaign, row, fencing_token, pass_key, runner, status, 
 FROM STDIN;
 
 -- name: mark_duplicates
--- The first row that can be sent, or was, stands for its pass. The sorter spills to disk, so memory stays flat.
+-- The first row that can be sent, or was, is the one of its pass. The sorter spills to disk, so memory stays flat.
 UPDATE campaign.rows AS r SET status = 'skipped', reason = 'duplicate', due_at = NULL
 FROM (
     SELECT row, status, row_number() OVER (PARTITION BY pass_key ORDER BY status = 'pending', row) AS place

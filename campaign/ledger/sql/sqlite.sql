@@ -43,7 +43,7 @@ FROM (SELECT value FROM temp.duplicates WHERE campaign = :campaign LIMIT -1);
 DELETE FROM temp.duplicates WHERE campaign = :campaign;
 
 -- name: mark_duplicates
--- The first row that can be sent, or was, stands for its pass. The sorter spills to disk, so memory stays flat.
+-- The first row that can be sent, or was, is the one of its pass. The sorter spills to disk, so memory stays flat.
 UPDATE rows SET status = 'skipped', reason = 'duplicate', due_at = NULL
 WHERE campaign = :campaign AND status = 'pending' AND row IN (
     SELECT row FROM (

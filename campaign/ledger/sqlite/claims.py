@@ -16,7 +16,7 @@ from campaign.ledger.sqlite.connection import SQL
 from campaign.ledger.values import as_json, claim_of, settled
 
 FEW: Final = 3
-"""Up to so many rows are cheaper one by one; with more, the thread waits for Python's lock too often."""
+"""Up to this many rows are cheaper one by one; with more, the thread waits for Python's lock too often."""
 
 
 def claim_rows(

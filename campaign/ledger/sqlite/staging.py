@@ -49,7 +49,7 @@ class Staging(Store):
             exhaust(db.executemany(SQL["stage"], values))
             exhaust(db.executemany(SQL["record_attempt"], sent_before))
 
-        # A staging that a power cut ends begins anew, and `finish_staging` is durable with all that is before it.
+        # A staging that a power cut ends starts over, and `finish_staging` is durable with all that is before it.
         await self._writer.do(work, durable=False)
 
     async def finish_staging(

@@ -242,7 +242,7 @@ async def receive(content: StreamReader, answer: Answer, most_bytes: int) -> Non
 
 
 def _ends_by_itself(headers: Mapping[str, str]) -> bool:
-    """Whether a body has an end of its own; any other ends with its connection."""
+    """Whether a body has its own end; any other ends with its connection."""
     if hdrs.CONTENT_ENCODING in headers:
         # A packed body that is cut, and has a length or a last chunk again, unpacks without an error.
         return False

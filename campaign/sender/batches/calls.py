@@ -16,7 +16,7 @@ UNPACED_PER_SECOND: Final = 50.0
 ENDPOINTS: Final = ("create", "look", "list", "send-now", "cancel")
 DOWNLOADS: Final = 4
 MOST_UNLIKE: Final = 5
-"""So many answers in a row that say nothing of a batch are no accident."""
+"""This many answers in a row that say nothing of a batch are no accident."""
 
 MOST_FAILURES: Final = 3
 """Of one page of the list, in a row."""

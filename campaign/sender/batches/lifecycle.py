@@ -6,7 +6,7 @@ CLAIMED ─▶ CREATING ─▶ CREATED ─▶ RELEASING ─▶ ENDED
    │          ▼            │ the run ends, or it is not the time
    └────────▶ ENDED ◀── CANCELLING
 ```
-Whoever takes a batch over goes on at the step that is recorded. Nothing is sent before RELEASING, and a release is never two: PassEntry
+A runner that takes a batch over goes on at the recorded step. Nothing is sent before RELEASING, and a release is never two: PassEntry
 releases only what is still scheduled.
 """
 

@@ -122,7 +122,7 @@ class BatchPool:
         self._claiming = 0
 
     async def run(self, *, stop: asyncio.Event, stop_now: asyncio.Event) -> End:
-        """Send until nothing is left, or until told to stop; arguments and errors as of `Pool.run`."""
+        """Send until nothing is left, or until asked to stop; arguments and errors as of `Pool.run`."""
         if not await self._lease_keeper.begin():
             return End(ended=StopReason.LEASE_LOST, why=TAKEN_OVER)
         read_pacer = RateLimiter(self._ledger, f"{self._settings.key} read", self._settings.read_rate_per_second)

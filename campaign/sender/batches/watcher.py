@@ -60,7 +60,7 @@ class Watcher:
             self._wanted.clear()
             if not self._waiters:
                 await self._wanted.wait()
-            # One look serves all callers that come meanwhile.
+            # One reading serves all callers that wait at the same time.
             await asyncio.sleep(FIRST_SECONDS)
             await happens_within(self._wanted, pause_seconds - FIRST_SECONDS)
             notified = await self._round()
