@@ -304,7 +304,7 @@ class Event(StrEnum):
 
 TRANSITIONS: Final[dict[tuple[Status, Event], frozenset[Status]]] = {
     (Status.PENDING, Event.CLAIMED): frozenset({Status.SENDING}),
-    (Status.PENDING, Event.SKIPPED): frozenset({Status.SKIPPED}),
+    (Status.PENDING, Event.SKIPPED): frozenset({Status.SKIPPED, Status.UNKNOWN}),
     (Status.SENDING, Event.SETTLED): frozenset(
         {Status.DELIVERED, Status.NOT_DELIVERED, Status.FAILED, Status.UNKNOWN, Status.PENDING, Status.SKIPPED}
     ),

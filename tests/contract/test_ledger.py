@@ -10,10 +10,10 @@ import pytest
 
 from campaign.domain.errors import UsageError
 from campaign.domain.lists.sheet import NO_LINES, SheetLines
-from campaign.domain.model import DUPLICATE, Claim, Outcome, Settlement, StagedBatch, StagedRow, Status
+from campaign.domain.model import DUPLICATE, Claim, Outcome, Settlement, Skip, StagedBatch, StagedRow, Status
 from campaign.domain.pace.pacing import SPARE
 from campaign.domain.verdict import WAS_SENDING, Latest, PassReading, Resolution
-from campaign.ledger.port import DesiredState, Ledger, LedgerReader, Runner
+from campaign.ledger.port import ClaimFilter, DesiredState, Ledger, LedgerReader, Runner
 from tests.contract.backends import Backend, HandClock
 from tests.contract.given import campaign_of, ends, in_jsonb, spec, staged
 from tests.errors import raises
@@ -162,6 +162,24 @@ class TestClaiming:
         runner = await ledger.register_runner(record.id, quiet_seconds=10)
         assert await ledger.retry(record.id, frozenset({Status.UNKNOWN})) == 1
         assert {claim.row: claim.in_doubt for claim in await ledger.claim(runner, 9)} == {1: False, 2: True}
+
+    async def test_a_row_that_is_left_out_stays_unknown_if_an_earlier_attempt_may_have_arrived(
+        self, ledger: Ledger, reader: LedgerReader, clock: HandClock
+    ) -> None:
+        record = await campaign_of(ledger, *(staged(row) for row in range(1, 7)))
+        runner = await ledger.register_runner(record.id, quiet_seconds=10)
+        maybe, sure, *others = await ledger.claim(runner, 5)
+        again = [replace(ends(claim, Status.PENDING, due_in_seconds=5), may_have_arrived=True) for claim in (maybe, *others)]
+        await ledger.settle(runner, [ends(sure, Status.PENDING, due_in_seconds=5), *again])
+        await ledger.exclude(record.id, [staged(3).pass_key])
+        assert await ledger.apply_exclusions(record.id) == 1
+        await ledger.exclude(record.id, [staged(4).pass_key])
+        clock.advance(6)
+        assert 4 not in {claim.row for claim in await ledger.claim(runner, 2, ClaimFilter(only=(4,)))}
+        assert await ledger.skip_rows(record.id, [5], Skip.NOT_IN_WALLET) == 1
+        await ledger.set_desired_state(record.id, DesiredState.CANCELLED)
+        assert reader.counts(record.id).reasons(Status.UNKNOWN) == {"earlier_attempt": 4}
+        assert reader.counts(record.id).reasons(Status.SKIPPED) == {"cancelled": 2}
 
     async def test_a_released_claim_is_pending_as_if_nothing_had_been(self, ledger: Ledger) -> None:
         record = await campaign_of(ledger, staged(1))

@@ -54,7 +54,7 @@ _WORDS: Final[dict[str, str]] = {
     "unreadable_status": "the results file does not say clearly what became of the row",
     "was_sending": "it was being sent when the results file was written, and may still be",
     "lost": "the program was stopped before the answer was recorded",
-    "earlier_attempt": "an earlier attempt may have arrived; the last one did not",
+    "earlier_attempt": "an earlier attempt may have arrived; no later one did",
     # Outcomes of batches
     "refused_by_batch": "PassEntry refused the pass or the message in a batch",
     "no_delivery_report": "PassEntry sent the batch and showed no delivery report",

@@ -257,7 +257,7 @@ FOR SHARE OF r;
 -- reached the daily cap through this API. The cap counts messages in doubt, and those that another token has under way. Of two rows of one
 -- pass the second stays pending.
 WITH due AS MATERIALIZED (
-    SELECT r.row, r.pass_key FROM campaign.rows AS r
+    SELECT r.row, r.pass_key, r.attempts, r.quiet_until FROM campaign.rows AS r
     WHERE r.campaign = %(campaign)s AND r.status = 'pending' AND r.zone = %(zone)s AND r.due_at <= campaign.ledger_now()
       AND (%(only)s::bigint[] IS NULL OR r.row = ANY (%(only)s::bigint[]))
       AND NOT EXISTS (SELECT 1 FROM campaign.rows AS o JOIN campaign.campaigns AS c ON c.id = o.campaign
@@ -283,23 +283,24 @@ WITH due AS MATERIALIZED (
             WHERE o.pass_key = d.pass_key AND o.status || '' IN ('sending', 'unknown') AND o.status || '' = 'sending'
               AND o.campaign + 0 <> %(campaign)s AND c.api = (SELECT api FROM campaign.campaigns WHERE id = %(campaign)s)
         ) >= %(cap)s THEN 'frequency_cap'
-    END AS why_not
+    END AS why_not, (d.attempts > 0 OR d.quiet_until > 0) AND EXISTS (
+        -- A row that another ledger was sending has a quiet period, and no attempt that ended.
+        SELECT 1 FROM campaign.attempts AS a WHERE a.campaign = %(campaign)s AND a.row = d.row AND a.status = 'unknown' AND a.message IS NULL
+    ) AS in_doubt
     FROM due AS d
 ), chosen AS (
-    SELECT row, why_not, row_number() OVER (PARTITION BY pass_key, why_not IS NULL ORDER BY row) AS place FROM judged
+    SELECT row, why_not, in_doubt, row_number() OVER (PARTITION BY pass_key, why_not IS NULL ORDER BY row) AS place FROM judged
 )
 UPDATE campaign.rows AS r
-SET status = CASE WHEN why_not IS NULL THEN 'sending' ELSE 'skipped' END, reason = coalesce(why_not, ''),
+SET status = CASE WHEN why_not IS NULL THEN 'sending' WHEN in_doubt THEN 'unknown' ELSE 'skipped' END,
+    reason = CASE WHEN why_not IS NULL THEN '' WHEN in_doubt THEN 'earlier_attempt' ELSE why_not END,
     runner = CASE WHEN why_not IS NULL THEN %(runner)s::bigint END, fencing_token = fencing_token + 1, claimed_at = campaign.ledger_now(),
         due_at = NULL,
     baseline = false, baseline_text = NULL, batch = %(batch)s::bigint
 FROM chosen AS c
 WHERE r.campaign = %(campaign)s AND r.row = c.row AND (c.why_not IS NOT NULL OR c.place = 1)
 RETURNING r.row, r.fencing_token, r.pass_id, r.message, r.attempts, r.counted_attempts, r.zone, r.http_status,
-    -- A row that another ledger was sending has a quiet period, and no attempt that ended.
-    (r.attempts > 0 OR r.quiet_until > 0)
-        AND EXISTS (SELECT 1 FROM campaign.attempts AS a
-                    WHERE a.campaign = r.campaign AND a.row = r.row AND a.status = 'unknown' AND a.message IS NULL), r.status;
+    c.in_doubt, r.status;
 
 -- name: zones
 SELECT zones FROM campaign.campaigns WHERE id = %(campaign)s;
@@ -308,17 +309,31 @@ SELECT zones FROM campaign.campaigns WHERE id = %(campaign)s;
 INSERT INTO campaign.exclusions (campaign, pass_key) SELECT %(campaign)s, unnest(%(pass_keys)s::text[]) ON CONFLICT DO NOTHING;
 
 -- name: apply_exclusions
-UPDATE campaign.rows AS r SET status = 'skipped', reason = 'excluded', due_at = NULL
+-- A row that is sent again although an earlier attempt may have arrived stays unknown; here and below.
+UPDATE campaign.rows AS r SET due_at = NULL, (status, reason) = (
+    SELECT CASE WHEN count(*) > 0 THEN 'unknown' ELSE 'skipped' END, CASE WHEN count(*) > 0 THEN 'earlier_attempt' ELSE 'excluded' END
+    FROM campaign.attempts AS a
+    WHERE (r.attempts > 0 OR r.quiet_until > 0) AND a.campaign = r.campaign AND a.row = r.row AND a.status = 'unknown' AND a.message IS NULL
+)
 WHERE r.campaign = %(campaign)s AND r.status = 'pending'
   AND EXISTS (SELECT 1 FROM campaign.exclusions AS e WHERE e.campaign = %(campaign)s AND e.pass_key = r.pass_key)
 RETURNING 1;
 
 -- name: skip_rows
-UPDATE campaign.rows SET status = 'skipped', reason = %(reason)s, due_at = NULL
+UPDATE campaign.rows AS r SET due_at = NULL, (status, reason) = (
+    SELECT CASE WHEN count(*) > 0 THEN 'unknown' ELSE 'skipped' END, CASE WHEN count(*) > 0 THEN 'earlier_attempt' ELSE %(reason)s::text END
+    FROM campaign.attempts AS a
+    WHERE (r.attempts > 0 OR r.quiet_until > 0) AND a.campaign = r.campaign AND a.row = r.row AND a.status = 'unknown' AND a.message IS NULL
+)
 WHERE campaign = %(campaign)s AND row = ANY (%(rows)s) AND status = 'pending' RETURNING 1;
 
 -- name: skip_pending
-UPDATE campaign.rows SET status = 'skipped', reason = %(reason)s, due_at = NULL WHERE campaign = %(campaign)s AND status = 'pending' RETURNING 1;
+UPDATE campaign.rows AS r SET due_at = NULL, (status, reason) = (
+    SELECT CASE WHEN count(*) > 0 THEN 'unknown' ELSE 'skipped' END, CASE WHEN count(*) > 0 THEN 'earlier_attempt' ELSE %(reason)s::text END
+    FROM campaign.attempts AS a
+    WHERE (r.attempts > 0 OR r.quiet_until > 0) AND a.campaign = r.campaign AND a.row = r.row AND a.status = 'unknown' AND a.message IS NULL
+)
+WHERE campaign = %(campaign)s AND status = 'pending' RETURNING 1;
 
 -- name: unfinished
 SELECT EXISTS (SELECT 1 FROM campaign.rows WHERE campaign = %(campaign)s AND row = ANY (%(only)s::bigint[])
@@ -561,7 +576,12 @@ UPDATE campaign.campaigns SET desired_state = %(desired_state)s WHERE id = %(cam
     'cancelled') RETURNING id;
 
 -- name: cancel_rows
-UPDATE campaign.rows SET status = 'skipped', reason = 'cancelled', due_at = NULL WHERE campaign = %(campaign)s AND status = 'pending';
+UPDATE campaign.rows AS r SET due_at = NULL, (status, reason) = (
+    SELECT CASE WHEN count(*) > 0 THEN 'unknown' ELSE 'skipped' END, CASE WHEN count(*) > 0 THEN 'earlier_attempt' ELSE 'cancelled' END
+    FROM campaign.attempts AS a
+    WHERE (r.attempts > 0 OR r.quiet_until > 0) AND a.campaign = r.campaign AND a.row = r.row AND a.status = 'unknown' AND a.message IS NULL
+)
+WHERE campaign = %(campaign)s AND status = 'pending';
 
 -- name: retry
 UPDATE campaign.rows SET status = 'pending', reason = '', due_at = campaign.ledger_now(), counted_attempts = 0

@@ -124,8 +124,9 @@ AS $$ BEGIN RAISE EXCEPTION USING MESSAGE = TG_ARGV[0], ERRCODE = 'integrity_con
 -- A row changes only along the transitions in domain/model.py; a test compares the two.
 CREATE TRIGGER rows_follow_transitions BEFORE UPDATE OF status ON campaign.rows FOR EACH ROW
 WHEN (OLD.status <> NEW.status AND OLD.status || ' ' || NEW.status NOT IN (
-    'pending sending', 'pending skipped', 'sending pending', 'sending delivered', 'sending not_delivered', 'sending failed', 'sending unknown',
-    'sending skipped', 'unknown accepted', 'unknown pending', 'unknown failed', 'not_delivered pending', 'failed pending', 'invalid pending'))
+    'pending sending', 'pending skipped', 'pending unknown', 'sending pending', 'sending delivered', 'sending not_delivered', 'sending failed',
+    'sending unknown', 'sending skipped', 'unknown accepted', 'unknown pending', 'unknown failed', 'not_delivered pending', 'failed pending',
+    'invalid pending'))
 EXECUTE FUNCTION campaign.refuse('a row can not change like this');
 
 -- Every attempt that ended, in the order of recording. No two attempts to one pass are ever recorded at once.

@@ -29,6 +29,14 @@ ALTER TABLE campaign.purged_counts RENAME CONSTRAINT forgotten_counts_campaign_f
 ALTER INDEX campaign.rows_in_doubt RENAME TO rows_unverified;
 ALTER INDEX campaign.runners_at_work RENAME TO active_runners;
 ALTER INDEX campaign.batches_at_work RENAME TO active_batches;
-ALTER TRIGGER rows_change_as_drawn ON campaign.rows RENAME TO rows_follow_transitions;
 ALTER TRIGGER exported_campaigns_rest ON campaign.campaigns RENAME TO exported_campaigns_stay_stopped;
 ALTER FUNCTION campaign.refuse_to_go() RENAME TO refuse_exported;
+
+-- A row that is sent again and then left out stays unknown, if an earlier attempt may have arrived.
+DROP TRIGGER rows_change_as_drawn ON campaign.rows;
+CREATE TRIGGER rows_follow_transitions BEFORE UPDATE OF status ON campaign.rows FOR EACH ROW
+WHEN (OLD.status <> NEW.status AND OLD.status || ' ' || NEW.status NOT IN (
+    'pending sending', 'pending skipped', 'pending unknown', 'sending pending', 'sending delivered', 'sending not_delivered', 'sending failed',
+    'sending unknown', 'sending skipped', 'unknown accepted', 'unknown pending', 'unknown failed', 'not_delivered pending', 'failed pending',
+    'invalid pending'))
+EXECUTE FUNCTION campaign.refuse('a row can not change like this');

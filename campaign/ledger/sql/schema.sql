@@ -79,8 +79,9 @@ CREATE INDEX rows_unverified ON rows (pass_key) WHERE status IN ('sending', 'unk
 -- A row changes only along the transitions in domain/model.py; a test compares the two.
 CREATE TRIGGER rows_follow_transitions BEFORE UPDATE OF status ON rows
 WHEN OLD.status <> NEW.status AND OLD.status || ' ' || NEW.status NOT IN (
-    'pending sending', 'pending skipped', 'sending pending', 'sending delivered', 'sending not_delivered', 'sending failed', 'sending unknown',
-    'sending skipped', 'unknown accepted', 'unknown pending', 'unknown failed', 'not_delivered pending', 'failed pending', 'invalid pending')
+    'pending sending', 'pending skipped', 'pending unknown', 'sending pending', 'sending delivered', 'sending not_delivered', 'sending failed',
+    'sending unknown', 'sending skipped', 'unknown accepted', 'unknown pending', 'unknown failed', 'not_delivered pending', 'failed pending',
+    'invalid pending')
 BEGIN
     SELECT RAISE (ABORT, 'a row can not change like this');
 END;

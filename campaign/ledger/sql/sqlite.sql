@@ -221,7 +221,11 @@ WHERE rowid IN (
 );
 
 -- name: skip_rows
-UPDATE rows SET status = 'skipped', reason = :reason, due_at = NULL
+-- A row that is sent again although an earlier attempt may have arrived stays unknown; here and below.
+UPDATE rows SET due_at = NULL, (status, reason) = (
+    SELECT iif(count(*), 'unknown', 'skipped'), iif(count(*), 'earlier_attempt', :reason) FROM attempts AS a
+    WHERE (rows.attempts > 0 OR rows.quiet_until > 0) AND a.campaign = rows.campaign AND a.row = rows.row AND a.status = 'unknown' AND a.message IS NULL
+)
 WHERE rowid IN (
     SELECT r.rowid FROM json_each(:rows) AS j CROSS JOIN rows AS r ON r.campaign = :campaign AND r.row = j.value WHERE r.status = 'pending'
 );
@@ -233,7 +237,10 @@ SELECT zones FROM campaigns WHERE id = :campaign;
 INSERT OR IGNORE INTO exclusions (campaign, pass_key) VALUES (?, ?);
 
 -- name: apply_exclusions
-UPDATE rows SET status = 'skipped', reason = 'excluded', due_at = NULL
+UPDATE rows SET due_at = NULL, (status, reason) = (
+    SELECT iif(count(*), 'unknown', 'skipped'), iif(count(*), 'earlier_attempt', 'excluded') FROM attempts AS a
+    WHERE (rows.attempts > 0 OR rows.quiet_until > 0) AND a.campaign = rows.campaign AND a.row = rows.row AND a.status = 'unknown' AND a.message IS NULL
+)
 WHERE campaign = :campaign AND status = 'pending'
   -- Evaluated once, before any row is read.
   AND EXISTS (SELECT 1 FROM exclusions WHERE campaign = :campaign)
@@ -241,7 +248,11 @@ WHERE campaign = :campaign AND status = 'pending'
 RETURNING 1;
 
 -- name: skip_pending
-UPDATE rows SET status = 'skipped', reason = :reason, due_at = NULL WHERE campaign = :campaign AND status = 'pending' RETURNING 1;
+UPDATE rows SET due_at = NULL, (status, reason) = (
+    SELECT iif(count(*), 'unknown', 'skipped'), iif(count(*), 'earlier_attempt', :reason) FROM attempts AS a
+    WHERE (rows.attempts > 0 OR rows.quiet_until > 0) AND a.campaign = rows.campaign AND a.row = rows.row AND a.status = 'unknown' AND a.message IS NULL
+)
+WHERE campaign = :campaign AND status = 'pending' RETURNING 1;
 
 -- name: unfinished
 SELECT EXISTS (SELECT 1 FROM json_each(:only) AS c CROSS JOIN rows AS r ON r.campaign = :campaign AND r.row = c.value
@@ -470,7 +481,11 @@ SELECT desired_state FROM campaigns WHERE id = :campaign;
 UPDATE campaigns SET desired_state = :desired_state WHERE id = :campaign AND desired_state NOT IN ('staging', 'cancelled') RETURNING id;
 
 -- name: cancel_rows
-UPDATE rows SET status = 'skipped', reason = 'cancelled', due_at = NULL WHERE campaign = :campaign AND status = 'pending';
+UPDATE rows SET due_at = NULL, (status, reason) = (
+    SELECT iif(count(*), 'unknown', 'skipped'), iif(count(*), 'earlier_attempt', 'cancelled') FROM attempts AS a
+    WHERE (rows.attempts > 0 OR rows.quiet_until > 0) AND a.campaign = rows.campaign AND a.row = rows.row AND a.status = 'unknown' AND a.message IS NULL
+)
+WHERE campaign = :campaign AND status = 'pending';
 
 -- name: retry
 UPDATE rows SET status = 'pending', reason = '', due_at = :now, counted_attempts = 0
