@@ -41,7 +41,7 @@ def measured(folder: Path, *, short: bool) -> Found:
                 unit="% of a core",
                 beside="a script with AsyncLimiter",
                 beside_value=theirs_percent,
-                goal=at_most(2.0),
+                goal=at_most(1.5),
                 floor=FLOOR,
             )
         ]

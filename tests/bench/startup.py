@@ -59,7 +59,7 @@ def measured(folder: Path, *, short: bool) -> Found:
             unit="ms",
             beside=library,
             beside_value=milliseconds["aiohttp"],
-            goal=at_most(300),
+            goal=at_most(250),
             floor=FLOOR_STATUS,
         ),
         Figure(
@@ -68,7 +68,7 @@ def measured(folder: Path, *, short: bool) -> Found:
             unit="ms",
             beside=library,
             beside_value=milliseconds["aiohttp"],
-            goal=at_most(300),
+            goal=at_most(250),
             floor=FLOOR_STATUS,
         ),
     ]
