@@ -58,7 +58,7 @@ def _sql(**changes: tuple[str, str]) -> Iterator[None]:
 def rows_of_the_dead_are_sent_again() -> AbstractContextManager[object]:
     """What a dead runner had claimed is pending again, without being read back."""
     old = "status = 'unknown', reason = 'lost', runner = NULL, due_at = iif(:hold_unverified, NULL, :now + :quiet_seconds)"
-    return _sql(lose_rows=(old, "status = 'pending', reason = 'lost', runner = NULL, due_at = :now"))
+    return _sql(mark_unknown=(old, "status = 'pending', reason = 'lost', runner = NULL, due_at = :now"))
 
 
 def fences_are_ignored() -> AbstractContextManager[object]:
