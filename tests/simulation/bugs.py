@@ -12,14 +12,14 @@ from unittest import mock
 from campaign.app import retry
 from campaign.app.lists import corrections
 from campaign.domain import verdict
-from campaign.domain.model import Claim, Outcome, Settlement, Status
+from campaign.domain.model import Claim, Settlement, Status
 from campaign.domain.schedule import Schedule
 from campaign.domain.verdict import AttemptOutcome, Evidence, Fault, Latest, PassReading, Reply, Resolution
 from campaign.ledger.port import DesiredState, Runner
 from campaign.ledger.sqlite import SqliteReader, claims, connection, ledger
 from campaign.ledger.sqlite.base import Store
 from campaign.ledger.sqlite.writer import SYNCHRONOUS
-from campaign.loader import stage
+from campaign.loader.repeats import Repeated
 from campaign.sender import attempt, executor, lease
 from campaign.sender.readback import verify
 from tests.simulation.network import SimulatedGateway
@@ -209,7 +209,7 @@ def a_corrected_file_sends_what_arrived() -> AbstractContextManager[object]:
 def duplicates_are_sent() -> AbstractContextManager[object]:
     """The second row of a pass is a row like any other."""
     stack = ExitStack()
-    stack.enter_context(mock.patch.object(stage, "_DUPLICATE", Outcome(status=Status.PENDING)))
+    stack.enter_context(mock.patch.object(Repeated, "is_first", return_value=True))
     stack.enter_context(_sql(claimable=("THEN 'duplicate'", "AND 0 THEN 'duplicate'"), mark_duplicates=("WHERE", "WHERE 0 AND")))
     return stack
 
