@@ -26,6 +26,7 @@ from campaign.ledger.sqlite import SqliteLedger, SqliteReader, connection, write
 from campaign.ledger.sqlite.claims import claim_rows
 from campaign.ledger.sqlite.connection import BUSY_SECONDS, LOCK_SECONDS, connect, in_words, prepare
 from campaign.ledger.sqlite.integrity import check_not_mounted_alone
+from campaign.ledger.sqlite.staging import CACHE_KIB
 from campaign.ledger.sqlite.writer import LONGEST_LOG_PAGES
 from campaign.sender.lease import BEAT_SECONDS, MARGIN_SECONDS
 from tests.contract.backends import HandClock
@@ -260,6 +261,22 @@ async def test_a_mark_that_can_not_be_read_or_written_is_no_damage(tmp_path: Pat
     mark.unlink()
     mark.mkdir()
     assert await use(path) == []
+
+
+async def test_a_list_is_staged_in_little_memory_and_sent_with_as_much_as_before(tmp_path: Path) -> None:
+    async with opened(tmp_path / "campaign.db") as ledger:
+
+        async def cached() -> tuple[int, int]:
+            return await ledger._writer.do(lambda db: (db.status(apsw.SQLITE_DBSTATUS_CACHE_USED)[0], db.pragma("cache_size")))
+
+        _, before = await cached()
+        record = await ledger.create(spec())
+        await ledger.stage(record.id, [staged(row, f"pass-{row // 2}", message="x" * 500) for row in range(1, 20_001)])
+        staging = await cached()
+        await ledger.finish_staging(record.id, content_sha256="c")
+        for used_bytes, now in (staging, await cached()):
+            assert used_bytes < 1200 * CACHE_KIB
+            assert now == before
 
 
 async def test_what_only_looks_leaves_nothing_to_write(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """`ledger.port.Staging` on SQLite."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final
 
 import apsw
@@ -14,6 +15,8 @@ from campaign.ledger.sqlite.connection import SQL
 from campaign.ledger.values import MAY_HAVE_ARRIVED, attempt_elsewhere, record, spec_values, staged
 
 DISCARDED_AT_ONCE: Final = 20_000
+CACHE_KIB: Final = 8_000
+"""The cache while rows are stored and sorted, so that a long list takes no more memory than a short one."""
 
 
 class Staging(Store):
@@ -43,11 +46,12 @@ class Staging(Store):
 
         def work(db: apsw.Connection) -> None:
             db.execute(SQL["renew_staging_runner"], {"campaign": campaign, "now": self._clock.now(), "lease": LEASE_SECONDS})
-            for statement, found in (("stage_plain", plain), ("hold_duplicates", duplicates)):
-                if found:
-                    db.execute(SQL[statement], {"campaign": campaign, "rows": apsw.carray(found)})
-            exhaust(db.executemany(SQL["stage"], values))
-            exhaust(db.executemany(SQL["record_attempt"], sent_before))
+            with _little_cache(db):
+                for statement, found in (("stage_plain", plain), ("hold_duplicates", duplicates)):
+                    if found:
+                        db.execute(SQL[statement], {"campaign": campaign, "rows": apsw.carray(found)})
+                exhaust(db.executemany(SQL["stage"], values))
+                exhaust(db.executemany(SQL["record_attempt"], sent_before))
 
         # A staging that a power cut ends starts over, and `finish_staging` is durable with all that is before it.
         await self._writer.do(work, durable=False)
@@ -60,11 +64,12 @@ class Staging(Store):
             values = {"campaign": campaign, "content_sha256": content_sha256, "staging_runner": staging_runner}
             if staging_runner not in self._locks:
                 raise ledger_errors.staged_by_another()
-            db.execute(SQL["stage_duplicates"], {"campaign": campaign})
-            db.execute(SQL["apply_exclusions"], {"campaign": campaign}).fetchall()
-            if not duplicates_marked:
-                db.execute(SQL["mark_duplicates"], {"campaign": campaign})
-            db.execute(SQL["set_quiet_until"], {"campaign": campaign, "now": self._clock.now(), "quiet_seconds": quiet_seconds})
+            with _little_cache(db):
+                db.execute(SQL["stage_duplicates"], {"campaign": campaign})
+                db.execute(SQL["apply_exclusions"], {"campaign": campaign}).fetchall()
+                if not duplicates_marked:
+                    db.execute(SQL["mark_duplicates"], {"campaign": campaign})
+                db.execute(SQL["set_quiet_until"], {"campaign": campaign, "now": self._clock.now(), "quiet_seconds": quiet_seconds})
             if db.execute(SQL["finish_staging"], values).fetchone() is None:
                 raise ledger_errors.staged_by_another()
             return int(staging_runner)
@@ -94,3 +99,14 @@ class Staging(Store):
             return False
         await self.abort_staging(campaign)
         return True
+
+
+@contextmanager
+def _little_cache(db: apsw.Connection) -> Iterator[None]:
+    """Use a small cache: rows are appended, and sorted in pieces, so more memory would not help."""
+    before = db.pragma("cache_size")
+    db.pragma("cache_size", -CACHE_KIB)
+    try:
+        yield
+    finally:
+        db.pragma("cache_size", before)
