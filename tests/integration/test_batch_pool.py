@@ -329,6 +329,35 @@ async def killed(given: Rig, record: CampaignRecord, step: Step, *, held_seconds
     await given.ledger.reap_dead_runners(quiet_seconds=0.0)
 
 
+async def test_a_batch_whose_release_has_no_answer_is_cancelled_only_once_it_can_not_come_late(tmp_path: Path) -> None:
+    """PassEntry may cancel a batch that it is sending, and then some of its rows were told."""
+    cancelled: list[str] = []
+    releases: list[asyncio.Task[BatchAnswer]] = []
+
+    async with rig(tmp_path) as given:
+
+        class Late(HttpBatchGateway):
+            async def send_now(self, batch_id: str) -> BatchAnswer:
+                async def later() -> BatchAnswer:
+                    await asyncio.sleep(QUIET.quiet_seconds / 2)
+                    return await super(Late, self).send_now(batch_id)
+
+                releases.append(asyncio.create_task(later()))
+                given.stop.set()
+                return BatchAnswer(http_status=None)
+
+            async def cancel(self, batch_id: str) -> BatchAnswer:
+                cancelled.append(batch_id)
+                return await super().cancel(batch_id)
+
+        record = await given.campaign(*passes(5))
+        assert (await send(given, record, gateway_type=Late)).ended is StopReason.INTERRUPTED
+        await asyncio.gather(*releases)
+        assert cancelled == []
+        assert statuses(given, record) == {("delivered", ""): 5}
+        assert given.processed() == Counter(dict.fromkeys(passes(5), 1))
+
+
 async def test_of_two_batches_of_one_name_one_is_cancelled_before_the_other_is_released(tmp_path: Path) -> None:
     async with rig(tmp_path, batch_faults={"create_late": 1.0}, late_seconds=1.2, timeout_seconds=0.4) as given:
         record = await given.campaign(*passes(5))

@@ -11,6 +11,7 @@ releases only what is still scheduled.
 """
 
 import asyncio
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Final, NoReturn
@@ -282,16 +283,24 @@ class Lifecycle(RecordedBatch):
         """Whether it is on its way to the phones; False if it still waits, and the run ends. `looks`: it may have been released before."""
         await self.rows()
         refusals = 0
+        asked_at = self.env.ticks() if looks else -math.inf
         while True:
             if looks or self.drains:
+                looked_at = self.env.ticks()
                 remote = (await self.env.calls.look(self.batch.remote_id)).batch
                 if remote is not None and remote.state not in rules.UNSENT:
                     break
                 if remote is not None and self.drains:
-                    return False
+                    # A release whose answer was lost may be carried out late: a batch that is cancelled then was sent in part.
+                    if looked_at - asked_at >= self.env.quiet_seconds:
+                        return False
+                    await asyncio.sleep(max(asked_at + self.env.quiet_seconds - self.env.ticks(), SHORTEST_WAIT_SECONDS))
+                    continue
             answer = await self.env.calls.send_now(self.batch.remote_id, may_send=lambda: self.env.is_held() and not self.drains)
             if proof_of(answer) is Proof.DONE:
                 break
+            if proof_of(answer) is Proof.UNKNOWN:
+                asked_at = self.env.ticks()
             refusals += proof_of(answer) is Proof.REFUSED
             if refusals >= MOST_REFUSALS:
                 why = f"PassEntry does not send the batch “{self.batch.name}” ({answer.http_status}): {answer.error}"
