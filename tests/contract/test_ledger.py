@@ -20,6 +20,13 @@ from tests.errors import raises
 
 
 class TestStaging:
+    async def test_who_was_suspended_while_another_staged_the_list_adds_no_rows(self, ledger: Ledger, reader: LedgerReader) -> None:
+        record = await ledger.create(spec())
+        await ledger.abort_staging(record.id)
+        with raises(UsageError, "staged_by_another"):
+            await ledger.stage(record.id, [staged(1)])
+        assert list(reader.rows(record.id)) == []
+
     async def test_a_row_reads_back_as_it_was_staged(self, ledger: Ledger, reader: LedgerReader) -> None:
         record = await campaign_of(ledger, staged(1), staged(2, "", status=Status.INVALID))
         one, two = reader.rows(record.id)

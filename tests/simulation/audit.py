@@ -125,7 +125,9 @@ def _row(evidence: Evidence, staged: StagedRow, outcome: Outcome) -> Iterator[Vi
     if not all(text.startswith(staged.message) for text in evidence.texts.get(staged.pass_id, ())):
         yield Violation(kind=Kind.WRONG, words=f"row {staged.row} got {evidence.texts[staged.pass_id]}")
     refused_again = status is Status.FAILED and bool(by_person or resends)
-    if count and status not in ARRIVED | {Status.UNKNOWN} and not refused_again:
+    # A person had it sent again that was not delivered, and cancelled that.
+    called_off = status is Status.SKIPPED and bool(by_person) and evidence.stored.last_status(staged.row) == Status.NOT_DELIVERED
+    if count and status not in ARRIVED | {Status.UNKNOWN} and not (refused_again or called_off):
         yield Violation(kind=Kind.LOST, words=f"row {staged.row} was processed and is {status.value} ({outcome.reason})")
     if not count and status in ARRIVED:
         yield Violation(kind=Kind.WRONG, words=f"row {staged.row} is {status.value} and was never processed")

@@ -37,6 +37,10 @@ class Stored:
     buried: set[str]
     problems: list[str]
 
+    def last_status(self, row: int) -> str:
+        """The status that the row's last attempt ended with; '' if there is none."""
+        return next((attempt.status for attempt in reversed(self.attempts) if attempt.row == row), "")
+
 
 @dataclass(kw_only=True)
 class Evidence:

@@ -79,8 +79,9 @@ WHERE campaign = :campaign AND row IN (SELECT row FROM rows WHERE campaign = :ca
 RETURNING 1;
 
 -- name: renew_staging_runner
-UPDATE runners SET lease_until = :now + :lease WHERE id = (SELECT staging_runner FROM campaigns WHERE id = :campaign
-    AND desired_state = 'staging');
+UPDATE runners SET lease_until = :now + :lease
+WHERE ended_at = 0 AND id = (SELECT staging_runner FROM campaigns WHERE id = :campaign AND desired_state = 'staging')
+RETURNING id;
 
 -- name: staging_runners
 SELECT r.id, r.lease_until, r.ended_at FROM campaigns AS c JOIN runners AS r ON r.id = c.staging_runner

@@ -45,7 +45,8 @@ class Staging(Store):
         sent_before = [attempt_elsewhere(campaign, row) for row in others if row.outcome.status in MAY_HAVE_ARRIVED]
 
         def work(db: apsw.Connection) -> None:
-            db.execute(SQL["renew_staging_runner"], {"campaign": campaign, "now": self._clock.now(), "lease": LEASE_SECONDS})
+            if not rows(db, "renew_staging_runner", campaign=campaign, now=self._clock.now(), lease=LEASE_SECONDS):
+                raise ledger_errors.staged_by_another()
             with _little_cache(db):
                 for statement, found in (("stage_plain", plain), ("hold_duplicates", duplicates)):
                     if found:
