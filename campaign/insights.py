@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from typing import Any, Final, assert_never
 
 from campaign.domain.batches import MOST_RECIPIENTS, NONE_IN_BATCHES, InBatches
-from campaign.domain.model import CampaignState, Counts, Status
+from campaign.domain.model import CampaignState, Counts
+from campaign.domain.status import Status
 from campaign.domain.text.durations import words as duration
 from campaign.domain.text.lines import rows
 from campaign.domain.text.reasons import ended_in_words

@@ -23,7 +23,8 @@ from campaign.app.progress import Tally
 from campaign.app.send import Stop, send
 from campaign.app.session import Sender, UserInterface
 from campaign.domain.errors import StoppedError, UsageError
-from campaign.domain.model import Counts, Settlement, Status
+from campaign.domain.model import Counts, Settlement
+from campaign.domain.status import Status
 from campaign.domain.text.durations import words
 
 T = TypeVar("T")

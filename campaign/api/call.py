@@ -21,8 +21,8 @@ from campaign.app.lists import check as checks
 from campaign.app.session import CommandResult, UserInterface
 from campaign.domain.errors import CampaignError, UsageError, problem_of
 from campaign.domain.lists.locations import place_of
-from campaign.domain.model import Status
 from campaign.domain.retry_selection import Selection, parts_of, selection_of
+from campaign.domain.status import Status
 from campaign.engine.sender import sender_of
 from campaign.ledger.port import DesiredState
 from campaign.loader.given import ArrowStream, given, is_given

@@ -165,7 +165,8 @@ def retry(
         corrected: rows of the campaign, such as `Result.failed`, with corrections; only these are sent. Keep `delivery_row` and
             `delivery_campaign`. `message` or `template` is needed if columns other than the id were changed.
         rows: a list; only rows of the campaign whose passes are in it are sent.
-        status: one or several of `failed` (default), `not_delivered` and `unknown`. An unknown row may then be sent twice.
+        status: one or several statuses of rows that can be sent again, such as `not_delivered`; by default `failed`. Rows that are
+            `unknown` may then be sent twice.
         reason: only rows with one of these `delivery_reason`.
         http_status: only rows with one of these `delivery_http_status`.
         progress: as for `run`.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from campaign.app.lists.check import Checked as Findings
 from campaign.app.results import report
-from campaign.domain.model import NEEDS_ATTENTION, Status
+from campaign.domain.status import NEEDS_ATTENTION, Status
 from campaign.insights import CampaignView
 from campaign.settings import Settings
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from campaign.app.open_ledger import find, open_ledger, reading
 from campaign.domain.errors import UsageError
-from campaign.domain.model import OPEN, Status
+from campaign.domain.status import OPEN, Status
 from campaign.domain.text.durations import words
 from campaign.insights import FAULT, CampaignView, has_sent, iso, rows_left_code, view
 from campaign.ledger.port import CampaignRecord, DesiredState, LedgerReader, RunnerRecord

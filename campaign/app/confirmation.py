@@ -11,8 +11,8 @@ from campaign.app.campaign_settings import schedule_of, utc_now
 from campaign.app.lists.message_warnings import Rows, concerns_of
 from campaign.domain.batches import MOST_RECIPIENTS
 from campaign.domain.lists.lint_findings import LintFinding
-from campaign.domain.model import Status
 from campaign.domain.schedule import Schedule, ends_at, moment_in_words
+from campaign.domain.status import Status
 from campaign.domain.text.durations import words
 from campaign.domain.text.sanitize import sanitize_for_terminal
 from campaign.ledger.port import CampaignRecord, LedgerReader
@@ -170,7 +170,7 @@ def question_of(
         record=record,
         messages=min(messages, settings.limit or messages, settings.sample or messages),
         left=messages,
-        left_out=sum(reader.counts(record.id).by_status[status] for status in (Status.INVALID, Status.SKIPPED)),
+        left_out=reader.counts(record.id).left_out,
         rate_per_second=settings.messages_per_second,
         schedule=schedule_of(settings, record.spec.settings, now=utc_now()),
         zones=reader.zones(record.id),

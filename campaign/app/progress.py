@@ -3,7 +3,8 @@
 from collections import Counter, deque
 from typing import Final
 
-from campaign.domain.model import OPEN, Counts, Status
+from campaign.domain.model import Counts
+from campaign.domain.status import OPEN, Status
 
 WINDOW_SECONDS: Final = 10.0
 QUIET_SECONDS: Final = 2.0

@@ -11,7 +11,7 @@ from typing import Final
 from campaign.app.campaign_settings import Exclusions, check_not_over, remembered, utc_now
 from campaign.app.campaigns import check_here
 from campaign.app.lists.correction_file import CorrectionFile, correction_file
-from campaign.app.lists.corrections import CORRECTABLE, Corrector, Texts, Totals, describe
+from campaign.app.lists.corrections import Corrector, Texts, Totals, describe
 from campaign.app.lists.list_source import FileSource
 from campaign.app.lists.message_warnings import near_to_send
 from campaign.app.lists.named_rows import NamedRows, named_rows, numbered
@@ -29,8 +29,9 @@ from campaign.app.send import Stop, check_access, send
 from campaign.app.session import CommandResult, Session, UserInterface, session
 from campaign.domain.errors import StoppedError, UsageError
 from campaign.domain.lists.locations import Location
-from campaign.domain.model import OPEN, RETRYABLE, Counts, ResultRow, Status
+from campaign.domain.model import Counts, ResultRow
 from campaign.domain.retry_selection import Selection
+from campaign.domain.status import CORRECTABLE, OPEN, RETRYABLE, Status
 from campaign.domain.text.sanitize import sanitize_for_terminal
 from campaign.insights import command_line
 from campaign.ledger.port import CampaignRecord, DesiredState, LedgerReader
@@ -39,7 +40,7 @@ from campaign.sender.stop import End, StopReason
 from campaign.settings import Settings
 
 FAILED: Final = frozenset({Status.FAILED})
-BY_FILE: Final = frozenset({Status.FAILED, Status.INVALID, Status.NOT_DELIVERED})
+BY_FILE: Final = CORRECTABLE | {Status.NOT_DELIVERED}
 """The statuses that a corrected file may send again. About rows that may have arrived the ledger decides, not a file."""
 
 

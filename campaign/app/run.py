@@ -18,7 +18,7 @@ from campaign.app.session import CommandResult, Session, UserInterface, session
 from campaign.domain.batches import InBatches
 from campaign.domain.errors import StoppedError, UsageError
 from campaign.domain.lists.locations import Location, ObjectUrl, parse_location, place_of
-from campaign.domain.model import Status
+from campaign.domain.status import Status
 from campaign.insights import command_line
 from campaign.ledger.port import CampaignRecord, DesiredState
 from campaign.sender.port import Silence

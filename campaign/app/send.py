@@ -13,7 +13,8 @@ from campaign.app.campaign_settings import schedule_of, utc_now
 from campaign.domain.errors import LedgerError, problem_of
 from campaign.domain.failure_guard import Halt
 from campaign.domain.lists.locations import Location
-from campaign.domain.model import Counts, Status
+from campaign.domain.model import Counts
+from campaign.domain.status import Status
 from campaign.insights import CODES_OF_SIGNALS, FAULT, CampaignView, exit_code_of
 from campaign.ledger.clock import SystemClock
 from campaign.ledger.port import CampaignRecord, DesiredState, Ledger, LedgerReader, RateLimits, Runner

@@ -17,8 +17,9 @@ from campaign.app.send import Stop, exit_code, report, send
 from campaign.domain.errors import CampaignError, InputError, LedgerError, SafeguardError, StoppedError, UsageError
 from campaign.domain.lists.lint_findings import LintFinding
 from campaign.domain.lists.locations import Location
-from campaign.domain.model import Counts, Status
+from campaign.domain.model import Counts
 from campaign.domain.schedule import Schedule
+from campaign.domain.status import Status
 from campaign.insights import CampaignView, command_line, view
 from campaign.ledger.port import CampaignRecord, DesiredState, Ledger, LedgerReader
 from campaign.reporter.files.target import failed_path

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from campaign.domain.lists.locations import Location, place_of
-from campaign.domain.model import BY_OUTCOME, CampaignState, Counts, Status
+from campaign.domain.model import CampaignState, Counts
+from campaign.domain.status import BY_OUTCOME, OPEN, Status
 from campaign.domain.text.lines import rows, to_copy, wrapped
 from campaign.domain.text.reasons import NO_REASON, reason_in_words
 from campaign.domain.text.sanitize import sanitize_for_terminal
@@ -72,7 +73,7 @@ def _reasons(counts: Counts, status: Status) -> Iterator[str]:
     if not total or not status.info.meaning:
         return
     reasons = reasons_in_words(counts, status, total)
-    if status is Status.PENDING and not reasons:
+    if status in OPEN and not reasons:
         return
     yield from wrapped(f"{status.info.label.capitalize()} ({total:,}): {status.info.meaning}.")
     column = max((len(f"{count:,}") for _, count in reasons), default=0)

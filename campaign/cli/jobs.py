@@ -92,7 +92,7 @@ def _table(found: "Sequence[JobCheck]") -> list[str]:
 
 
 def _good(one: "JobCheck") -> str:
-    from campaign.domain.model import Status
+    from campaign.domain.status import Status
     from campaign.domain.text.lines import rows
 
     if one.checked is None:

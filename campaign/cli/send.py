@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 import typer
 
 from campaign.cli.options import ENGINE, LOOKING, MESSAGE, NETWORK, SENDING, WATCHED, with_options
+from campaign.domain.status import RETRYABLE, Status
+from campaign.domain.text.lines import either
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -223,6 +225,7 @@ def _check(source: "ListSource", settings: "Settings", *, reach: bool) -> NoRetu
 
 
 _PANEL = "Which rows"
+_STATUSES = either([f"{status} (default)" if status is Status.FAILED else status for status in sorted(RETRYABLE)])
 _TWICE = "Some of these messages may have arrived. Passes that have the message get it a second time."
 
 
@@ -243,13 +246,12 @@ def retry(
         str | None,
         typer.Option(help="Only rows whose pass is in this list.", metavar="FILE", rich_help_panel=_PANEL),
     ] = None,
-    status: _several("failed (default), not_delivered or unknown.", "STATUS") = None,  # type: ignore[valid-type]  # typer reads it when run
+    status: _several(f"{_STATUSES}.", "STATUS") = None,  # type: ignore[valid-type]  # typer reads it when run
     reason: _several("Only rows with this delivery_reason.", "REASON") = None,  # type: ignore[valid-type]  # (same)
     http_status: _several("Only rows with this HTTP status.", "CODE") = None,  # type: ignore[valid-type]  # (same)
     settings: "Settings",
 ) -> None:
     from campaign.app import retry as retries
-    from campaign.domain.model import Status
     from campaign.domain.retry_selection import selection_of
 
     selection = selection_of(_parts(status), _parts(reason), _parts(http_status))

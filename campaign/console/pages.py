@@ -22,8 +22,10 @@ from markupsafe import Markup
 
 from campaign.console.access import PERSON, Role, allow
 from campaign.domain.errors import CampaignError
+from campaign.domain.status import Status
 
 PREFIX: Final = "/static/"
+STATUSES: Final = "statuses.css"
 FOR_EVER: Final = "public, max-age=31536000, immutable"
 ASK_AGAIN: Final = "no-cache"
 
@@ -39,8 +41,9 @@ class StaticFile:
 
 @cache
 def static_files() -> Mapping[str, StaticFile]:
-    """All static files, by their path below `static`."""
-    return dict(_below(files("campaign.console").joinpath("static"), ""))
+    """All static files, by their path below `static`, and `statuses.css`."""
+    found = dict(_below(files("campaign.console").joinpath("static"), ""))
+    return found | {STATUSES: _static_file(STATUSES, _status_colors().encode())}
 
 
 def address_of(name: str) -> str:
@@ -71,8 +74,17 @@ def _below(folder: Traversable, prefix: str) -> Iterator[tuple[str, StaticFile]]
         if entry.is_dir():
             yield from _below(entry, f"{name}/")
         else:
-            body = entry.read_bytes()
-            yield name, StaticFile(body=body, content_type=_content_type(name), mark=hashlib.sha256(body).hexdigest()[:16])
+            yield name, _static_file(name, entry.read_bytes())
+
+
+def _static_file(name: str, body: bytes) -> StaticFile:
+    return StaticFile(body=body, content_type=_content_type(name), mark=hashlib.sha256(body).hexdigest()[:16])
+
+
+def _status_colors() -> str:
+    """The class `fill-STATUS` of each status."""
+    light, dark = ("\n".join(f".fill-{status} {{ fill: {status.info.colors[place]}; }}" for status in Status) for place in (0, 1))
+    return f"{light}\n\n@media (prefers-color-scheme: dark) {{\n{dark}\n}}\n"
 
 
 def _content_type(name: str) -> str:

@@ -10,7 +10,8 @@ from enum import StrEnum
 from typing import Final, Self
 
 from campaign.domain.failure_guard import PATIENCE_SECONDS
-from campaign.domain.model import Claim, Outcome, Settlement, Status
+from campaign.domain.model import Claim, Outcome, Settlement
+from campaign.domain.status import Status
 from campaign.domain.verdict import BATCH_CANCELLED, BATCH_FAILED, DELIVERED_VALUE, EARLIER_ATTEMPT, NO_REPORT, NOT_REPORTED
 
 MOST_RECIPIENTS: Final = 500

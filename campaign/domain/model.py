@@ -7,114 +7,9 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final, assert_never, overload
+from typing import Final, overload
 
-
-class Status(StrEnum):
-    """The status of one row of the list. `docs/developers/states.md` shows the transitions."""
-
-    PENDING = "pending"
-    SENDING = "sending"
-    DELIVERED = "delivered"
-    NOT_DELIVERED = "not_delivered"
-    ACCEPTED = "accepted"
-    FAILED = "failed"
-    UNKNOWN = "unknown"
-    SKIPPED = "skipped"
-    INVALID = "invalid"
-
-    @property
-    def info(self) -> "StatusInfo":
-        return _INFO[self]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StatusInfo:
-    """All that depends on a row's status alone. The transitions are in `TRANSITIONS`.
-
-    `label` follows a count in a sentence; `meaning` explains it where that is not enough. `colors` are for light and dark pages.
-    """
-
-    label: str
-    colors: tuple[str, str]
-    meaning: str = ""
-    open: bool = False
-    """The row keeps its campaign from being finished."""
-    sent_to: bool = False
-    """A message was sent, whatever its outcome: the delivery rate is a share of these rows."""
-    needs_attention: bool = False
-    """The row makes a finished run end with exit code 3, and is in the failed-rows file."""
-
-
-def _info(status: Status) -> StatusInfo:
-    match status:
-        case Status.DELIVERED:
-            return StatusInfo(label="delivered", colors=("#2f9e64", "#4cc38a"), sent_to=True)
-        case Status.ACCEPTED:
-            return StatusInfo(
-                label="accepted",
-                meaning="the pass holds the message; whether it was pushed is not known",
-                colors=("#7cc7a0", "#2b7d56"),
-                sent_to=True,
-            )
-        case Status.NOT_DELIVERED:
-            return StatusInfo(
-                label="not delivered",
-                meaning="the pass holds the message, but it was not pushed to a device",
-                colors=("#e0a32e", "#e8b04a"),
-                sent_to=True,
-            )
-        case Status.FAILED:
-            return StatusInfo(
-                label="failed",
-                meaning="the message was refused, or could not be handed over",
-                colors=("#d2453d", "#ff8178"),
-                sent_to=True,
-                needs_attention=True,
-            )
-        case Status.UNKNOWN:
-            return StatusInfo(
-                label="unknown",
-                meaning="the message may have arrived, so it is not sent again automatically",
-                colors=("#8f6fd6", "#a98cf0"),
-                sent_to=True,
-                needs_attention=True,
-            )
-        case Status.INVALID:
-            return StatusInfo(
-                label="invalid", meaning="the rows can't be sent as they are", colors=("#b06a64", "#b5706a"), needs_attention=True
-            )
-        case Status.SKIPPED:
-            return StatusInfo(label="skipped", meaning="left out on purpose", colors=("#c9cbd2", "#4b4f5b"))
-        case Status.SENDING:
-            return StatusInfo(label="being sent", colors=("#4548c8", "#a3a7ff"), open=True)
-        case Status.PENDING:
-            return StatusInfo(label="not sent yet", meaning="waiting to be sent", colors=("#a9adba", "#6b7080"), open=True)
-        case _:
-            assert_never(status)
-
-
-_INFO: Final = {status: _info(status) for status in Status}
-BY_OUTCOME: Final = (
-    Status.DELIVERED,
-    Status.ACCEPTED,
-    Status.NOT_DELIVERED,
-    Status.FAILED,
-    Status.UNKNOWN,
-    Status.INVALID,
-    Status.SKIPPED,
-    Status.SENDING,
-    Status.PENDING,
-)
-"""The order in which people see them."""
-
-_EXPLAINED: Final = [status for status in BY_OUTCOME if status.info.meaning and not status.info.open]
-EXPLAINED: Final = tuple(sorted(_EXPLAINED, key=lambda status: not status.info.needs_attention))
-"""The statuses whose reasons are worth a table, first those that need attention."""
-
-OPEN: Final = frozenset(status for status in Status if status.info.open)
-NEEDS_ATTENTION: Final = frozenset(status for status in Status if status.info.needs_attention)
-SENT_TO: Final = frozenset(status for status in Status if status.info.sent_to)
+from campaign.domain.status import LEFT_OUT, NEEDS_ATTENTION, OPEN, SENT_TO, Status
 
 
 class Skip(StrEnum):
@@ -272,6 +167,10 @@ class Counts:
         return self.open + self.in_doubt
 
     @property
+    def left_out(self) -> int:
+        return sum(self.by_status[status] for status in LEFT_OUT)
+
+    @property
     def needs_attention(self) -> int:
         return sum(self.by_status[status] for status in NEEDS_ATTENTION)
 
@@ -289,48 +188,6 @@ class Counts:
         """The number of rows of one status by reason, most first."""
         found = {reason: count for (which, reason), count in self.by_reason.items() if which is status}
         return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
-
-
-class Event(StrEnum):
-    CLAIMED = "claimed"
-    SETTLED = "settled"
-    RELEASED = "released"
-    LOST = "lost"
-    READ_BACK = "read_back"
-    RETRIED = "retried"
-    CORRECTED = "corrected"
-    SKIPPED = "skipped"
-
-
-TRANSITIONS: Final[dict[tuple[Status, Event], frozenset[Status]]] = {
-    (Status.PENDING, Event.CLAIMED): frozenset({Status.SENDING}),
-    (Status.PENDING, Event.SKIPPED): frozenset({Status.SKIPPED, Status.UNKNOWN}),
-    (Status.SENDING, Event.SETTLED): frozenset(
-        {Status.DELIVERED, Status.NOT_DELIVERED, Status.FAILED, Status.UNKNOWN, Status.PENDING, Status.SKIPPED}
-    ),
-    (Status.SENDING, Event.RELEASED): frozenset({Status.PENDING}),
-    (Status.SENDING, Event.LOST): frozenset({Status.UNKNOWN}),
-    (Status.UNKNOWN, Event.READ_BACK): frozenset({Status.ACCEPTED, Status.PENDING, Status.FAILED, Status.UNKNOWN}),
-    (Status.UNKNOWN, Event.RETRIED): frozenset({Status.PENDING}),
-    (Status.NOT_DELIVERED, Event.RETRIED): frozenset({Status.PENDING}),
-    (Status.FAILED, Event.RETRIED): frozenset({Status.PENDING}),
-    (Status.INVALID, Event.CORRECTED): frozenset({Status.PENDING}),
-    (Status.FAILED, Event.CORRECTED): frozenset({Status.PENDING}),
-}
-RETRYABLE: Final = frozenset(status for status, event in TRANSITIONS if event is Event.RETRIED)
-"""A person may have rows with these statuses sent again."""
-
-ENDED: Final = frozenset(Status) - {status for status, _ in TRANSITIONS}
-"""Rows with these statuses are never sent again, by anybody."""
-
-
-def allowed(before: Status, event: Event, after: Status) -> bool:
-    return after in TRANSITIONS.get((before, event), frozenset())
-
-
-def reachable(before: Status) -> frozenset[Status]:
-    """Every status that some event turns `before` into."""
-    return frozenset().union(*(after for (status, _), after in TRANSITIONS.items() if status is before))
 
 
 JSONB_INTEGER: Final = 0xE3

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from campaign.domain.errors import UsageError
-from campaign.domain.model import RETRYABLE, Outcome, Status
+from campaign.domain.model import Outcome
+from campaign.domain.status import CORRECTABLE, RETRYABLE, Status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +39,7 @@ def selection_of(statuses: Sequence[str], reasons: Iterable[str], http_statuses:
     Raises:
         UsageError: rows with one of the statuses can't be retried, or a number is not an HTTP status.
     """
-    if unknown := [status for status in statuses if status not in RETRYABLE | {Status.INVALID}]:
+    if unknown := [status for status in statuses if status not in RETRYABLE | CORRECTABLE]:
         possible = ", ".join(sorted(RETRYABLE))
         raise UsageError(
             f"--status {unknown[0]}: rows can be sent again that are {possible}, and invalid ones once they are corrected.",

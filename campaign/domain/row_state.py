@@ -2,7 +2,8 @@
 
 from typing import Final, NamedTuple
 
-from campaign.domain.model import ENDED, Outcome, Skip, Status
+from campaign.domain.model import Outcome, Skip
+from campaign.domain.status import ENDED, Status
 from campaign.domain.verdict import WAS_SENDING
 
 _SAME_TIME_SECONDS: Final = 0.0015

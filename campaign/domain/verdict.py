@@ -15,7 +15,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final, assert_never
 
-from campaign.domain.model import Status
+from campaign.domain.status import Status
 
 _LINK: Final = re.compile(r"\[([^\[\]]{1,500})\]\([^()\s]{1,2000}\)")
 _TAG: Final = re.compile(r"<[^<>]{1,2000}>")

@@ -10,7 +10,8 @@ from typing import Final, assert_never
 
 from campaign.app.send import Stop
 from campaign.domain.errors import LedgerError
-from campaign.domain.model import Counts, Status
+from campaign.domain.model import Counts
+from campaign.domain.status import Status
 from campaign.engine.protocol import SILENCE_SECONDS, Broken, Cluster, LostError, Order, WorkerHandle
 from campaign.ledger.port import CampaignRecord, LedgerReader
 from campaign.sender.api.network_errors import Cause

@@ -9,9 +9,10 @@ from typing import Final, Protocol
 
 from campaign.domain.batches import Batch
 from campaign.domain.ledger_identity import Displaced
-from campaign.domain.model import Claim, Counts, ResultRow, Settlement, Skip, StagedRow, Status
+from campaign.domain.model import Claim, Counts, ResultRow, Settlement, Skip, StagedRow
 from campaign.domain.pace.pacing import Slots
 from campaign.domain.row_state import RowState
+from campaign.domain.status import Status
 from campaign.domain.verdict import PassReading, Resolution
 from campaign.ledger.records import (
     AttemptColumns,

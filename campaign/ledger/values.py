@@ -10,12 +10,12 @@ from typing import Any, Final
 import orjson
 
 from campaign.domain.batches import Batch, BatchState
-from campaign.domain.model import OPEN, UNSENT, Claim, Outcome, ResultRow, Settlement, StagedRow, Status
+from campaign.domain.model import UNSENT, Claim, Outcome, ResultRow, Settlement, StagedRow
 from campaign.domain.row_state import RowState
+from campaign.domain.status import OPEN, Status
 from campaign.ledger.port import CampaignRecord, CampaignSpec, DesiredState, UnverifiedRow
 from campaign.ledger.records import ROWS_AT_ONCE, AttemptColumns, ResultColumns
 
-MAY_HAVE_ARRIVED: Final = frozenset({Status.DELIVERED, Status.NOT_DELIVERED, Status.ACCEPTED, Status.UNKNOWN})
 """Rows of a results file with these statuses count as attempts."""
 
 _LINES: Final = "lines"

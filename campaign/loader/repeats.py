@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from campaign.domain.errors import InputError
 from campaign.domain.lists.near_ids import near_keys
-from campaign.domain.model import StagedBatch, StagedRow, Status
+from campaign.domain.model import StagedBatch, StagedRow
+from campaign.domain.status import LEFT_OUT
 from campaign.loader.columns import find_id_column, ids_of, is_results_file
 from campaign.loader.source import no_room
 
@@ -35,8 +36,6 @@ HELD_BYTES: Final = 1 << 16
 BLOCK_BYTES: Final = 4 << 20
 MOST_REPEATED: Final = 250_000
 """How many repeated passes are remembered. If a list has more, the ledger finds the duplicates."""
-
-_NOT_SENT: Final = frozenset({Status.INVALID, Status.SKIPPED})
 
 
 class Repeats:
@@ -130,7 +129,7 @@ class NearIdFinder:
             if isinstance(batch, StagedBatch):
                 self.add(batch.numbers, batch.pass_keys)
                 others = batch.others
-            sent = [row for row in others if row.outcome.status not in _NOT_SENT]
+            sent = [row for row in others if row.outcome.status not in LEFT_OUT]
             self.add([row.row for row in sent], [row.pass_key for row in sent])
             yield batch
 

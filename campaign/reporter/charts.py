@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 from markupsafe import Markup
 
-from campaign.domain.model import Status
+from campaign.domain.status import Status
 from campaign.reporter.figures import Latencies
 from campaign.reporter.pauses import KIND_LABEL, Kind, Pauses
 from campaign.reporter.svg import NARROW, WIDTH, config, drawn, in_both_widths, pygal, ticks

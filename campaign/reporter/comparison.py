@@ -5,7 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from campaign.domain.model import Counts, Status
+from campaign.domain.model import Counts
+from campaign.domain.status import Status
 from campaign.insights import iso
 from campaign.ledger.port import CampaignRecord, LedgerReader
 from campaign.reporter.conversions import Conversions, Redemptions

@@ -7,7 +7,7 @@ from typing import Any, Final, Self
 
 import pandas as pd
 
-from campaign.domain.model import SENT_TO
+from campaign.domain.status import SENT_TO
 from campaign.ledger.port import CampaignRecord, LedgerReader
 from campaign.reporter.frames import rows_frame
 

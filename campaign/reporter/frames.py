@@ -14,7 +14,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from campaign.domain.model import NEEDS_ATTENTION, RESULT_COLUMNS, Status
+from campaign.domain.model import RESULT_COLUMNS
+from campaign.domain.status import NEEDS_ATTENTION, Status
 from campaign.ledger.port import CampaignRecord, LedgerReader
 from campaign.ledger.records import AttemptColumns, ResultColumns
 from campaign.reporter.files.target import check_columns

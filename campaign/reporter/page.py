@@ -17,7 +17,7 @@ from campaign.domain.errors import UsageError
 from campaign.domain.lists.locations import Location
 from campaign.domain.lists.query import list_title
 from campaign.domain.lists.sheet import places, where_rows_are_counted
-from campaign.domain.model import BY_OUTCOME, EXPLAINED, Status
+from campaign.domain.status import BY_OUTCOME, EXPLAINED, Status
 from campaign.domain.text.durations import words as duration
 from campaign.domain.text.lines import brief, percent, rows
 from campaign.domain.text.reasons import NO_REASON, advice, ended_in_words, reason_in_words

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from campaign.domain.model import BY_OUTCOME, Status
+from campaign.domain.status import BY_OUTCOME, Status
 from campaign.ledger.port import CampaignRecord, RunnerRecord
 from campaign.reporter.frames import by_status
 

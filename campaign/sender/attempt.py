@@ -4,8 +4,9 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import assert_never
 
-from campaign.domain.model import Claim, Outcome, Settlement, Status
+from campaign.domain.model import Claim, Outcome, Settlement
 from campaign.domain.pace.pacing import delay_seconds
+from campaign.domain.status import Status
 from campaign.domain.verdict import EARLIER_ATTEMPT, AttemptOutcome, Evidence, Fault, Reply, status_after
 
 

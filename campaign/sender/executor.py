@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 from typing import Final
 
 from campaign.domain.failure_guard import FailureGuard, Refusals
-from campaign.domain.model import Claim, Status
+from campaign.domain.model import Claim
 from campaign.domain.pace.foreign_traffic import ForeignTrafficEstimator
 from campaign.domain.schedule import Schedule
+from campaign.domain.status import Status
 from campaign.domain.verdict import ACCEPTED, AttemptOutcome, Evidence, Fault, Reply, classify, rule_of
 from campaign.ledger.port import ClaimFilter, Ledger, Runner
 from campaign.sender.attempt import settle_attempt

@@ -13,7 +13,7 @@ import apsw
 import pytest
 
 from campaign.domain.lists.sheet import SheetLines, places
-from campaign.domain.model import Status
+from campaign.domain.status import Status
 from campaign.domain.text.lines import percent
 from campaign.domain.text.reasons import reason_in_words
 from campaign.reporter.figures import READ_BACK

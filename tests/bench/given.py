@@ -9,7 +9,8 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from campaign.domain.model import Claim, Outcome, Settlement, Status
+from campaign.domain.model import Claim, Outcome, Settlement
+from campaign.domain.status import Status
 from campaign.ledger.sqlite import SqliteLedger, SqliteReader
 from tests.bench.children import campaign, environment, spent
 

@@ -19,7 +19,8 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
-from campaign.domain.model import Claim, Outcome, Settlement, Status
+from campaign.domain.model import Claim, Outcome, Settlement
+from campaign.domain.status import Status
 from campaign.ledger.port import Ledger, Runner
 from campaign.ledger.postgres import PostgresLedger, PostgresReader
 from campaign.ledger.sqlite import SqliteLedger

@@ -12,7 +12,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Final
 
-from campaign.domain.model import Status
+from campaign.domain.status import Status
 from tests.bench.arrivals import most_in_a_second
 from tests.bench.figures import Figure, Floor, Found, at_least, at_most
 from tests.bench.scale_world import BUDGET_SECONDS, Given, World

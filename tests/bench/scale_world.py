@@ -9,9 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from campaign.domain.model import Event, Status, allowed
 from campaign.domain.pace.pacing import AHEAD_SECONDS as CLAIM_AHEAD_SECONDS
 from campaign.domain.pace.pacing import Held, RateState, reserve_slots, retry_in_seconds, rows_ahead, slots_wanted
+from campaign.domain.status import Event, Status, allowed
 from campaign.sender.prefetch import FIRST_PART, MOST_AHEAD
 from campaign.sender.rate_limiter import AHEAD_SECONDS
 

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
-from campaign.domain.model import Status
+from campaign.domain.status import Status
 from campaign.ledger.port import RunnerRecord
 from campaign.ledger.sqlite import SqliteReader
 from tests.bench.answering import Server, fastest

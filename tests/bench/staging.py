@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from campaign.domain.model import Status
+from campaign.domain.status import Status
 from campaign.ledger.sqlite import SqliteReader
 from tests.bench.children import Spent, campaign, environment, module, spent
 from tests.bench.figures import Figure, Floor, Found, at_least, at_most

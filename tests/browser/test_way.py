@@ -10,7 +10,8 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 from python_calamine import CalamineWorkbook
 
-from campaign.domain.model import CampaignState, Status
+from campaign.domain.model import CampaignState
+from campaign.domain.status import Status
 from tests.browser.lists import TEMPLATE, line, promo, text
 from tests.browser.people import Person, person
 from tests.browser.stage import Stage, stage

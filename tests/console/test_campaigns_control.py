@@ -9,7 +9,8 @@ from campaign.console.access import Role
 from campaign.console.audit_log import entries, set_owner
 from campaign.console.console import Rules
 from campaign.console.subprocesses import started_commands
-from campaign.domain.model import CampaignState, Status
+from campaign.domain.model import CampaignState
+from campaign.domain.status import Status
 from campaign.simulator.config import ENTITY, SimulatorConfig
 from campaign.simulator.faults import Fault
 from tests.console.campaigns_given import scene

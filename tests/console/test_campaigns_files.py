@@ -13,7 +13,8 @@ from campaign.console.campaigns.downloads import attachment
 from campaign.console.campaigns.exports import MOST_KEPT, Exports, Wanted, Which
 from campaign.console.console import Rules
 from campaign.console.subprocesses import started_commands
-from campaign.domain.model import CampaignState, Status
+from campaign.domain.model import CampaignState
+from campaign.domain.status import Status
 from campaign.loader.formats.frames import rows_of
 from campaign.loader.table import open_table
 from campaign.reporter.files.target import Format

@@ -13,7 +13,7 @@ from campaign.console.access import Role
 from campaign.console.campaigns.charts import Charts
 from campaign.console.campaigns.ledger_reads import LedgerReads
 from campaign.console.pages import as_part, campaign_page, static_files
-from campaign.domain.model import Status
+from campaign.domain.status import Status
 from campaign.domain.text.reasons import reason_in_words
 from campaign.ledger.port import LedgerReader
 from campaign.simulator.config import SimulatorConfig
@@ -47,8 +47,9 @@ def test_no_part_of_a_name_is_one_of_the_path() -> None:
 
 
 def test_the_bar_has_a_colour_for_each_status() -> None:
-    css = static_files()["campaigns.css"].body.decode()
-    assert set(re.findall(r"^\.fill-(\w+) ", css, re.MULTILINE)) >= set(Status)
+    css = static_files()["statuses.css"].body.decode()
+    colors = {status: tuple(re.findall(rf"^\.fill-{status} {{ fill: (.+); }}$", css, re.MULTILINE)) for status in Status}
+    assert colors == {status: status.info.colors for status in Status}
 
 
 async def test_an_empty_ledger_leads_to_the_first_campaign(tmp_path: Path) -> None:

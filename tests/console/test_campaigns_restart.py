@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from campaign.domain.model import CampaignState, Status
+from campaign.domain.model import CampaignState
+from campaign.domain.status import Status
 from tests.console.campaigns_given import environment, scene
 from tests.console.served import console
 from tests.console.waiting import until

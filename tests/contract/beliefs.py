@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Collection
 from itertools import pairwise
 
-from campaign.domain.model import ENDED, Counts, Event, ResultRow, Status, allowed
+from campaign.domain.model import Counts, ResultRow
+from campaign.domain.status import ENDED, Event, Status, allowed
 from campaign.ledger.port import DesiredState, PendingWork
 from tests.contract.world import Row, RowKey, World
 

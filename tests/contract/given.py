@@ -2,7 +2,8 @@
 
 import json
 
-from campaign.domain.model import JSONB_ARRAY, JSONB_INTEGER, JSONB_TEXT, Claim, Outcome, Settlement, StagedRow, Status
+from campaign.domain.model import JSONB_ARRAY, JSONB_INTEGER, JSONB_TEXT, Claim, Outcome, Settlement, StagedRow
+from campaign.domain.status import Status
 from campaign.ledger.port import CampaignRecord, CampaignSpec, Ledger
 
 

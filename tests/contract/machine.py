@@ -3,7 +3,7 @@
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
-from campaign.domain.model import Event
+from campaign.domain.status import Event
 from tests.contract.model_base import MARGIN_SECONDS, MOST_PROCESSES, QUIET_SECONDS, Process, index
 from tests.contract.model_doubts import Doubts
 

@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from campaign.domain.model import Event, Outcome, StagedRow, Status
+from campaign.domain.model import Outcome, StagedRow
+from campaign.domain.status import Event, Status
 from campaign.domain.verdict import Latest, PassReading
 from campaign.ledger.port import DesiredState, Ledger, LedgerReader, Runner, UnverifiedRow
 from tests.contract import beliefs

@@ -3,7 +3,7 @@
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
-from campaign.domain.model import Event, Status
+from campaign.domain.status import Event, Status
 from campaign.domain.verdict import Latest, PassReading, Resolution, read_back
 from campaign.ledger.port import DesiredState, UnverifiedRow
 from tests.contract.model_base import QUIET_SECONDS, Process, failures, index, some

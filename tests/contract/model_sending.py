@@ -3,7 +3,8 @@
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
-from campaign.domain.model import Event, Outcome, Settlement, Skip, Status
+from campaign.domain.model import Outcome, Settlement, Skip
+from campaign.domain.status import Event, Status
 from campaign.domain.verdict import Fault, Reply, Signature, classify
 from campaign.ledger.port import DesiredState, Runner
 from campaign.sender.attempt import OnUnknown, Policy, settle_attempt

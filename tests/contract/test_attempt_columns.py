@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from campaign.domain.model import Claim, Settlement, Status
+from campaign.domain.model import Claim, Settlement
+from campaign.domain.status import Status
 from campaign.domain.verdict import Resolution
 from campaign.ledger.port import Ledger, LedgerReader
 from campaign.ledger.records import ROWS_AT_ONCE

@@ -5,8 +5,9 @@ from typing import Final
 
 import pytest
 
-from campaign.domain.model import Outcome, Settlement, Status
+from campaign.domain.model import Outcome, Settlement
 from campaign.domain.row_state import RowState
+from campaign.domain.status import Status
 from campaign.ledger.port import Ledger, LedgerReader
 from tests.contract.given import campaign_of, ends, staged
 

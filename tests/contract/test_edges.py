@@ -1,7 +1,7 @@
 """What every backend does where it could do otherwise: at its end, after a refusal, and while others write."""
 
 from campaign.domain.errors import LedgerError, UsageError
-from campaign.domain.model import Status
+from campaign.domain.status import Status
 from campaign.ledger.port import Ledger, LedgerReader
 from tests.contract.given import campaign_of, ends, spec, staged
 from tests.errors import raises

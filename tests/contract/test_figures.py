@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from campaign.domain.model import Outcome, StagedRow, Status
+from campaign.domain.model import Outcome, StagedRow
+from campaign.domain.status import Status
 from campaign.insights import view
 from campaign.ledger.port import CampaignRecord, Ledger, LedgerReader
 from campaign.reporter import frames

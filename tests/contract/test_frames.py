@@ -4,7 +4,8 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from campaign.domain.model import NEEDS_ATTENTION, RESULT_COLUMNS, Status
+from campaign.domain.model import RESULT_COLUMNS
+from campaign.domain.status import NEEDS_ATTENTION, Status
 from campaign.ledger.port import CampaignRecord, Ledger, LedgerReader
 from campaign.ledger.records import ROWS_AT_ONCE
 from campaign.reporter import frames as made

@@ -2,7 +2,8 @@
 
 import pytest
 
-from campaign.domain.model import StagedRow, Status
+from campaign.domain.model import StagedRow
+from campaign.domain.status import Status
 from campaign.ledger.port import Ledger, LedgerReader
 from tests.contract.given import campaign_of, ends, staged
 

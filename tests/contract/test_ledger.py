@@ -10,8 +10,9 @@ import pytest
 
 from campaign.domain.errors import UsageError
 from campaign.domain.lists.sheet import NO_LINES, SheetLines
-from campaign.domain.model import DUPLICATE, Claim, Outcome, Settlement, Skip, StagedBatch, StagedRow, Status
+from campaign.domain.model import DUPLICATE, Claim, Outcome, Settlement, Skip, StagedBatch, StagedRow
 from campaign.domain.pace.pacing import SPARE
+from campaign.domain.status import Status
 from campaign.domain.verdict import WAS_SENDING, Latest, PassReading, Resolution
 from campaign.ledger.port import ClaimFilter, DesiredState, Ledger, LedgerReader, Runner
 from tests.contract.backends import Backend, HandClock

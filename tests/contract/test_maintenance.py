@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from campaign.domain.errors import UsageError
-from campaign.domain.model import Skip, Status
+from campaign.domain.model import Skip
+from campaign.domain.status import Status
 from campaign.ledger.port import CampaignRecord, DesiredState, Ledger, LedgerReader, Runner
 from campaign.ledger.records import CorrectedRow
 from tests.contract.backends import Backend, HandClock

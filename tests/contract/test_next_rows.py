@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from campaign.domain.model import Status
+from campaign.domain.status import Status
 from campaign.ledger.port import ClaimFilter, Ledger, LedgerReader
 from tests.contract.given import campaign_of, ends, staged
 

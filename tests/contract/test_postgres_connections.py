@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from campaign.domain.errors import LedgerError
-from campaign.domain.model import Status
+from campaign.domain.status import Status
 from campaign.domain.verdict import Resolution
 from campaign.ledger.clock import LEASE_SECONDS
 from campaign.ledger.port import DesiredState, Runner

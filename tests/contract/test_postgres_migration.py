@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from campaign.domain.errors import LedgerPlaceError
-from campaign.domain.model import Status
+from campaign.domain.status import Status
 from campaign.ledger.postgres import PostgresLedger, PostgresReader
 from campaign.ledger.postgres.connection import parse
 from campaign.ledger.postgres.schema import SCHEMA_VERSION, prepare

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from campaign.domain.errors import LedgerPlaceError
-from campaign.domain.model import Status
+from campaign.domain.status import Status
 from campaign.ledger.postgres import PostgresLedger, PostgresReader
 from tests.contract.given import campaign_of, ends, staged
 from tests.contract.postgres_server import Server, other_user

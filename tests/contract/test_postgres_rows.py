@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from campaign.domain.model import Status
+from campaign.domain.status import Status
 from campaign.domain.verdict import Latest, PassReading
 from campaign.ledger.postgres import PostgresLedger, PostgresReader
 from campaign.ledger.postgres.base import lock_dir

@@ -13,7 +13,7 @@ import pytest
 from psycopg import errors
 
 from campaign.domain.errors import LedgerPlaceError, LedgerVersionError, UsageError
-from campaign.domain.model import Status, reachable
+from campaign.domain.status import Status, reachable
 from campaign.domain.verdict import Resolution
 from campaign.ledger.port import DesiredState
 from campaign.ledger.postgres import PostgresLedger, PostgresReader

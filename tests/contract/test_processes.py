@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from campaign.domain.model import Status
+from campaign.domain.status import Status
 from tests.contract.backends import ledger_at, reader_at
 from tests.contract.given import campaign_of, ends, staged
 

@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 from campaign.cli.screen.compare_table import Line, lines_of
-from campaign.domain.model import SENT_TO, Counts, Settlement, Status
+from campaign.domain.model import Counts, Settlement
+from campaign.domain.status import SENT_TO, Status
 from campaign.domain.text.reasons import reason_in_words
 from campaign.insights import view
 from campaign.ledger.port import CampaignRecord, DesiredState, Ledger, LedgerReader

@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from campaign.domain.model import Claim, Settlement, Status
+from campaign.domain.model import Claim, Settlement
+from campaign.domain.status import Status
 from campaign.ledger.port import Ledger, LedgerReader
 from tests.contract.backends import HandClock
 from tests.contract.given import campaign_of, ends, staged

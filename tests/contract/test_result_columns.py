@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from campaign.domain.model import Outcome, ResultRow, StagedRow, Status
+from campaign.domain.model import Outcome, ResultRow, StagedRow
+from campaign.domain.status import Status
 from campaign.ledger.port import Ledger, LedgerReader
 from campaign.ledger.records import ROWS_AT_ONCE, ResultColumns
 from tests.contract.given import campaign_of, ends, staged

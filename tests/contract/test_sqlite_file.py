@@ -19,7 +19,8 @@ import apsw
 import pytest
 
 from campaign.domain.errors import CampaignError, DiskFullError, LedgerDamagedError, LedgerError, LedgerPlaceError
-from campaign.domain.model import Claim, Status
+from campaign.domain.model import Claim
+from campaign.domain.status import Status
 from campaign.ledger.clock import LEASE_SECONDS
 from campaign.ledger.port import DesiredState
 from campaign.ledger.sqlite import SqliteLedger, SqliteReader, connection, writer
@@ -163,7 +164,8 @@ async def test_every_commit_of_a_killed_process_is_there_without_a_checkpoint(tm
     code = """
 import asyncio, os, sys
 from pathlib import Path
-from campaign.domain.model import Claim, Status
+from campaign.domain.model import Claim
+from campaign.domain.status import Status
 from campaign.ledger.sqlite import SqliteLedger
 from tests.contract.given import campaign_of, ends, staged
 

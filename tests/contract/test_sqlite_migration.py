@@ -9,7 +9,7 @@ import apsw
 import pytest
 
 from campaign.domain.errors import LedgerPlaceError
-from campaign.domain.model import Status
+from campaign.domain.status import Status
 from campaign.ledger.process_lock import ProcessLock
 from campaign.ledger.sqlite import SqliteLedger, SqliteReader
 from campaign.ledger.sqlite.base import lock_dir

@@ -2,7 +2,7 @@
 
 import pytest
 
-from campaign.domain.model import Status
+from campaign.domain.status import Status
 from campaign.domain.verdict import Latest, PassReading, Resolution, read_back
 from campaign.ledger.port import DesiredState, Ledger, LedgerReader, Runner, UnverifiedRow
 from tests.contract.backends import Backend, HandClock

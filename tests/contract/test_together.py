@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from campaign.domain.errors import UsageError
-from campaign.domain.model import Status
+from campaign.domain.status import Status
 from campaign.ledger.port import DesiredState, Ledger, Runner
 from tests.contract.backends import Backend, HandClock
 from tests.contract.given import campaign_of, ends, spec, staged

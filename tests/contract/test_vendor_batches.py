@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from campaign.domain.batches import BatchState
-from campaign.domain.model import Status
+from campaign.domain.status import Status
 from campaign.ledger.port import ANY_ROW, ClaimFilter, DesiredState, Ledger, LedgerReader
 from tests.contract.backends import Backend, HandClock
 from tests.contract.given import campaign_of, ends, staged

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from campaign.domain.errors import UsageError
-from campaign.domain.model import Status
+from campaign.domain.status import Status
 from campaign.ledger.port import DesiredState, Ledger, LedgerReader
 from tests.contract.backends import Backend
 from tests.contract.given import campaign_of, ends, spec, staged

@@ -3,7 +3,8 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
-from campaign.domain.model import Claim, Status
+from campaign.domain.model import Claim
+from campaign.domain.status import Status
 from campaign.domain.verdict import Latest, PassReading
 
 RowKey = tuple[int, int]

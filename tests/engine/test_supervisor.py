@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from campaign.app.campaign_settings import schedule_of
 from campaign.app.send import Stop
 from campaign.domain.errors import UsageError
-from campaign.domain.model import Status
+from campaign.domain.status import Status
 from campaign.engine import protocol as orders_module
 from campaign.engine import supervisor as patience_module
 from campaign.engine import supervisor as team_module

@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from campaign.domain.model import Claim, Outcome, Settlement, StagedRow, Status
+from campaign.domain.model import Claim, Outcome, Settlement, StagedRow
+from campaign.domain.status import Status
 from campaign.domain.verdict import Resolution
 from campaign.ledger.port import CampaignRecord, Ledger, LedgerReader, Runner
 from tests.contract.backends import HandClock

@@ -16,9 +16,10 @@ from campaign.cli.logs.sinks import describe_event
 from campaign.cli.screen.output import print_checked
 from campaign.cli.screen.stats_table import lines_of_rates
 from campaign.cli.unknown_env_vars import unknown_env_vars
-from campaign.domain.model import CampaignState, Status
+from campaign.domain.model import CampaignState
 from campaign.domain.notices import Occasion, occasion_of
 from campaign.domain.schedule import Schedule, parse_window
+from campaign.domain.status import Status
 from campaign.reporter.comparison import Rates
 from tests.golden.files import Golden
 from tests.unit.test_ask import BERLIN, asked, plan

@@ -9,7 +9,8 @@ import pytest
 from campaign.app.summary import in_a_line, in_words
 from campaign.cli.screen.output import line_of
 from campaign.domain.batches import InBatches
-from campaign.domain.model import BY_OUTCOME, CampaignState, Status
+from campaign.domain.model import CampaignState
+from campaign.domain.status import BY_OUTCOME, Status
 from campaign.domain.text import reasons
 from campaign.domain.text.reasons import ended_in_words, reason_in_words
 from campaign.insights import CampaignView

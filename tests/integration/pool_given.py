@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from campaign.domain.model import Outcome, ResultRow, Settlement, StagedRow, Status
+from campaign.domain.model import Outcome, ResultRow, Settlement, StagedRow
+from campaign.domain.status import Status
 from campaign.ledger.clock import Clock, SystemClock
 from campaign.ledger.port import CampaignRecord, CampaignSpec, LedgerReader
 from campaign.ledger.sqlite import SqliteLedger, SqliteReader

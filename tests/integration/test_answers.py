@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from campaign.domain.failure_guard import FIRST_REFUSED, FOREIGN_ANSWERS, FOREIGN_SENDS, MOST_REFUSED
-from campaign.domain.model import Status
+from campaign.domain.status import Status
 from campaign.domain.verdict import EARLIER_ATTEMPT, Evidence, Latest, PassReading, Reply, Signature, rule_of
 from campaign.domain.verdict import Fault as Failure
 from campaign.ledger.port import CampaignRecord

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from campaign.domain.model import Skip, Status
+from campaign.domain.model import Skip
 from campaign.domain.schedule import Schedule, parse_window, zone
+from campaign.domain.status import Status
 from campaign.ledger.port import ClaimFilter
 from campaign.ledger.records import CorrectedRow
 from campaign.sender.stop import StopReason

@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 
 from campaign.domain.failure_guard import TROUBLES_IN_A_ROW
-from campaign.domain.model import Status
+from campaign.domain.status import Status
 from campaign.domain.verdict import Latest, PassReading, Signature
 from campaign.insights import exit_code_of
 from campaign.ledger.port import DesiredState

@@ -13,7 +13,7 @@ import pytest
 from campaign.app.preflight.reach import Reached, count_reach, skip_unreachable
 from campaign.app.send import Stop
 from campaign.domain.errors import SafeguardError, StoppedError, TokenRefusedError
-from campaign.domain.model import Status
+from campaign.domain.status import Status
 from campaign.ledger.port import CampaignRecord
 from campaign.sender.readback import reach
 from campaign.settings import GivenSettings

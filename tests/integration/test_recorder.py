@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from campaign.domain.errors import LedgerError
-from campaign.domain.model import Claim, Outcome, Settlement, Status
+from campaign.domain.model import Claim, Outcome, Settlement
+from campaign.domain.status import Status
 from campaign.ledger.port import Runner
 from campaign.ledger.sqlite import SqliteLedger
 from campaign.sender.settlement import MOST_WAITING, SettlementBatcher

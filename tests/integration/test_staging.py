@@ -10,7 +10,8 @@ import pytest
 from campaign.app.lists.list_source import opened
 from campaign.app.lists.stage import Staged, _store, stage
 from campaign.domain.errors import OtherContentError, UsageError
-from campaign.domain.model import StagedRow, Status
+from campaign.domain.model import StagedRow
+from campaign.domain.status import Status
 from campaign.ledger.port import CampaignSpec, DesiredState
 from campaign.ledger.sqlite import SqliteLedger, SqliteReader
 from campaign.reporter.files.results import write_results

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from campaign.domain.model import Settlement, Status
+from campaign.domain.model import Settlement
+from campaign.domain.status import Status
 from campaign.domain.verdict import Fault, Reply
 from campaign.ledger.port import CampaignRecord, Ledger, Runner
 from campaign.ledger.sqlite import SqliteLedger, SqliteReader

@@ -13,7 +13,7 @@ from campaign.console.audit_log import owner_of, set_owner
 from campaign.console.drafts.draft import Stage
 from campaign.console.drafts.wizard import SENDER
 from campaign.console.subprocesses import environment, started_commands
-from campaign.domain.model import Status
+from campaign.domain.status import Status
 from tests.console.answers import Answer
 from tests.console.campaigns_given import Scene, scene
 from tests.console.drafts_given import LIST, desk

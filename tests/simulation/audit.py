@@ -8,7 +8,8 @@ from itertools import groupby, pairwise
 from math import floor
 from typing import Final
 
-from campaign.domain.model import Outcome, StagedRow, Status
+from campaign.domain.model import Outcome, StagedRow
+from campaign.domain.status import Status
 from campaign.sender.attempt import OnUnknown
 from tests.simulation.evidence import Evidence
 from tests.simulation.plan import DAY_SECONDS, WINDOW_SECONDS

@@ -12,8 +12,9 @@ from unittest import mock
 from campaign.app import retry
 from campaign.app.lists import corrections
 from campaign.domain import verdict
-from campaign.domain.model import Claim, Settlement, Status
+from campaign.domain.model import Claim, Settlement
 from campaign.domain.schedule import Schedule
+from campaign.domain.status import Status
 from campaign.domain.verdict import AttemptOutcome, Evidence, Fault, Latest, PassReading, Reply, Resolution
 from campaign.ledger.port import DesiredState, Runner
 from campaign.ledger.sqlite import SqliteReader, claims, connection, ledger

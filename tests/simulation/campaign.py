@@ -19,7 +19,8 @@ import apsw
 
 from campaign.app import send
 from campaign.domain.batches import HELD_SECONDS
-from campaign.domain.model import Outcome, Skip, StagedRow, Status
+from campaign.domain.model import Outcome, Skip, StagedRow
+from campaign.domain.status import Status
 from campaign.ledger.port import DesiredState
 from campaign.ledger.sqlite.integrity import runners_folder
 from campaign.sender import pool

@@ -14,8 +14,9 @@ from campaign.app import retry, run, send
 from campaign.app.campaign_settings import remembered
 from campaign.app.session import UserInterface
 from campaign.domain.errors import CampaignError, LedgerError, problem_of
-from campaign.domain.model import Counts, Settlement, StagedRow, Status
+from campaign.domain.model import Counts, Settlement, StagedRow
 from campaign.domain.retry_selection import Selection
+from campaign.domain.status import Status
 from campaign.ledger.port import CampaignSpec, DesiredState
 from campaign.ledger.sqlite import SqliteLedger, SqliteReader
 from campaign.settings import Settings, Via

@@ -7,7 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from campaign.domain.model import Outcome, ResultRow, Status
+from campaign.domain.model import Outcome, ResultRow
+from campaign.domain.status import Status
 from campaign.ledger.records import ROWS_AT_ONCE, ResultColumns
 from campaign.reporter.timeline import Timeline
 

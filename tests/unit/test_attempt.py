@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaign.domain.model import Claim, Event, Outcome, Settlement, Status, allowed
+from campaign.domain.model import Claim, Outcome, Settlement
 from campaign.domain.pace.pacing import LONGEST_RETRY_AFTER_SECONDS
+from campaign.domain.status import Event, Status, allowed
 from campaign.domain.verdict import EARLIER_ATTEMPT, Evidence, Fault, Reply, Signature, classify
 from campaign.sender.attempt import OnUnknown, Policy, settle_attempt
 

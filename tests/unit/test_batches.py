@@ -24,7 +24,8 @@ from campaign.domain.batches import (
     wording,
 )
 from campaign.domain.failure_guard import PATIENCE_SECONDS
-from campaign.domain.model import Claim, Status
+from campaign.domain.model import Claim
+from campaign.domain.status import Status
 from campaign.domain.verdict import BATCH_DOUBTS, EARLIER_ATTEMPT, WAS_SENDING, Resolution, after_reading
 
 CLAIM = Claim(campaign=1, row=2, fencing_token=3, pass_id="p", message="Hi", attempts=4, counted_attempts=1)

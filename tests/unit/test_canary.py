@@ -4,7 +4,8 @@ import pytest
 
 from campaign.app.send import send_carefully, verdict_on
 from campaign.domain.failure_guard import Halt
-from campaign.domain.model import Counts, Status
+from campaign.domain.model import Counts
+from campaign.domain.status import Status
 from campaign.sender.stop import End, StopReason
 
 

@@ -5,7 +5,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from campaign.domain.model import Status
+from campaign.domain.status import Status
 from campaign.ledger.port import Ledger, LedgerReader
 from campaign.reporter.charts import latency_chart, per_second, sends_chart
 from campaign.reporter.frames import attempt_frames

@@ -10,8 +10,8 @@ import pytest
 from campaign.app.jobs import Order, RetryOrder, SendOrder, order_of, read_job, settings_of
 from campaign.domain.errors import InputError, UsageError
 from campaign.domain.failure_guard import Halt
-from campaign.domain.model import Status
 from campaign.domain.retry_selection import Selection
+from campaign.domain.status import Status
 from campaign.settings import Settings
 from tests.errors import raises
 from tests.unit.jobs_given import write_job

@@ -16,7 +16,8 @@ from campaign.cli.logs import metrics_writer
 from campaign.cli.logs.metrics import Figures, render, write_metrics
 from campaign.cli.logs.metrics_writer import MetricsWriter
 from campaign.domain.errors import UsageError
-from campaign.domain.model import Counts, Status
+from campaign.domain.model import Counts
+from campaign.domain.status import Status
 from tests.errors import raises
 
 Samples = dict[tuple[str, tuple[str, ...]], float]

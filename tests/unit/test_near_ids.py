@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from campaign.domain.lists.near_ids import Difference, differences, near_key, near_keys
-from campaign.domain.model import Invalid, Outcome, StagedBatch, StagedRow, Status
+from campaign.domain.model import Invalid, Outcome, StagedBatch, StagedRow
+from campaign.domain.status import Status
 from campaign.loader import repeats
 from campaign.loader.columns import pass_key
 from campaign.loader.repeats import NearIdFinder, NearIds

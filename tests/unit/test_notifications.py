@@ -12,8 +12,9 @@ from pydantic import SecretStr
 from campaign.app.notify.notice import check_notices, notice_of, notice_of_error, without_secret
 from campaign.app.summary import in_a_line, in_brief
 from campaign.domain.errors import CampaignError, InputError, LedgerError, SafeguardError, UsageError
-from campaign.domain.model import CampaignState, Counts, Status
+from campaign.domain.model import CampaignState, Counts
 from campaign.domain.notices import Occasion, occasion_of, parse_addresses, parse_occasions, service_of
+from campaign.domain.status import Status
 from campaign.insights import CampaignView
 from campaign.ledger.port import CampaignRecord, CampaignSpec, DesiredState
 from campaign.settings import GivenSettings

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import pandas as pd
 import pytest
 
-from campaign.domain.model import Status
+from campaign.domain.status import Status
 from campaign.domain.text.lines import percent
 from campaign.ledger.port import RunnerRecord
 from campaign.reporter.charts import band_in_words

@@ -6,7 +6,8 @@ import re
 import pandas as pd
 import pytest
 
-from campaign.domain.model import Outcome, Status
+from campaign.domain.model import Outcome
+from campaign.domain.status import Status
 from campaign.reporter.charts import THROTTLED, sends_picture, sends_series
 from campaign.reporter.figures import MOST_REASONS, OTHERS, READ_BACK, retried
 from campaign.reporter.pauses import Kind, Pauses, pauses

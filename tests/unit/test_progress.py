@@ -7,7 +7,8 @@ import pytest
 
 from campaign.app.progress import Tally
 from campaign.cli.logs.sinks import describe_event
-from campaign.domain.model import Counts, Status
+from campaign.domain.model import Counts
+from campaign.domain.status import Status
 
 
 def tally(**by_status: int) -> Tally:

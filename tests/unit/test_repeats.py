@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaign.domain.model import Skip, StagedRow, Status
+from campaign.domain.model import Skip, StagedRow
+from campaign.domain.status import Status
 from campaign.loader import repeats
 from campaign.loader.columns import Layout
 from campaign.loader.messages import plan_messages

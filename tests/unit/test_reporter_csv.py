@@ -11,7 +11,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from campaign.domain.model import RESULT_COLUMNS, Outcome, ResultRow, Status
+from campaign.domain.model import RESULT_COLUMNS, Outcome, ResultRow
+from campaign.domain.status import Status
 from campaign.domain.text.formula_escape import escape_formula, unescape_formula
 from campaign.insights import iso
 from campaign.loader.formats.frames import rows_of

@@ -1,7 +1,8 @@
 import pytest
 
-from campaign.domain.model import Outcome, Skip, Status
+from campaign.domain.model import Outcome, Skip
 from campaign.domain.row_state import RowState, same_attempt, tells_more
+from campaign.domain.status import Status
 from campaign.domain.verdict import WAS_SENDING
 
 

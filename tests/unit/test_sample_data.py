@@ -9,7 +9,8 @@ from types import ModuleType
 import pytest
 
 from campaign.app.lists.check import Checked, check
-from campaign.domain.model import Invalid, Skip, Status
+from campaign.domain.model import Invalid, Skip
+from campaign.domain.status import Status
 from campaign.loader.columns import check_pass_id, find_id_column, find_template_column, pass_key
 from campaign.loader.table import open_table
 from campaign.settings import GivenSettings

@@ -6,7 +6,8 @@ from typing import cast
 
 import pytest
 
-from campaign.domain.model import Claim, Outcome, Settlement, Status
+from campaign.domain.model import Claim, Outcome, Settlement
+from campaign.domain.status import Status
 from campaign.ledger.port import Ledger, Runner
 from campaign.sender.port import Silence
 from campaign.sender.settlement import SettlementBatcher

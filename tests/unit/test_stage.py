@@ -15,7 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from campaign.domain.errors import InputError
-from campaign.domain.model import RESULT_COLUMNS, UNSENT, Invalid, Outcome, ResultRow, StagedRow, Status
+from campaign.domain.model import RESULT_COLUMNS, UNSENT, Invalid, Outcome, ResultRow, StagedRow
+from campaign.domain.status import Status
 from campaign.loader.columns import Layout
 from campaign.loader.formats.frames import rows_of
 from campaign.loader.messages import Messages, plan_messages

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaign.domain.model import RESULT_COLUMNS, UNSENT, Outcome, Status
+from campaign.domain.model import RESULT_COLUMNS, UNSENT, Outcome
+from campaign.domain.status import Status
 from campaign.domain.verdict import WAS_SENDING
 from campaign.loader.stage import UNREADABLE_STATUS, read_outcome
 

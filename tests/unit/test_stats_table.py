@@ -1,7 +1,8 @@
 """Delivery rates and comparisons as lines of text."""
 
 from campaign.cli.screen.stats_table import BAR, bar, lines_of_rates
-from campaign.domain.model import Counts, Status
+from campaign.domain.model import Counts
+from campaign.domain.status import Status
 from campaign.ledger.port import CampaignRecord, CampaignSpec, DesiredState
 from campaign.reporter.comparison import Rate, Rates
 

@@ -8,7 +8,8 @@ import pytest
 from campaign.app.lists.check import Checked, Sample
 from campaign.app.summary import in_words
 from campaign.cli.screen.output import line_of, print_checked
-from campaign.domain.model import CampaignState, Status
+from campaign.domain.model import CampaignState
+from campaign.domain.status import Status
 from campaign.insights import state_of, view
 from campaign.ledger.port import DesiredState
 from tests.contract.backends import Backend, HandClock, SqliteBackend

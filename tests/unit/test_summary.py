@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from campaign.app.summary import in_words
-from campaign.domain.model import CampaignState, Counts, Invalid, Skip, Status
+from campaign.domain.model import CampaignState, Counts, Invalid, Skip
+from campaign.domain.status import Status
 from campaign.domain.text.lines import WIDTH
 from campaign.domain.text.reasons import NO_REASON, ended_in_words, reason_in_words
 from campaign.insights import CampaignView, rows_left_code

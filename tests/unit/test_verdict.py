@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaign.domain.model import Event, Status, allowed
+from campaign.domain.status import Event, Status, allowed
 from campaign.domain.verdict import (
     ANSWERS,
     UNLISTED,

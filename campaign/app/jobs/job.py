@@ -14,9 +14,9 @@ from campaign.app.jobs.document import MistakeError, line_of, parse
 from campaign.app.jobs.names import ALL, LIST, OF_THE_DAY, under, used_in
 from campaign.app.jobs.schema import JobError, Key, Mistake, known_keys, problem_of_unknown
 from campaign.domain.errors import BadValueError, InputError
-from campaign.domain.model import RETRYABLE, Status
 from campaign.domain.retry_selection import Selection, is_http_status, parts_of
 from campaign.domain.schedule import parse_moment, zone
+from campaign.domain.status import RETRYABLE, Status
 from campaign.domain.text.durations import parse_duration
 from campaign.settings import problems_of
 

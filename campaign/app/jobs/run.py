@@ -15,7 +15,8 @@ from campaign.app.lists.named_rows import IN_DOUBT, RETRIED
 from campaign.app.open_ledger import reading
 from campaign.app.session import CommandResult, UserInterface
 from campaign.domain.errors import InputError, UsageError
-from campaign.domain.model import CampaignState, Counts, Status
+from campaign.domain.model import CampaignState, Counts
+from campaign.domain.status import Status
 from campaign.sender.port import Observer
 from campaign.settings import Settings
 

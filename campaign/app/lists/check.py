@@ -21,7 +21,8 @@ from campaign.domain.errors import InputError
 from campaign.domain.lists.lint_findings import LintFinding
 from campaign.domain.lists.locations import Location
 from campaign.domain.lists.sheet import NO_LINES, SheetLines
-from campaign.domain.model import Counts, Status
+from campaign.domain.model import Counts
+from campaign.domain.status import BY_OUTCOME, LEFT_OUT, Status
 from campaign.ledger.port import LedgerReader, RowMessage
 from campaign.ledger.sqlite import SqliteLedger, SqliteReader
 from campaign.loader.messages import length_as_shown
@@ -161,7 +162,7 @@ async def check(
             if settings.exclude:
                 await ledger.apply_exclusions(campaign)
             if problem_rows is not None:
-                parts = reader.result_columns(campaign, frozenset({Status.INVALID, Status.SKIPPED}))
+                parts = reader.result_columns(campaign, LEFT_OUT)
                 name, columns = given.spec.name, given.layout.columns
                 await asyncio.to_thread(write_results, problem_rows, campaign=name, columns=columns, parts=parts, failed=None)
             look = Look(reader=reader, campaign=campaign, known=known, settings=settings, progress=progress, concerns=staged.concerns)
@@ -238,7 +239,7 @@ class Look:
         )
 
     def _problems(self, counts: Counts) -> Iterator[Problem]:
-        for status in (Status.INVALID, Status.SKIPPED):
+        for status in (status for status in BY_OUTCOME if status in LEFT_OUT):
             for reason, count in counts.reasons(status).items():
                 first = self.reader.examples(self.campaign, status, reason, FIRST_ROWS)
                 yield Problem(kind=reason, count=count, rows=tuple(row for row, _ in first), example=first[0][1])

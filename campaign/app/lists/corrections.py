@@ -8,9 +8,10 @@ from campaign.app.lists.correction_file import CorrectionFile, Line, Matcher
 from campaign.app.lists.list_source import message_fingerprint
 from campaign.domain.errors import InputError, UsageError
 from campaign.domain.lists.sheet import NO_LINES, SheetLines, places
-from campaign.domain.model import NEEDS_ATTENTION, Outcome, ResultRow, Status
+from campaign.domain.model import Outcome, ResultRow
 from campaign.domain.retry_selection import Selection
 from campaign.domain.schedule import known_zones
+from campaign.domain.status import CORRECTABLE, NEEDS_ATTENTION, Status
 from campaign.domain.text.formula_escape import lost_characters
 from campaign.domain.text.lines import rows as rows_in_words
 from campaign.ledger.port import CampaignRecord, LedgerReader
@@ -20,7 +21,6 @@ from campaign.loader.messages import Messages, Rendered, as_it_was, one_line_end
 from campaign.settings import Settings
 
 SHOWN: Final = 10
-CORRECTABLE: Final = frozenset({Status.FAILED, Status.INVALID})
 
 
 def under_way(reader: LedgerReader, record: CampaignRecord, rows: Iterable[ResultRow]) -> frozenset[int]:

@@ -8,8 +8,9 @@ from typing import Any, Final
 from campaign.app.lists.corrections import Numbers, under_way
 from campaign.app.lists.list_source import FileSource
 from campaign.domain.errors import InputError
-from campaign.domain.model import BY_OUTCOME, Invalid, Outcome, ResultRow, Status
+from campaign.domain.model import Invalid, Outcome, ResultRow
 from campaign.domain.retry_selection import Selection
+from campaign.domain.status import BY_OUTCOME, Status
 from campaign.domain.text.formula_escape import unescape_formula
 from campaign.domain.text.lines import rows as rows_in_words
 from campaign.ledger.port import CampaignRecord, LedgerReader

@@ -9,8 +9,9 @@ from typing import Any, Final
 
 from campaign.app.send import Stop, account_key, open_gateway, read_limiter
 from campaign.domain.errors import SafeguardError, StoppedError, problem_of
-from campaign.domain.model import Skip, Status
+from campaign.domain.model import Skip
 from campaign.domain.reach import FRESH_SECONDS, NOT_IN_WALLET, Reach
+from campaign.domain.status import Status
 from campaign.domain.text.durations import words
 from campaign.ledger.port import DesiredState, Ledger, LedgerReader, RateLimits
 from campaign.ledger.readings import Readings

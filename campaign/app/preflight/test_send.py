@@ -4,7 +4,7 @@ import asyncio
 import time
 from dataclasses import replace
 from itertools import count
-from typing import Final, assert_never
+from typing import Final
 
 from campaign.app.lists.list_source import CheckedList, find_list, with_some_name
 from campaign.app.open_ledger import find
@@ -13,7 +13,8 @@ from campaign.app.send import check_access
 from campaign.app.session import CommandResult, UserInterface, session
 from campaign.domain.errors import InputError, UsageError
 from campaign.domain.lists.sheet import place
-from campaign.domain.model import Invalid, Outcome, StagedRow, Status
+from campaign.domain.model import Invalid, Outcome, StagedRow
+from campaign.domain.status import Status
 from campaign.domain.text.reasons import reason_in_words
 from campaign.ledger.port import LedgerReader
 from campaign.loader.columns import check_pass_id, pass_key
@@ -109,18 +110,16 @@ def _free_name(reader: LedgerReader, name: str) -> str:
 def _in_words(became: Outcome, *, of: str, pass_id: str) -> str:
     what = f"The message of {of}"
     why = reason_in_words(became.reason)
-    match became.status:
-        case Status.DELIVERED:
+    match became.status, became.status.info.on_pass:
+        case Status.DELIVERED, _:
             return f"{what} was delivered to the wallet of the pass {pass_id}. Look at the phone."
-        case Status.ACCEPTED:
-            return f"{what} is on the pass {pass_id}; whether its phone showed it is not known. Look at the phone."
-        case Status.NOT_DELIVERED:
+        case Status.NOT_DELIVERED, _:
             return f"{what} was taken for the pass {pass_id}, but not delivered: {why}. Add the pass to a wallet and test again."
-        case Status.FAILED | Status.INVALID:
-            return f"{what} was not taken for the pass {pass_id}: {why}. Correct that and test again."
-        case Status.UNKNOWN | Status.SENDING:
+        case _, True:
+            return f"{what} is on the pass {pass_id}; whether its phone showed it is not known. Look at the phone."
+        case _, None:
             return f"{what} may have reached the pass {pass_id}: {why}. Look at the phone."
-        case Status.PENDING | Status.SKIPPED:
-            return f"{what} was not sent to the pass {pass_id}."
+        case status, _ if status.info.needs_attention:
+            return f"{what} was not taken for the pass {pass_id}: {why}. Correct that and test again."
         case _:
-            assert_never(became.status)
+            return f"{what} was not sent to the pass {pass_id}."

@@ -17,8 +17,9 @@ from campaign.domain.errors import InputError, UsageError
 from campaign.domain.lists.locations import Location, parse_location, place_of
 from campaign.domain.lists.query import is_query
 from campaign.domain.lists.sheet import place as row_in_words
-from campaign.domain.model import ENDED, RESULT_COLUMNS, Outcome, Status
+from campaign.domain.model import RESULT_COLUMNS, Outcome
 from campaign.domain.row_state import RowState, same_attempt, tells_more
+from campaign.domain.status import ENDED, Status
 from campaign.domain.text.formula_escape import escape_formula, unescape_formula
 from campaign.ledger.port import CampaignRecord, LedgerReader
 from campaign.loader.columns import ids_of, loosely

@@ -28,12 +28,12 @@ from campaign.app.send import account_key
 from campaign.app.session import Session
 from campaign.domain.ledger_identity import Difference, Displaced
 from campaign.domain.lists.locations import Location
+from campaign.domain.status import MAY_HAVE_ARRIVED
 from campaign.domain.text.lines import rows as rows_in_words
 from campaign.domain.text.sanitize import sanitize_for_terminal
 from campaign.insights import iso
 from campaign.ledger.ledger_errors import other_api
 from campaign.ledger.port import CampaignRecord
-from campaign.ledger.values import MAY_HAVE_ARRIVED
 from campaign.sender.api.api_url import ApiUrl
 from campaign.settings import Settings
 

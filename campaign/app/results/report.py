@@ -9,7 +9,7 @@ from campaign.app.open_ledger import find_whole, reading
 from campaign.app.send import report as write
 from campaign.domain.errors import UsageError
 from campaign.domain.lists.locations import Location, parse_location
-from campaign.domain.model import Status
+from campaign.domain.status import Status
 from campaign.insights import view
 from campaign.ledger.port import CampaignRecord, LedgerReader
 from campaign.reporter.files.target import failed_path

@@ -18,7 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from campaign.atomic import AtomicFile
 from campaign.domain.errors import UsageError
-from campaign.domain.model import Status
+from campaign.domain.status import Status
 
 READABLE: Final = 0o644
 """The collector runs as another user. The file has only names of campaigns and figures."""

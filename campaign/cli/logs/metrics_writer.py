@@ -14,7 +14,8 @@ from typing import Any, Final, Self
 from campaign.app.progress import Tally
 from campaign.cli.logs.metrics import Figures, write_metrics
 from campaign.cli.logs.setup import tell
-from campaign.domain.model import Counts, Settlement, Status
+from campaign.domain.model import Counts, Settlement
+from campaign.domain.status import Status
 
 OUTCOMES: Final = ("delivered", "not_delivered", "failed", "unknown", "retried", "throttled")
 EVERY_SECONDS: Final = 15.0

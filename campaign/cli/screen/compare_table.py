@@ -11,7 +11,7 @@ from typing import Final
 import pandas as pd
 
 from campaign.cli.screen.stats_table import NOTHING, converted_of, percent_of
-from campaign.domain.model import BY_OUTCOME, Status
+from campaign.domain.status import BY_OUTCOME, Status
 from campaign.domain.text.durations import words as duration
 from campaign.domain.text.lines import brief, percent
 from campaign.domain.text.reasons import NO_REASON, reason_in_words

@@ -13,8 +13,9 @@ import orjson
 from campaign.app.summary import in_words
 from campaign.domain.errors import CampaignError, fault_of, problem_of
 from campaign.domain.lists.sheet import place, places, where_rows_are_counted
-from campaign.domain.model import CampaignState, Status
+from campaign.domain.model import CampaignState
 from campaign.domain.reach import WORDS, Reach
+from campaign.domain.status import SENT_TO, Status
 from campaign.domain.text.durations import words
 from campaign.domain.text.lines import rows
 from campaign.domain.text.reasons import concern_in_words, reason_in_words
@@ -85,7 +86,7 @@ def print_checked(checked: "Checked", *, as_json: bool) -> None:
         f"{sanitize_for_terminal(checked.list_name)}: {checked.description}",
         f"{rows(checked.counts.rows)}, {sendable:,} can be sent. Nothing was sent.",
     ]
-    before = [f"{count:,} {status.info.label}" for status, count in checked.counts.by_status.items() if count and status.info.sent_to]
+    before = [f"{count:,} {status.info.label}" for status, count in checked.counts.by_status.items() if count and status in SENT_TO]
     if before:
         lines.append(f"The others have results in the file: {', '.join(before)}. They are not sent again.")
     if checked.estimated_seconds:

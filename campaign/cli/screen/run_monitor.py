@@ -22,8 +22,9 @@ from campaign.cli.logs import setup as logs
 from campaign.cli.logs.setup import console
 from campaign.cli.logs.sinks import describe_event
 from campaign.domain.errors import UsageError, fault_of, problem_of
-from campaign.domain.model import BY_OUTCOME, Counts, Settlement, Status
+from campaign.domain.model import Counts, Settlement
 from campaign.domain.notices import occasion_of
+from campaign.domain.status import BY_OUTCOME, SENT_TO, Status
 from campaign.domain.text.durations import words
 from campaign.domain.text.sanitize import sanitize_for_terminal
 from campaign.sender.port import Observer
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 LINE_SECONDS: Final = 1.0
 WAITING_LINE_SECONDS: Final = 10.0
 LONGEST_NAME: Final = 16
-_SHOWN: Final = tuple(status for status in BY_OUTCOME if status.info.sent_to)
+_SHOWN: Final = tuple(status for status in BY_OUTCOME if status in SENT_TO)
 _WARNINGS: Final = frozenset(
     {
         "backing_off",

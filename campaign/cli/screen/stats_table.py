@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from campaign.domain.model import BY_OUTCOME, Counts, Status
+from campaign.domain.model import Counts
+from campaign.domain.status import BY_OUTCOME, Status
 from campaign.domain.text.lines import percent
 from campaign.domain.text.sanitize import sanitize_for_terminal
 from campaign.reporter.comparison import Rate, Rates

@@ -25,7 +25,7 @@ from campaign.console.drafts.inspection import WorkerTask, without_paths
 from campaign.console.subprocesses import CommandSpec
 from campaign.console.upload_limits import LOOK_EVERY_BYTES, UPLOAD_LIMITS, check_space, form_parts, in_time, next_piece
 from campaign.domain.errors import CampaignError, UsageError
-from campaign.domain.model import Status
+from campaign.domain.status import CORRECTABLE, WITHOUT_MESSAGE
 from campaign.loader.formats.file_format import LIST_SUFFIXES
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def answer(order: WorkerTask) -> dict[str, Any]:
 
 def _counted(order: WorkerTask, own: "Settings") -> CorrectionPlan | None:
     from campaign.app.lists.correction_file import correction_file  # noqa: PLC0415 - (same)
-    from campaign.app.lists.corrections import CORRECTABLE, Corrector, Texts  # noqa: PLC0415 - (same)
+    from campaign.app.lists.corrections import Corrector, Texts  # noqa: PLC0415 - (same)
     from campaign.app.lists.corrections import describe as in_words  # noqa: PLC0415 - (same)
     from campaign.app.open_ledger import reading  # noqa: PLC0415 - (same)
     from campaign.domain.retry_selection import Selection  # noqa: PLC0415 - (same)
@@ -211,8 +211,7 @@ def _mark(person: Person) -> str:
 
 def _messages_sent(asked: RequestedCampaign) -> int:
     """How many recipients have got, may have got, or will get the campaign's message."""
-    without_message = {Status.INVALID, Status.SKIPPED, Status.FAILED}
-    return sum(count for status, count in asked.shown.view.counts.by_status.items() if status not in without_message)
+    return sum(count for status, count in asked.shown.view.counts.by_status.items() if status not in WITHOUT_MESSAGE)
 
 
 def _lines(text: str) -> str:

@@ -16,7 +16,8 @@ from campaign.app.campaigns import check_here
 from campaign.app.open_ledger import find_whole, reading
 from campaign.app.results.report import write_report
 from campaign.domain.errors import CampaignError
-from campaign.domain.model import NEEDS_ATTENTION, Counts
+from campaign.domain.model import Counts
+from campaign.domain.status import NEEDS_ATTENTION
 from campaign.ledger.port import CampaignRecord, LedgerReader
 from campaign.reporter.files.results import write_results
 from campaign.reporter.files.target import Format

@@ -13,8 +13,9 @@ from campaign.console.campaigns.control import start
 from campaign.console.console import console_of
 from campaign.console.subprocesses import CommandSpec
 from campaign.domain.errors import UsageError
-from campaign.domain.model import RETRYABLE, Status
 from campaign.domain.retry_selection import Selection
+from campaign.domain.status import RETRYABLE, Status
+from campaign.domain.text.lines import either
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,8 +51,7 @@ async def choose(request: web.Request) -> web.StreamResponse:
     asked = await controlled_campaign(request)
     _check(request, asked)
     wanted = request.query.get("status", "")
-    statuses = [status for status in (Status.FAILED, Status.NOT_DELIVERED, Status.UNKNOWN) if status in RETRYABLE]
-    groups = [group for group in asked.shown.groups if group.status in statuses]
+    groups = [group for group in asked.shown.groups if group.status in RETRYABLE]
     wanted = wanted if wanted in {group.status for group in groups} else groups[0].status if groups else ""
     invalid = asked.shown.view.counts.by_status.get(Status.INVALID, 0)
     return console_of(request).pages.respond(
@@ -109,7 +109,8 @@ def _chosen(request: web.Request, asked: RequestedCampaign, form: "MultiMapping[
     text = console_of(request).pages.text
     status = form.get("status")
     if status not in RETRYABLE:
-        raise UsageError(text("campaigns.again.no_status"), code="no_status")
+        statuses = either([status.info.label for status in sorted(RETRYABLE)])
+        raise UsageError(text("campaigns.again.no_status", statuses=statuses), code="no_status")
     known = [reason for reason in asked.shown.view.counts.reasons(Status(status)) if reason]
     given = [reason for reason in form.getall(f"reason-{status}", []) if isinstance(reason, str)]
     if any(reason not in known for reason in given):

@@ -7,8 +7,10 @@ from typing import Final
 from campaign.app.summary import batches_in_words
 from campaign.console.pages import campaign_page
 from campaign.domain.lists.query import list_title
-from campaign.domain.model import BY_OUTCOME, EXPLAINED, RETRYABLE, CampaignState, Status
+from campaign.domain.model import CampaignState
+from campaign.domain.status import BEGUN, BY_OUTCOME, CORRECTABLE, EXPLAINED, NEEDS_ATTENTION, RETRYABLE, Status
 from campaign.domain.text.durations import words as duration
+from campaign.domain.text.lines import either
 from campaign.domain.text.reasons import reason_in_words
 from campaign.domain.text.sanitize import sanitize_for_terminal
 from campaign.insights import CampaignView
@@ -131,8 +133,7 @@ class ShownCampaign:
     @property
     def begun(self) -> bool:
         """Whether a message was sent, or may have been."""
-        unsent = {Status.PENDING, Status.SKIPPED, Status.INVALID}
-        return any(count for status, count in self.view.counts.by_status.items() if status not in unsent)
+        return any(self.view.counts.by_status.get(status) for status in BEGUN)
 
     @property
     def rows(self) -> int:
@@ -187,6 +188,11 @@ class ShownCampaign:
         )
 
     @property
+    def attention(self) -> str:
+        """Which rows need attention, such as `failed or unknown`."""
+        return either([status.info.label for status in BY_OUTCOME if status in NEEDS_ATTENTION])
+
+    @property
     def may_pause(self) -> bool:
         return self.view.state in AT_WORK and not self.gone
 
@@ -207,7 +213,7 @@ class ShownCampaign:
 
     @property
     def may_rerun(self) -> bool:
-        again = sum(self.view.counts.by_status.get(status, 0) for status in RETRYABLE | {Status.INVALID})
+        again = sum(self.view.counts.by_status.get(status, 0) for status in RETRYABLE | CORRECTABLE)
         stays = {CampaignState.CANCELLED, CampaignState.PAUSED, *AT_WORK}
         return bool(again) and self.view.state not in stays and not self.gone and not self.view.half_staged
 

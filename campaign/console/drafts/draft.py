@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 
 from campaign.console.access import Person, Role
 from campaign.domain.errors import UsageError
-from campaign.domain.model import Status
+from campaign.domain.status import Status
 from campaign.settings import GivenSettings
 
 NAME_CHARACTERS: Final = 100

@@ -10,7 +10,7 @@ import orjson
 from pydantic import TypeAdapter, ValidationError
 
 from campaign.domain.lists.sheet import place
-from campaign.domain.model import Status
+from campaign.domain.status import Status
 
 PREVIEW: Final = "looked.json"
 CHECKED: Final = "checked.json"

@@ -13,7 +13,7 @@ from campaign.app.lists.check import Checked, check
 from campaign.console.drafts.inspection import PROBLEMS, Finding, ListCheck, Specimen, WorkerTask, without_paths
 from campaign.domain.errors import CampaignError
 from campaign.domain.lists.sheet import place, places
-from campaign.domain.model import Status
+from campaign.domain.status import Status
 from campaign.domain.text.reasons import concern_in_words, reason_in_words
 from campaign.settings import Settings
 
@@ -62,7 +62,7 @@ def _list_check(checked: Checked, key: str) -> ListCheck:
             Specimen(place=place(sample.row, checked.lines.of(sample.row)), message=sample.message, length=sample.length)
             for sample in checked.samples
         ),
-        problem_rows=counts.by_status[Status.INVALID] + counts.by_status[Status.SKIPPED],
+        problem_rows=counts.left_out,
     )
 
 

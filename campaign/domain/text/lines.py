@@ -3,7 +3,7 @@
 import math
 import textwrap
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from campaign.domain.text.durations import words as duration
@@ -26,6 +26,11 @@ def percent(part: int, whole: int) -> str:
     if part and not tenths:
         return "under 0.1 %"
     return f"{tenths / 10:g} %" if tenths in {0, 1000} else f"{tenths / 10:.1f} %"
+
+
+def either(names: Sequence[str]) -> str:
+    """`failed, unknown or invalid`."""
+    return " or ".join([", ".join(names[:-1]), names[-1]])
 
 
 def brief(seconds: float) -> str:

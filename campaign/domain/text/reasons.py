@@ -3,7 +3,8 @@
 from typing import Final
 
 from campaign.domain.lists.lint_findings import LintFinding, LintKind
-from campaign.domain.model import Invalid, Skip, Status
+from campaign.domain.model import Invalid, Skip
+from campaign.domain.status import Status
 from campaign.domain.text.sanitize import sanitize_for_terminal
 from campaign.domain.verdict import Evidence, rule_of
 
@@ -119,12 +120,7 @@ _ID: Final = "Look the ids up in PassEntry, put the right ones into the failed-r
 _MANGLED: Final = "Format the id column as text in the spreadsheet, put the ids in again, and give the failed-rows file back."
 _GONE: Final = "Nothing to do: take these passes out of your list."
 _REFUSED: Final = "The failed-rows file says what PassEntry answered. Correct the message or the row there, and give that file back."
-_LATER: Final = "Nothing of it arrived. Send these rows again later."
-_VERIFY: Final = "Have the passes read back: that tells most of them, and sends nothing."
 _NOBODY_KNOWS: Final = "Nobody can tell. Send them again only if twice is better than not at all."
-_CORRECT: Final = "Correct these rows in the failed-rows file, and give that file back."
-_WALLET: Final = "They can be sent again once the passes are in wallets."
-_NOTHING: Final = "Nothing to do."
 _ANOTHER_DAY: Final = "They can have the message another day, in a campaign of its own."
 _EXPIRED: Final = "If it is still worth telling them, start a new campaign with a later end."
 
@@ -144,7 +140,6 @@ _BY_REASON: Final[dict[tuple[Status, str], str]] = {
     (Status.UNKNOWN, "same_text_before"): _NOBODY_KNOWS,
     (Status.UNKNOWN, "no_latest_message"): _NOBODY_KNOWS,
     (Status.UNKNOWN, "unreadable_status"): _NOBODY_KNOWS,
-    (Status.UNKNOWN, "earlier_attempt"): _VERIFY,
     (Status.INVALID, Invalid.NO_ID): _ID,
     (Status.INVALID, Invalid.BAD_ID): _ID,
     (Status.INVALID, Invalid.MANGLED_ID): _MANGLED,
@@ -152,20 +147,12 @@ _BY_REASON: Final[dict[tuple[Status, str], str]] = {
     (Status.SKIPPED, Skip.EXPIRED): _EXPIRED,
     (Status.SKIPPED, Skip.NOT_IN_WALLET): _ANOTHER_DAY,
 }
-_BY_STATUS: Final[dict[Status, str]] = {
-    Status.FAILED: _LATER,
-    Status.UNKNOWN: _VERIFY,
-    Status.INVALID: _CORRECT,
-    Status.NOT_DELIVERED: _WALLET,
-    Status.ACCEPTED: _NOTHING,
-    Status.SKIPPED: _NOTHING,
-}
 
 
 def advice(status: str, reason: str = "") -> str:
     """What to do about rows, in a sentence or two; `status` is one that needs an explanation."""
     known = Status(status)
-    return _BY_REASON.get((known, reason), _BY_STATUS[known])
+    return _BY_REASON.get((known, reason), known.info.advice)
 
 
 _ONE: Final[dict[LintKind, str]] = {

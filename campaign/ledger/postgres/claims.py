@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from campaign.domain.model import OPEN, Claim, Settlement, Status
+from campaign.domain.model import Claim, Settlement
+from campaign.domain.status import OPEN, Status
 from campaign.ledger.clock import DAY_SECONDS
 from campaign.ledger.port import ClaimFilter, Runner
 from campaign.ledger.postgres.base import skip_if_cancelled

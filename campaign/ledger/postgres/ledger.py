@@ -11,8 +11,9 @@ from typing import Final, TypeVar
 
 from campaign.domain.errors import LedgerError
 from campaign.domain.ledger_identity import difference
-from campaign.domain.model import Claim, Settlement, Skip, Status
+from campaign.domain.model import Claim, Settlement, Skip
 from campaign.domain.pace.pacing import RateState, Slots, lower_rate, pause, reserve_slots, throttle
+from campaign.domain.status import Status
 from campaign.ledger import ledger_errors
 from campaign.ledger.clock import DAY_SECONDS, LEASE_SECONDS
 from campaign.ledger.port import ANY_ROW, ClaimFilter, DesiredState, Runner

@@ -12,8 +12,9 @@ from psycopg.rows import TupleRow
 
 from campaign.domain.batches import Batch
 from campaign.domain.ledger_identity import Displaced, difference
-from campaign.domain.model import Counts, ResultRow, Status
+from campaign.domain.model import Counts, ResultRow
 from campaign.domain.row_state import RowState
+from campaign.domain.status import Status
 from campaign.ledger import ledger_errors
 from campaign.ledger.clock import RECENT_SECONDS, Clock
 from campaign.ledger.port import CampaignRecord, DesiredState, PendingWork, ResultColumns, RowMessage, RunnerRecord

@@ -9,11 +9,11 @@ from psycopg import errors
 from campaign.domain.errors import CampaignError, LedgerError, LedgerPlaceError, LedgerVersionError
 from campaign.ledger.ledger_errors import used_by_older
 from campaign.ledger.postgres.connection import LONG_SECONDS, Address, LostError, Session, given_up, parse
-from campaign.ledger.sql_loader import script
+from campaign.ledger.sql_loader import schema_version, script
 
 T = TypeVar("T")
 
-SCHEMA_VERSION: Final = 6
+SCHEMA_VERSION: Final = schema_version("postgres_to_")
 """The version of `postgres_schema.sql`. `postgres_to_N.sql` migrates a ledger from version N - 1 to N."""
 
 OLDEST_SERVER: Final = 140_000

@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from typing import Final
 
 from campaign.domain.model import StagedRow
+from campaign.domain.status import MAY_HAVE_ARRIVED
 from campaign.ledger import ledger_errors
 from campaign.ledger.clock import LEASE_SECONDS
 from campaign.ledger.port import CampaignRecord, CampaignSpec
 from campaign.ledger.postgres.base import Store
 from campaign.ledger.postgres.connection import LONG_SECONDS, Session
 from campaign.ledger.postgres.values import cleaned
-from campaign.ledger.values import MAY_HAVE_ARRIVED, attempt_elsewhere, record, spec_values, staged
+from campaign.ledger.values import attempt_elsewhere, record, spec_values, staged
 
 DISCARDED_AT_ONCE: Final = 20_000
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import orjson
 
-from campaign.domain.model import Settlement, Status
+from campaign.domain.model import Settlement
+from campaign.domain.status import Status
 from campaign.ledger.port import Runner
 from campaign.ledger.records import CorrectedRow
 

@@ -108,7 +108,7 @@ FROM STDIN;
 UPDATE campaign.rows AS r SET status = 'skipped', reason = 'duplicate', due_at = NULL
 FROM (
     SELECT row, status, row_number() OVER (PARTITION BY pass_key ORDER BY status = 'pending', row) AS place
-    FROM campaign.rows WHERE campaign = %(campaign)s AND status NOT IN ('invalid', 'skipped', 'failed')
+    FROM campaign.rows WHERE campaign = %(campaign)s AND status NOT IN ({WITHOUT_MESSAGE})
 ) AS d
 WHERE r.campaign = %(campaign)s AND r.row = d.row AND r.status || '' = 'pending' AND d.place > 1 AND d.status = 'pending';
 
@@ -134,7 +134,7 @@ SELECT campaign.analyze();
 UPDATE campaign.campaigns SET desired_state = 'staging', staging_runner = NULL
 WHERE id = %(campaign)s AND desired_state IN ('go', 'cancelled') AND started_at = 0
   AND NOT EXISTS (SELECT 1 FROM campaign.rows WHERE campaign = %(campaign)s
-                  AND status IN ('sending', 'delivered', 'not_delivered', 'accepted', 'failed', 'unknown'))
+                  AND status IN ({BEGUN}))
   AND NOT EXISTS (SELECT 1 FROM campaign.attempts WHERE campaign = %(campaign)s)
 RETURNING id;
 
@@ -203,15 +203,15 @@ UPDATE campaign.runners SET ended_at = campaign.ledger_now(), ended = %(ended)s,
 UPDATE campaign.campaigns
 SET ended = %(ended)s,
     finished_at = CASE WHEN EXISTS (SELECT 1 FROM campaign.rows WHERE campaign = %(campaign)s
-                                    AND status IN ('pending', 'sending', 'unknown') AND (status <> 'unknown' OR due_at IS NOT NULL))
+                                    AND status IN ({OPEN}, 'unknown') AND (status <> 'unknown' OR due_at IS NOT NULL))
                   THEN 0 ELSE campaign.ledger_now() END
 WHERE id = %(campaign)s;
 
 -- name: record_rows_left
 UPDATE campaign.runners
 SET rows_left = (SELECT count(*) FROM campaign.rows WHERE campaign = %(campaign)s
-                 AND status IN ('pending', 'sending', 'unknown') AND (status <> 'unknown' OR due_at IS NOT NULL)),
-    rows_needing_attention = (SELECT count(*) FROM campaign.rows WHERE campaign = %(campaign)s AND status IN ('failed', 'unknown', 'invalid'))
+                 AND status IN ({OPEN}, 'unknown') AND (status <> 'unknown' OR due_at IS NOT NULL)),
+    rows_needing_attention = (SELECT count(*) FROM campaign.rows WHERE campaign = %(campaign)s AND status IN ({NEEDS_ATTENTION}))
 WHERE id = %(runner)s;
 
 -- name: active_runners
@@ -272,7 +272,7 @@ WITH due AS MATERIALIZED (
     SELECT d.row, d.pass_key, CASE
         WHEN EXISTS (SELECT 1 FROM campaign.exclusions AS e WHERE e.campaign = %(campaign)s AND e.pass_key = d.pass_key) THEN 'excluded'
         WHEN EXISTS (SELECT 1 FROM campaign.attempts AS a WHERE a.pass_key = d.pass_key AND a.campaign + 0 = %(campaign)s AND a.row <> d.row
-                     AND a.status IN ('delivered', 'not_delivered', 'accepted', 'unknown') OFFSET 0) THEN 'duplicate'
+                     AND a.status IN ({MAY_HAVE_ARRIVED}) OFFSET 0) THEN 'duplicate'
         WHEN %(cap)s > 0 AND (
             SELECT count(*) FROM campaign.attempts AS a JOIN campaign.campaigns AS c ON c.id = a.campaign + 0
             WHERE a.pass_key = d.pass_key AND a.status IN ('delivered', 'accepted', 'unknown')
@@ -337,7 +337,7 @@ WHERE campaign = %(campaign)s AND status = 'pending' RETURNING 1;
 
 -- name: unfinished
 SELECT EXISTS (SELECT 1 FROM campaign.rows WHERE campaign = %(campaign)s AND row = ANY (%(only)s::bigint[])
-               AND (status || '' IN ('pending', 'sending') OR status || '' = 'unknown' AND due_at IS NOT NULL));
+               AND (status || '' IN ({OPEN}) OR status || '' = 'unknown' AND due_at IS NOT NULL));
 
 -- name: pending_zones
 SELECT z.zone FROM (SELECT unnest(zones) AS zone FROM campaign.campaigns WHERE id = %(campaign)s) AS z
@@ -449,7 +449,7 @@ WHERE b.id = %(batch)s AND r.campaign = b.campaign AND r.row = n.row AND r.batch
 
 -- name: first_with_text
 SELECT row FROM campaign.rows
-WHERE campaign = %(campaign)s AND status IN ('pending', 'failed', 'not_delivered', 'unknown') AND strpos(message, %(text)s) > 0
+WHERE campaign = %(campaign)s AND status IN ({MAY_BE_SENT}) AND strpos(message, %(text)s) > 0
 ORDER BY row LIMIT 1;
 
 -- name: claim_unverified
@@ -514,7 +514,7 @@ CROSS JOIN LATERAL (
     SELECT a.id, coalesce(a.message, r.message) AS message, a.status, a.campaign,
            g.fencing_token = 0 OR a.fencing_token = 0 OR coalesce(a.id > own.id OR a.settled_at > own.sent_at, false) AS later
     FROM campaign.attempts AS a JOIN campaign.rows AS r ON r.campaign = a.campaign AND r.row = a.row
-    WHERE a.pass_key = g.pass_key AND a.status IN ('delivered', 'not_delivered', 'accepted', 'unknown')
+    WHERE a.pass_key = g.pass_key AND a.status IN ({MAY_HAVE_ARRIVED})
       AND NOT (a.campaign = %(campaign)s AND a.row = g.row AND a.fencing_token = g.fencing_token)
     UNION ALL
     SELECT NULL, message, 'unknown', campaign, true FROM campaign.rows
@@ -530,7 +530,7 @@ ORDER BY g.row, t.id DESC NULLS LAST;
 SELECT k.pass_key, coalesce(l.message, r.message) FROM unnest(%(pass_keys)s::text[]) AS k (pass_key)
 CROSS JOIN LATERAL (
     SELECT a.campaign, a.row, a.message FROM campaign.attempts AS a
-    WHERE a.pass_key = k.pass_key AND a.status IN ('delivered', 'not_delivered', 'accepted', 'unknown')
+    WHERE a.pass_key = k.pass_key AND a.status IN ({MAY_HAVE_ARRIVED})
       AND EXISTS (SELECT 1 FROM campaign.campaigns WHERE id = a.campaign AND api = %(api)s)
     ORDER BY a.id DESC LIMIT 1
 ) AS l
@@ -621,7 +621,7 @@ SET status = 'pending', reason = '', error = '', due_at = campaign.ledger_now(),
     device_type = CASE WHEN r.pass_key = g.pass_key THEN r.device_type ELSE '' END
 FROM unnest(%(rows)s::bigint[], %(pass_ids)s::text[], %(pass_keys)s::text[], %(messages)s::text[], %(cells)s::text[], %(zones)s::text[])
     AS g (row, pass_id, pass_key, message, cells, zone)
-WHERE r.campaign = %(campaign)s AND r.row = g.row AND r.status || '' IN ('failed', 'invalid')
+WHERE r.campaign = %(campaign)s AND r.row = g.row AND r.status || '' IN ({CORRECTABLE})
   AND EXISTS (SELECT 1 FROM campaign.campaigns WHERE id = %(campaign)s AND desired_state <> 'cancelled')
 RETURNING r.row;
 
@@ -635,7 +635,7 @@ WHERE id = %(campaign)s;
 UPDATE campaign.rows AS r SET status = 'skipped', reason = 'duplicate', due_at = NULL
 FROM (
     SELECT row, row_number() OVER (PARTITION BY pass_key ORDER BY row = ANY (%(rows)s::bigint[]), row) AS place
-    FROM campaign.rows WHERE campaign = %(campaign)s AND status NOT IN ('invalid', 'skipped')
+    FROM campaign.rows WHERE campaign = %(campaign)s AND status NOT IN ({LEFT_OUT})
       AND pass_key IN (SELECT pass_key FROM campaign.rows WHERE campaign = %(campaign)s AND row = ANY (%(rows)s::bigint[]))
 ) AS d
 WHERE r.campaign = %(campaign)s AND r.row = d.row AND r.status || '' = 'pending' AND d.place > 1 AND d.row = ANY (%(rows)s::bigint[])
@@ -653,12 +653,12 @@ SELECT count(*) FROM campaign.rows WHERE campaign = %(campaign)s AND status = 'u
 -- name: count_by_reason
 SELECT status, reason, count(*) FROM campaign.rows
 WHERE campaign = %(campaign)s
-  AND (status IN ('failed', 'unknown', 'skipped', 'invalid', 'not_delivered') OR status = 'pending' AND reason <> '')
+  AND (status IN ({WITH_REASON}) OR status = 'pending' AND reason <> '')
   AND NOT EXISTS (SELECT 1 FROM campaign.purged WHERE campaign = %(campaign)s) GROUP BY status, reason
 UNION ALL
 SELECT status, reason, count FROM campaign.purged_counts
 WHERE campaign = %(campaign)s
-  AND (status IN ('failed', 'unknown', 'skipped', 'invalid', 'not_delivered') OR status = 'pending' AND reason <> '');
+  AND (status IN ({WITH_REASON}) OR status = 'pending' AND reason <> '');
 
 -- name: pending_work
 -- Seconds from now. By zone, so that each minimum is the first entry of its part of the index.
@@ -744,7 +744,7 @@ WHERE campaign = %(campaign)s AND pass_key = ANY (ARRAY(SELECT pass_key FROM cam
 RETURNING 1;
 
 -- name: pass_keys
-SELECT row, pass_key, status FROM campaign.rows WHERE campaign = %(campaign)s AND status NOT IN ('invalid', 'skipped');
+SELECT row, pass_key, status FROM campaign.rows WHERE campaign = %(campaign)s AND status NOT IN ({LEFT_OUT});
 
 -- name: exclusions
 SELECT pass_key FROM campaign.exclusions WHERE campaign = %(campaign)s;

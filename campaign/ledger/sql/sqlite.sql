@@ -48,7 +48,7 @@ UPDATE rows SET status = 'skipped', reason = 'duplicate', due_at = NULL
 WHERE campaign = :campaign AND status = 'pending' AND row IN (
     SELECT row FROM (
         SELECT row, status, row_number() OVER (PARTITION BY pass_key ORDER BY status = 'pending', row) AS place
-        FROM rows WHERE campaign = :campaign AND status NOT IN ('invalid', 'skipped', 'failed')
+        FROM rows WHERE campaign = :campaign AND status NOT IN ({WITHOUT_MESSAGE})
     ) WHERE place > 1 AND status = 'pending'
 );
 
@@ -68,7 +68,7 @@ RETURNING id;
 UPDATE campaigns SET desired_state = 'staging', staging_runner = NULL
 WHERE id = :campaign AND desired_state IN ('go', 'cancelled') AND started_at = 0
   AND NOT EXISTS (SELECT 1 FROM rows WHERE campaign = :campaign
-                  AND status IN ('sending', 'delivered', 'not_delivered', 'accepted', 'failed', 'unknown'))
+                  AND status IN ({BEGUN}))
   AND NOT EXISTS (SELECT 1 FROM attempts WHERE campaign = :campaign)
 RETURNING id;
 
@@ -124,14 +124,14 @@ UPDATE runners SET ended_at = :wall, ended = :ended, activity = '' WHERE id = :r
 UPDATE campaigns
 SET ended = :ended,
     finished_at = iif(EXISTS (SELECT 1 FROM rows WHERE campaign = :campaign
-                              AND (status IN ('pending', 'sending') OR status = 'unknown' AND due_at IS NOT NULL)), 0, :wall)
+                              AND (status IN ({OPEN}) OR status = 'unknown' AND due_at IS NOT NULL)), 0, :wall)
 WHERE id = :campaign;
 
 -- name: record_rows_left
 UPDATE runners
 SET rows_left = (SELECT count(*) FROM rows WHERE campaign = :campaign
-                 AND (status IN ('pending', 'sending') OR status = 'unknown' AND due_at IS NOT NULL)),
-    rows_needing_attention = (SELECT count(*) FROM rows WHERE campaign = :campaign AND status IN ('failed', 'unknown', 'invalid'))
+                 AND (status IN ({OPEN}) OR status = 'unknown' AND due_at IS NOT NULL)),
+    rows_needing_attention = (SELECT count(*) FROM rows WHERE campaign = :campaign AND status IN ({NEEDS_ATTENTION}))
 WHERE id = :runner;
 
 -- name: active_runners
@@ -201,7 +201,7 @@ SELECT json_group_array(json_array(r.row, r.fencing_token + 1, r.pass_id, r.mess
     r.pass_key, CASE
     WHEN EXISTS (SELECT 1 FROM exclusions WHERE campaign = :campaign AND pass_key = r.pass_key) THEN 'excluded'
     WHEN EXISTS (SELECT 1 FROM attempts WHERE pass_key = r.pass_key AND +campaign = :campaign AND row <> r.row
-                 AND status IN ('delivered', 'not_delivered', 'accepted', 'unknown')) THEN 'duplicate'
+                 AND status IN ({MAY_HAVE_ARRIVED})) THEN 'duplicate'
     WHEN :cap > 0 AND (SELECT count(*) FROM attempts AS a JOIN campaigns AS c ON c.id = a.campaign
                        WHERE a.pass_key = r.pass_key AND a.status IN ('delivered', 'accepted', 'unknown') AND a.sent_at > :since
                          AND c.api IN ('', (SELECT api FROM campaigns WHERE id = :campaign)))
@@ -257,7 +257,7 @@ WHERE campaign = :campaign AND status = 'pending' RETURNING 1;
 
 -- name: unfinished
 SELECT EXISTS (SELECT 1 FROM json_each(:only) AS c CROSS JOIN rows AS r ON r.campaign = :campaign AND r.row = c.value
-               WHERE r.status IN ('pending', 'sending') OR r.status = 'unknown' AND r.due_at IS NOT NULL);
+               WHERE r.status IN ({OPEN}) OR r.status = 'unknown' AND r.due_at IS NOT NULL);
 
 -- name: pending_zones
 SELECT z.value FROM json_each((SELECT zones FROM campaigns WHERE id = :campaign)) AS z
@@ -383,7 +383,7 @@ WHERE rowid IN (
 );
 
 -- name: first_with_text
-SELECT row FROM rows WHERE campaign = :campaign AND status IN ('pending', 'failed', 'not_delivered', 'unknown') AND instr(message, :text)
+SELECT row FROM rows WHERE campaign = :campaign AND status IN ({MAY_BE_SENT}) AND instr(message, :text)
 ORDER BY row LIMIT 1;
 
 -- name: claim_unverified
@@ -434,7 +434,7 @@ SELECT message, status, later FROM (
            OR a.settled_at > (SELECT max(sent_at) FROM attempts
                               WHERE pass_key = :pass_key AND campaign = :campaign AND row = :row AND fencing_token = :fencing_token) AS later
     FROM attempts AS a JOIN rows AS r ON r.campaign = a.campaign AND r.row = a.row
-    WHERE a.pass_key = :pass_key AND a.status IN ('delivered', 'not_delivered', 'accepted', 'unknown')
+    WHERE a.pass_key = :pass_key AND a.status IN ({MAY_HAVE_ARRIVED})
       AND NOT (a.campaign = :campaign AND a.row = :row AND a.fencing_token = :fencing_token)
     UNION ALL
     SELECT NULL, message, 'unknown', campaign, 1 FROM rows
@@ -448,7 +448,7 @@ ORDER BY id DESC LIMIT 1000;
 -- The last text that was, or may have been, sent to each of these passes through an API, as far as this ledger knows.
 SELECT k.value, coalesce(a.message, r.message) FROM json_each(:pass_keys) AS k
 JOIN attempts AS a ON a.id = (SELECT l.id FROM attempts AS l
-                              WHERE l.pass_key = k.value AND l.status IN ('delivered', 'not_delivered', 'accepted', 'unknown')
+                              WHERE l.pass_key = k.value AND l.status IN ({MAY_HAVE_ARRIVED})
                                 AND EXISTS (SELECT 1 FROM campaigns WHERE id = l.campaign AND api = :api)
                               ORDER BY l.id DESC LIMIT 1)
 JOIN rows AS r ON r.campaign = a.campaign AND r.row = a.row;
@@ -526,7 +526,7 @@ SET status = 'pending', reason = '', error = '', due_at = :now, counted_attempts
     message = :message,
     cells = :cells, zone = :zone, baseline = 0, baseline_text = NULL, pass_status = iif(pass_key = :pass_key, pass_status, ''),
     device_type = iif(pass_key = :pass_key, device_type, '')
-WHERE campaign = :campaign AND row = :row AND status IN ('failed', 'invalid')
+WHERE campaign = :campaign AND row = :row AND status IN ({CORRECTABLE})
   AND EXISTS (SELECT 1 FROM campaigns WHERE id = :campaign AND desired_state <> 'cancelled')
 RETURNING row;
 
@@ -541,7 +541,7 @@ UPDATE rows SET status = 'skipped', reason = 'duplicate', due_at = NULL
 WHERE campaign = :campaign AND status = 'pending' AND row IN (
     SELECT row FROM (
         SELECT row, row_number() OVER (PARTITION BY pass_key ORDER BY row IN (SELECT value FROM json_each(:rows)), row) AS place
-        FROM rows WHERE campaign = :campaign AND status NOT IN ('invalid', 'skipped')
+        FROM rows WHERE campaign = :campaign AND status NOT IN ({LEFT_OUT})
           AND pass_key IN (SELECT pass_key FROM rows WHERE campaign = :campaign AND row IN (SELECT value FROM json_each(:rows)))
     ) WHERE place > 1 AND row IN (SELECT value FROM json_each(:rows))
 )
@@ -549,8 +549,8 @@ RETURNING 1;
 
 -- name: count_by_status
 -- One by one: the index keeps the rows of a status together, and counting each such range is faster than grouping.
-SELECT s.column1, (SELECT count(*) FROM rows WHERE campaign = :campaign AND status = s.column1)
-FROM (VALUES ('pending'), ('sending'), ('delivered'), ('not_delivered'), ('accepted'), ('failed'), ('unknown'), ('skipped'), ('invalid')) AS s
+SELECT s.value, (SELECT count(*) FROM rows WHERE campaign = :campaign AND status = s.value)
+FROM json_each(:statuses) AS s
 WHERE NOT EXISTS (SELECT 1 FROM purged WHERE campaign = :campaign)
 UNION ALL
 SELECT status, sum(count) FROM purged_counts WHERE campaign = :campaign GROUP BY status;
@@ -560,7 +560,7 @@ SELECT count(*) FROM rows WHERE campaign = :campaign AND status = 'unknown' AND 
 
 -- name: count_by_reason
 SELECT status, reason, count(*) FROM rows
-WHERE campaign = :campaign AND status IN ('failed', 'unknown', 'skipped', 'invalid', 'not_delivered')
+WHERE campaign = :campaign AND status IN ({WITH_REASON})
   AND NOT EXISTS (SELECT 1 FROM purged WHERE campaign = :campaign) GROUP BY status, reason
 UNION ALL
 -- Separate from the others: SQLite would otherwise group a million rows without a reason, only to drop them in the end.
@@ -569,7 +569,7 @@ WHERE campaign = :campaign AND status = 'pending' AND reason <> ''
   AND NOT EXISTS (SELECT 1 FROM purged WHERE campaign = :campaign) GROUP BY status, reason
 UNION ALL
 SELECT status, reason, count FROM purged_counts
-WHERE campaign = :campaign AND (status IN ('failed', 'unknown', 'skipped', 'invalid', 'not_delivered') OR status = 'pending' AND reason <> '');
+WHERE campaign = :campaign AND (status IN ({WITH_REASON}) OR status = 'pending' AND reason <> '');
 
 -- name: pending_work
 SELECT (SELECT desired_state FROM campaigns WHERE id = :campaign),
@@ -653,7 +653,7 @@ WHERE campaign = :campaign AND pass_key IN (SELECT pass_key FROM exclusions WHER
 RETURNING 1;
 
 -- name: pass_keys
-SELECT row, pass_key, status FROM rows WHERE campaign = :campaign AND status NOT IN ('invalid', 'skipped');
+SELECT row, pass_key, status FROM rows WHERE campaign = :campaign AND status NOT IN ({LEFT_OUT});
 
 -- name: exclusions
 SELECT pass_key FROM exclusions WHERE campaign = :campaign;

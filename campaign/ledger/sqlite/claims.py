@@ -8,7 +8,8 @@ from typing import Any, Final
 import apsw
 import orjson
 
-from campaign.domain.model import OPEN, Claim, Settlement
+from campaign.domain.model import Claim, Settlement
+from campaign.domain.status import OPEN
 from campaign.ledger.clock import DAY_SECONDS
 from campaign.ledger.port import ClaimFilter, Runner
 from campaign.ledger.sqlite.base import rows, skip_if_cancelled

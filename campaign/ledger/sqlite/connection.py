@@ -14,7 +14,7 @@ from campaign.domain.errors import DiskFullError, LedgerDamagedError, LedgerErro
 from campaign.ledger.clock import Clock, anchor_for
 from campaign.ledger.ledger_errors import used_by_older
 from campaign.ledger.process_lock import held_by_any
-from campaign.ledger.sql_loader import script, statements
+from campaign.ledger.sql_loader import schema_version, script, statements
 from campaign.ledger.sqlite.integrity import (
     WAY_BACK,
     Mark,
@@ -34,7 +34,7 @@ from campaign.ledger.sqlite.integrity import (
 )
 
 APPLICATION_ID: Final = 0x43414D50  # "CAMP"
-SCHEMA_VERSION: Final = 8
+SCHEMA_VERSION: Final = schema_version("to-")
 """The version of `schema.sql`. `to-N.sql` migrates a ledger from version N - 1 to N."""
 
 # Before this version, several connections that checkpoint a WAL can lose committed writes.

@@ -10,8 +10,9 @@ from typing import Any, Final
 import apsw
 import orjson
 
-from campaign.domain.model import Claim, Settlement, Skip, Status
+from campaign.domain.model import Claim, Settlement, Skip
 from campaign.domain.pace.pacing import RateState, Slots, lower_rate, pause, reserve_slots, throttle
+from campaign.domain.status import Status
 from campaign.ledger import ledger_errors
 from campaign.ledger.clock import DAY_SECONDS, LEASE_SECONDS
 from campaign.ledger.port import ANY_ROW, ClaimFilter, DesiredState, Runner

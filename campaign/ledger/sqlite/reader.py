@@ -11,8 +11,9 @@ import apsw
 
 from campaign.domain.batches import Batch
 from campaign.domain.ledger_identity import Displaced, difference
-from campaign.domain.model import Counts, ResultRow, Status
+from campaign.domain.model import Counts, ResultRow
 from campaign.domain.row_state import RowState
+from campaign.domain.status import Status
 from campaign.ledger import ledger_errors
 from campaign.ledger.clock import RECENT_SECONDS, Clock, SystemClock
 from campaign.ledger.port import CampaignRecord, DesiredState, PendingWork, ResultColumns, RowMessage, RunnerRecord
@@ -57,7 +58,8 @@ class SqliteReader:
         return [record(values) for values in self._all("campaigns")]
 
     def counts(self, campaign: int) -> Counts:
-        by_status = dict.fromkeys(Status, 0) | {Status(status): count for status, count in self._all("count_by_status", campaign=campaign)}
+        counted = self._all("count_by_status", campaign=campaign, statuses=as_json(list(Status)))
+        by_status = dict.fromkeys(Status, 0) | {Status(status): count for status, count in counted}
         by_reason = {(Status(status), reason): count for status, reason, count in self._all("count_by_reason", campaign=campaign)}
         return Counts(by_status=by_status, by_reason=by_reason, in_doubt=self._all("count_unverified", campaign=campaign)[0][0])
 

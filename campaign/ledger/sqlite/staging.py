@@ -7,12 +7,13 @@ from typing import Final
 import apsw
 
 from campaign.domain.model import StagedBatch, StagedRow
+from campaign.domain.status import MAY_HAVE_ARRIVED
 from campaign.ledger import ledger_errors
 from campaign.ledger.clock import LEASE_SECONDS
 from campaign.ledger.port import CampaignRecord, CampaignSpec
 from campaign.ledger.sqlite.base import Store, exhaust, rows, store_identity
 from campaign.ledger.sqlite.connection import SQL
-from campaign.ledger.values import MAY_HAVE_ARRIVED, attempt_elsewhere, record, spec_values, staged
+from campaign.ledger.values import attempt_elsewhere, record, spec_values, staged
 
 DISCARDED_AT_ONCE: Final = 20_000
 CACHE_KIB: Final = 8_000

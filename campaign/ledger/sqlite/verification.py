@@ -4,7 +4,8 @@ from typing import Any
 
 import apsw
 
-from campaign.domain.model import Claim, Status
+from campaign.domain.model import Claim
+from campaign.domain.status import Status
 from campaign.domain.verdict import Latest, PassReading, Resolution
 from campaign.ledger.clock import VERIFICATION_CLAIM_SECONDS
 from campaign.ledger.port import Runner, UnverifiedRow

@@ -11,7 +11,8 @@ from typing import Final
 
 from campaign.domain.batches import UNSENT, Size, name_of
 from campaign.domain.failure_guard import FailureGuard
-from campaign.domain.model import Settlement, Status
+from campaign.domain.model import Settlement
+from campaign.domain.status import Status
 from campaign.domain.verdict import AttemptOutcome, Evidence
 from campaign.ledger.port import Ledger, LedgerReader, Runner
 from campaign.sender.batches.calls import UNPACED_PER_SECOND, Calls

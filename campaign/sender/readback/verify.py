@@ -7,7 +7,7 @@ from dataclasses import replace
 from enum import IntEnum
 from typing import Final
 
-from campaign.domain.model import Status
+from campaign.domain.status import Status
 from campaign.domain.verdict import Latest, PassReading, Resolution, after_reading, foreign, may_be, read_back, same_text
 from campaign.ledger.port import Ledger, UnverifiedRow
 from campaign.sender.port import Gateway, Observer

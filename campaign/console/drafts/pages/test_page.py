@@ -19,7 +19,7 @@ from campaign.console.drafts.sending import message_options, output_of
 from campaign.console.drafts.wizard import Step
 from campaign.console.subprocesses import CommandSpec, RunningCommand, start_command
 from campaign.domain.errors import CampaignError, UsageError
-from campaign.domain.model import Status
+from campaign.domain.status import Status
 from campaign.domain.text.reasons import reason_in_words
 from campaign.loader.columns import check_pass_id
 

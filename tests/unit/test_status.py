@@ -7,7 +7,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from campaign.domain.model import BY_OUTCOME, ENDED, OPEN, RETRYABLE, TRANSITIONS, Event, Status, reachable
+from campaign.domain.status import BY_OUTCOME, ENDED, MAY_HAVE_ARRIVED, OPEN, RETRYABLE, TRANSITIONS, Event, Status, reachable
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = (ROOT / "campaign/ledger/sql/schema.sql").read_text(encoding="utf-8")
@@ -32,6 +32,10 @@ def test_what_ended_is_never_sent_again_by_anybody() -> None:
 
 def test_who_may_be_sent_again_on_request() -> None:
     assert frozenset({Status.UNKNOWN, Status.NOT_DELIVERED, Status.FAILED}) == RETRYABLE
+
+
+def test_an_attempt_may_have_arrived_unless_it_failed() -> None:
+    assert frozenset({Status.DELIVERED, Status.NOT_DELIVERED, Status.ACCEPTED, Status.UNKNOWN}) == MAY_HAVE_ARRIVED
 
 
 def test_a_post_leaves_only_after_a_claim_and_a_claim_only_from_pending() -> None:

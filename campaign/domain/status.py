@@ -1,0 +1,224 @@
+"""The status of a row of the list: all that depends on it alone, and its transitions. `docs/developers/states.md` shows them."""
+
+from dataclasses import dataclass
+from enum import Enum, StrEnum, auto
+from typing import Final, assert_never
+
+
+class Status(StrEnum):
+    PENDING = "pending"
+    SENDING = "sending"
+    DELIVERED = "delivered"
+    NOT_DELIVERED = "not_delivered"
+    ACCEPTED = "accepted"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    SKIPPED = "skipped"
+    INVALID = "invalid"
+
+    @property
+    def info(self) -> "StatusInfo":
+        return _INFO[self]
+
+
+class Phase(Enum):
+    """SENT: a message was sent, whatever its outcome. LEFT_OUT: none is, unless a person changes the row."""
+
+    WAITING = auto()
+    SENDING = auto()
+    SENT = auto()
+    LEFT_OUT = auto()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusInfo:
+    """All that depends on a row's status alone. None has a default, so that the type checker asks for each.
+
+    `label` follows a count in a sentence; `meaning` explains it, and `advice` says what to do about the rows, where that is needed.
+    `colors` are for light and dark pages.
+    """
+
+    label: str
+    colors: tuple[str, str]
+    meaning: str
+    advice: str
+    phase: Phase
+    on_pass: bool | None
+    """Whether the pass holds the message; None if nobody knows."""
+    needs_attention: bool
+    """The row makes a finished run end with exit code 3, and is in the failed-rows file."""
+
+
+def _info(status: Status) -> StatusInfo:
+    match status:
+        case Status.DELIVERED:
+            return StatusInfo(
+                label="delivered",
+                colors=("#2f9e64", "#4cc38a"),
+                meaning="",
+                advice="",
+                phase=Phase.SENT,
+                on_pass=True,
+                needs_attention=False,
+            )
+        case Status.ACCEPTED:
+            return StatusInfo(
+                label="accepted",
+                colors=("#7cc7a0", "#2b7d56"),
+                meaning="the pass holds the message; whether it was pushed is not known",
+                advice="Nothing to do.",
+                phase=Phase.SENT,
+                on_pass=True,
+                needs_attention=False,
+            )
+        case Status.NOT_DELIVERED:
+            return StatusInfo(
+                label="not delivered",
+                colors=("#e0a32e", "#e8b04a"),
+                meaning="the pass holds the message, but it was not pushed to a device",
+                advice="They can be sent again once the passes are in wallets.",
+                phase=Phase.SENT,
+                on_pass=True,
+                needs_attention=False,
+            )
+        case Status.FAILED:
+            return StatusInfo(
+                label="failed",
+                colors=("#d2453d", "#ff8178"),
+                meaning="the message was refused, or could not be handed over",
+                advice="Nothing of it arrived. Send these rows again later.",
+                phase=Phase.SENT,
+                on_pass=False,
+                needs_attention=True,
+            )
+        case Status.UNKNOWN:
+            return StatusInfo(
+                label="unknown",
+                colors=("#8f6fd6", "#a98cf0"),
+                meaning="the message may have arrived, so it is not sent again automatically",
+                advice="Have the passes read back: that tells most of them, and sends nothing.",
+                phase=Phase.SENT,
+                on_pass=None,
+                needs_attention=True,
+            )
+        case Status.INVALID:
+            return StatusInfo(
+                label="invalid",
+                colors=("#b06a64", "#b5706a"),
+                meaning="the rows can't be sent as they are",
+                advice="Correct these rows in the failed-rows file, and give that file back.",
+                phase=Phase.LEFT_OUT,
+                on_pass=False,
+                needs_attention=True,
+            )
+        case Status.SKIPPED:
+            return StatusInfo(
+                label="skipped",
+                colors=("#c9cbd2", "#4b4f5b"),
+                meaning="left out on purpose",
+                advice="Nothing to do.",
+                phase=Phase.LEFT_OUT,
+                on_pass=False,
+                needs_attention=False,
+            )
+        case Status.SENDING:
+            return StatusInfo(
+                label="being sent",
+                colors=("#4548c8", "#a3a7ff"),
+                meaning="",
+                advice="",
+                phase=Phase.SENDING,
+                on_pass=None,
+                needs_attention=False,
+            )
+        case Status.PENDING:
+            return StatusInfo(
+                label="not sent yet",
+                colors=("#a9adba", "#6b7080"),
+                meaning="waiting to be sent",
+                advice="",
+                phase=Phase.WAITING,
+                on_pass=False,
+                needs_attention=False,
+            )
+        case _:
+            assert_never(status)
+
+
+_INFO: Final = {status: _info(status) for status in Status}
+BY_OUTCOME: Final = (
+    Status.DELIVERED,
+    Status.ACCEPTED,
+    Status.NOT_DELIVERED,
+    Status.FAILED,
+    Status.UNKNOWN,
+    Status.INVALID,
+    Status.SKIPPED,
+    Status.SENDING,
+    Status.PENDING,
+)
+"""The order in which people see them."""
+
+WAITING, SENDING, SENT_TO, LEFT_OUT = (frozenset(status for status in Status if status.info.phase is phase) for phase in Phase)
+OPEN: Final = WAITING | SENDING
+"""Rows that keep their campaign from being finished."""
+
+BEGUN: Final = SENDING | SENT_TO
+MAY_HAVE_ARRIVED: Final = frozenset(status for status in SENT_TO if status.info.on_pass is not False)
+WITHOUT_MESSAGE: Final = frozenset(Status) - OPEN - MAY_HAVE_ARRIVED
+"""The passes of these rows neither got the campaign's message, nor will."""
+
+NEEDS_ATTENTION: Final = frozenset(status for status in Status if status.info.needs_attention)
+
+_EXPLAINED: Final = [status for status in BY_OUTCOME if status.info.meaning and status not in OPEN]
+EXPLAINED: Final = tuple(sorted(_EXPLAINED, key=lambda status: status not in NEEDS_ATTENTION))
+"""The statuses whose reasons are worth a table, first those that need attention."""
+
+
+class Event(StrEnum):
+    CLAIMED = "claimed"
+    SETTLED = "settled"
+    RELEASED = "released"
+    LOST = "lost"
+    READ_BACK = "read_back"
+    RETRIED = "retried"
+    CORRECTED = "corrected"
+    SKIPPED = "skipped"
+
+
+TRANSITIONS: Final[dict[tuple[Status, Event], frozenset[Status]]] = {
+    (Status.PENDING, Event.CLAIMED): frozenset({Status.SENDING}),
+    (Status.PENDING, Event.SKIPPED): frozenset({Status.SKIPPED, Status.UNKNOWN}),
+    (Status.SENDING, Event.SETTLED): frozenset(
+        {Status.DELIVERED, Status.NOT_DELIVERED, Status.FAILED, Status.UNKNOWN, Status.PENDING, Status.SKIPPED}
+    ),
+    (Status.SENDING, Event.RELEASED): frozenset({Status.PENDING}),
+    (Status.SENDING, Event.LOST): frozenset({Status.UNKNOWN}),
+    (Status.UNKNOWN, Event.READ_BACK): frozenset({Status.ACCEPTED, Status.PENDING, Status.FAILED, Status.UNKNOWN}),
+    (Status.UNKNOWN, Event.RETRIED): frozenset({Status.PENDING}),
+    (Status.NOT_DELIVERED, Event.RETRIED): frozenset({Status.PENDING}),
+    (Status.FAILED, Event.RETRIED): frozenset({Status.PENDING}),
+    (Status.INVALID, Event.CORRECTED): frozenset({Status.PENDING}),
+    (Status.FAILED, Event.CORRECTED): frozenset({Status.PENDING}),
+}
+RETRYABLE: Final = frozenset(status for status, event in TRANSITIONS if event is Event.RETRIED)
+"""A person may have rows with these statuses sent again."""
+
+CORRECTABLE: Final = frozenset(status for status, event in TRANSITIONS if event is Event.CORRECTED)
+"""A person may have rows with these statuses sent after a change."""
+
+MAY_BE_SENT: Final = RETRYABLE | {status for status, event in TRANSITIONS if event is Event.CLAIMED}
+WITH_REASON: Final = RETRYABLE | LEFT_OUT
+"""Rows that are counted by reason, because a person may ask why they did not arrive."""
+
+ENDED: Final = frozenset(Status) - {status for status, _ in TRANSITIONS}
+"""Rows with these statuses are never sent again, by anybody."""
+
+
+def allowed(before: Status, event: Event, after: Status) -> bool:
+    return after in TRANSITIONS.get((before, event), frozenset())
+
+
+def reachable(before: Status) -> frozenset[Status]:
+    """Every status that some event turns `before` into."""
+    return frozenset().union(*(after for (status, _), after in TRANSITIONS.items() if status is before))
