@@ -2,43 +2,19 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from campaign.domain.errors import InputError
 from campaign.domain.lists.locations import Location
 from campaign.domain.lists.sheet import NO_LINES, SheetLines
-from campaign.loader.formats.file_format import Format, detect
+from campaign.loader.formats.file_format import Format, Head, List, detect
 from campaign.loader.source import Source
 
 if TYPE_CHECKING:
     import pandas as pd
-    import pyarrow as pa
 
     from campaign.loader.formats.frames import Rows
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Head:
-    """What is known of a list before its rows are read.
-
-    `description` is for people. `guessed`: the encoding is a guess. `left_out` are the columns of a Parquet file that can't be text.
-    `header_guess` is the line that the header seems to be in, if it differs from the first.
-    """
-
-    columns: tuple[str, ...]
-    description: str
-    guessed: bool = False
-    left_out: tuple[str, ...] = ()
-    header_guess: int | None = None
-
-
-List = tuple[Head, "Iterator[pa.RecordBatch]"]
-"""A list's head and its rows; each batch has the head's columns, then each row's line in the file."""
-
-Reader = Callable[[Path, int | None], List]
-"""Reads a file at a path, with the line of its header if a person named it. `open_table` adds the list's name to its errors."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,32 +106,18 @@ def open_table(
         if not isinstance(error, InputError):
             raise
         raise error.at(file=source.name, header_row=error.header_row if head is None else head.header_guess) from error
-    return Table(source=source, format=found, head=head, lines=lines if found is not Format.PARQUET else NO_LINES, checked=checked)
+    return Table(source=source, format=found, head=head, lines=lines if found.has_lines else NO_LINES, checked=checked)
 
 
 def _read(source: Source, found: Format, header_row: int | None) -> List:
-    if found in {Format.PARQUET, Format.EXCEL} and not source.written_here:
+    if found.unpacks and not source.written_here:
         from campaign.loader.formats.child import read_apart
 
         head, batches = read_apart(found, source.path, header_row)
     else:
-        head, batches = reader_of(found)(source.path, header_row)
+        head, batches = found.read(source.path, header_row)
     columns = f"{len(head.columns)} column{'s' * (len(head.columns) != 1)}"
     parts = [columns if source.written_here else head.description]
     if head.left_out:
         parts.append(f"left out, as they hold bytes or too much: {', '.join(f'“{name}”' for name in head.left_out)}")
     return replace(head, description="; ".join(parts)), batches
-
-
-def reader_of(found: Format) -> Reader:
-    """The function that reads a format."""
-    match found:
-        case Format.CSV:
-            from campaign.loader.formats.csv import read_csv as read
-        case Format.PARQUET:
-            from campaign.loader.formats.parquet import read_parquet as read
-        case Format.EXCEL:
-            from campaign.loader.formats.excel import read_excel as read
-        case Format.JSONL:
-            from campaign.loader.formats.jsonl import read_jsonl as read
-    return read

@@ -12,9 +12,9 @@ import pytest
 from campaign.domain.errors import InputError
 from campaign.loader import limits as limits_module
 from campaign.loader.formats import child, frames
-from campaign.loader.formats.file_format import Format
+from campaign.loader.formats.file_format import FORMATS
 from campaign.loader.formats.frames import rows_of
-from campaign.loader.table import open_table, reader_of
+from campaign.loader.table import open_table
 
 Row = tuple[str, ...]
 
@@ -57,7 +57,7 @@ def reading_here() -> Iterator[None]:
     """What is unpacked in a process of its own is unpacked in this one: starting one takes longer than most lists."""
 
     def stream(words: list[str]) -> Iterator[Any]:
-        head, rows = reader_of(Format(words[0]))(Path(words[1]), int(words[2]) if words[2] else None)
+        head, rows = FORMATS[words[0]].read(Path(words[1]), int(words[2]) if words[2] else None)
         yield head
         yield from child.limited(rows)
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from campaign.loader.formats import csv as csv_lists
 from campaign.loader.formats import frames
-from campaign.loader.formats.file_format import Format
+from campaign.loader.formats.file_format import CSV
 from campaign.loader.formats.frames import TEXT_AT_ONCE, rows_of
 from campaign.loader.table import open_table
 from tests.unit.loader_given import measure, read, refused
@@ -74,7 +74,7 @@ def test_the_separator_is_found_and_named(tmp_path: Path, separator: str) -> Non
     path = tmp_path / "list.csv"
     path.write_text(separator.join(("id", '"a,b;c|d\te"', "x")) + "\n" + separator.join(("1", "", '"2,2;2|2"')) + "\n")
     with open_table(path) as table:
-        assert (table.columns, table.format) == (("id", "a,b;c|d\te", "x"), Format.CSV)
+        assert (table.columns, table.format) == (("id", "a,b;c|d\te", "x"), CSV)
         assert {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}[separator] in table.head.description
 
 

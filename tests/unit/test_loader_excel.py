@@ -13,7 +13,7 @@ from xlsxwriter.worksheet import Worksheet
 
 from campaign.domain.model import Invalid
 from campaign.loader.columns import check_pass_id
-from campaign.loader.formats.file_format import Format
+from campaign.loader.formats.file_format import EXCEL
 from campaign.loader.table import open_table
 from tests.unit.loader_given import Row, read, reading_here, refused
 from tests.unit.xlsx_given import with_part_changed, write_workbook
@@ -127,7 +127,7 @@ def test_the_first_visible_sheet_that_holds_something_is_read(tmp_path: Path) ->
     path = build(tmp_path / "list.xlsx", [("Old", False, other), ("Empty", True, []), ("März & Co.", True, one), ("Notes", True, other)])
     assert read(path)[1] == [("1",)]
     with open_table(path) as table:
-        assert (table.format, table.head.description) == (Format.EXCEL, "Excel workbook, sheet “März & Co.”; “Notes” not read")
+        assert (table.format, table.head.description) == (EXCEL, "Excel workbook, sheet “März & Co.”; “Notes” not read")
 
 
 def test_a_workbook_with_nothing_to_see_is_refused(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from campaign.domain.errors import InputError
-from campaign.loader.formats.file_format import Format
+from campaign.loader.formats.file_format import EXCEL
 from campaign.loader.table import open_table
 from tests.differential.corpus import Unseekable, repacked, without_sizes
 from tests.unit.loader_given import lines, read, reading_here, refused
@@ -67,7 +67,7 @@ def test_every_kind_of_workbook_is_read(tmp_path: Path, write: Callable[[Path, S
     assert read(path) == (("id", "näme", "n", "yes"), found)
     assert lines(path) == [2, 3, 5]
     with open_table(path) as table:
-        assert table.format is Format.EXCEL
+        assert table.format is EXCEL
         assert "“List”" in table.head.description
 
 

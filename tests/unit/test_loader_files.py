@@ -15,7 +15,7 @@ import pytest
 
 from campaign.domain.errors import InputError, StoppedError
 from campaign.loader import limits, source
-from campaign.loader.formats.file_format import DOCUMENT, LINES, Format
+from campaign.loader.formats.file_format import CSV, DOCUMENT, LINES
 from campaign.loader.formats.frames import rows_of
 from campaign.loader.table import open_table
 from tests.unit.loader_given import read, refused
@@ -40,7 +40,7 @@ def test_a_file_is_known_by_its_content(tmp_path: Path) -> None:
     path = tmp_path / "List.CSV"
     path.write_bytes(LIST)
     with open_table(str(path)) as table:
-        assert (table.name, table.source.path, table.format) == (str(path), path, Format.CSV)
+        assert (table.name, table.source.path, table.format) == (str(path), path, CSV)
         assert table.source.sha256 == hashlib.sha256(LIST).hexdigest()
     assert path.exists()
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from campaign.loader.formats.file_format import Format, suffix_of
+from campaign.loader.formats.file_format import CSV, suffix_of
 from campaign.loader.formats.frames import rows_of
 from campaign.loader.table import open_table
 from tests.unit.loader_given import read, refused
@@ -44,7 +44,7 @@ def test_a_packed_list_is_read_like_the_file_inside(tmp_path: Path, spools: Path
     path.write_bytes(pack(LIST))
     assert read(path) == SAID
     with open_table(path) as table:
-        assert (table.format, table.source.given, len(list(spools.iterdir()))) == (Format.CSV, path, 1)
+        assert (table.format, table.source.given, len(list(spools.iterdir()))) == (CSV, path, 1)
     assert list(spools.iterdir()) == []
 
 

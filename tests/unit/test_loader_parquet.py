@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from campaign.domain.model import Invalid
 from campaign.loader.columns import check_pass_id
-from campaign.loader.formats.file_format import Format
+from campaign.loader.formats.file_format import PARQUET
 from campaign.loader.limits import CELL_CHARACTERS
 from campaign.loader.table import open_table
 from tests.unit.loader_given import measure, read, reading_here, refused
@@ -124,7 +124,7 @@ def test_a_large_dictionary_does_not_make_the_batches_small(tmp_path: Path) -> N
     path = write(tmp_path / "list.parquet", {"id": [f"{number:040x}" for number in range(20_000)]})
     with open_table(path) as table:
         assert [len(frame) for frame in table.frames()] == [20_000]
-        assert (table.format, table.head.description) == (Format.PARQUET, "Parquet, 1 row group")
+        assert (table.format, table.head.description) == (PARQUET, "Parquet, 1 row group")
 
 
 def test_a_long_value_of_a_dictionary_that_no_row_has_refuses_nothing(tmp_path: Path) -> None:

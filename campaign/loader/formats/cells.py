@@ -1,7 +1,8 @@
-"""Converts values of every type to the text of a cell: of a workbook, of Python objects, and of Arrow columns."""
+"""Converts values of every type to the text of a cell: of a workbook, of Python objects, and of columns that pyarrow reads."""
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
@@ -11,7 +12,8 @@ import orjson
 import pyarrow as pa
 import pyarrow.types as kinds
 
-from campaign.loader.formats.frames import TEXT
+from campaign.domain.errors import InputError
+from campaign.loader.formats.frames import ROWS_AT_ONCE, TEXT, TEXT_AT_ONCE, Header, too_long
 
 _DIGITS_LOST: Final = 1e15
 """From this number on, a spreadsheet or a float column may have lost digits of an id."""
@@ -141,3 +143,73 @@ def _times(array: pa.Array, text: Callable[[str], str]) -> pa.Array:
     """Times in ISO 8601, also for years that Python's dates can't hold."""
     found: list[str] = np.datetime_as_string(array.to_numpy(zero_copy_only=False)).tolist()
     return pa.array(["" if time == "NaT" else text(time) for time in found], TEXT)
+
+
+_DAMAGED: Final = (pa.ArrowException, OSError, ValueError, KeyError, IndexError, OverflowError, RuntimeError)
+"""What pyarrow raises for a damaged file, as fuzzing showed too."""
+
+
+@contextmanager
+def damage(what: str) -> Iterator[None]:
+    """Raises InputError for what pyarrow raises; `what` is what the file is called."""
+    try:
+        yield
+    except MemoryError:
+        raise
+    except _DAMAGED as error:
+        reason = str(error).partition("\n")[0][:200]
+        problem = f"The {what} is damaged or cut off ({reason}). Copy or save it again."
+        raise InputError(problem, code="damaged_file") from None
+
+
+def usable_columns(schema: pa.Schema, read: Callable[[Sequence[int]], Iterable[pa.RecordBatch]]) -> list[int]:
+    """The positions of the columns that can be text. `read` reads columns of bytes or nested values, which have to be read to know."""
+    doubtful = [place for place, field in enumerate(schema) if is_binary(field.type) or kinds.is_nested(field.type)]
+    bad: set[int] = set()
+    for batch in read(doubtful) if doubtful else ():
+        bad.update(place for place, array in zip(doubtful, batch.columns, strict=True) if place not in bad and not _are_cells(array))
+    return [place for place in range(len(schema)) if place not in bad]
+
+
+def text_batches(batches: Iterable[pa.RecordBatch], header: Header) -> Iterator[pa.RecordBatch]:
+    """Yield the rows as text, in batches of the usual size. Raises InputError for a value that can't be text."""
+    done = rows = size = 0
+    held: list[list[pa.Array]] = []
+
+    def together() -> pa.RecordBatch:
+        return header.batch([pa.concat_arrays(parts) for parts in zip(*held, strict=True)], rows_before=done)
+
+    for batch in batches:
+        held.append([_cells(array, done + rows, name) for array, name in zip(batch.columns, header.names, strict=True)])
+        rows += len(batch)
+        size += sum(texts.nbytes for texts in held[-1])
+        if rows >= ROWS_AT_ONCE or size > TEXT_AT_ONCE:
+            yield together()
+            done, rows, size = done + rows, 0, 0
+            held.clear()
+    if held:
+        yield together()
+
+
+def _cells(array: pa.Array, rows_before: int, column: str) -> pa.Array:
+    try:
+        texts = column_text(array)
+        texts.validate(full=True)
+    except MemoryError:
+        raise
+    except _DAMAGED:
+        at = next((at for at in range(len(array)) if not _are_cells(array.slice(at, 1))), 0)
+        problem = f"The value can't be written as text ({array.type}). Convert the column to text in UTF-8, or leave it out."
+        raise InputError(problem, code="not_text", row=rows_before + at + 1, column=column or None) from None
+    return texts
+
+
+def _are_cells(array: pa.Array) -> bool:
+    try:
+        texts = column_text(array)
+        texts.validate(full=True)
+    except MemoryError:
+        raise
+    except _DAMAGED:
+        return False
+    return too_long(texts) is None

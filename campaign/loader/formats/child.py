@@ -21,9 +21,8 @@ import pyarrow.compute as pc
 
 from campaign.domain.errors import InputError
 from campaign.loader import limits
-from campaign.loader.formats.file_format import Format
+from campaign.loader.formats.file_format import FORMATS, Format, Head, List
 from campaign.loader.formats.frames import schema_of
-from campaign.loader.table import Head, List, reader_of
 
 _REFUSED: Final = 3
 _WAIT_SECONDS: Final = 10.0
@@ -33,7 +32,7 @@ _META: Final = b"campaign"
 
 def read_apart(found: Format, path: Path, header_row: int | None = None) -> List:
     """Return a list that a child process reads. Raises InputError, also while the rows are read."""
-    rows = _stream([found, str(path), str(header_row or ""), str(limits.CHILD_BYTES), str(limits.CHILD_SECONDS)])
+    rows = _stream([found.module, str(path), str(header_row or ""), str(limits.CHILD_BYTES), str(limits.CHILD_SECONDS)])
     return next(rows), rows
 
 
@@ -120,7 +119,7 @@ def main(words: Sequence[str]) -> None:
     sys.meta_path.insert(0, _WithoutPandas())
     restrict(int(most_bytes), int(seconds))
     try:
-        head, rows = reader_of(Format(found))(Path(path), int(header_row) if header_row else None)
+        head, rows = FORMATS[found].read(Path(path), int(header_row) if header_row else None)
         schema = schema_of(head.columns, {_META: json.dumps(asdict(head)).encode()})
         with pa.ipc.new_stream(sys.stdout.buffer, schema) as stream:
             for batch in limited(rows):

@@ -24,8 +24,8 @@ from campaign.domain.errors import InputError
 from campaign.domain.text.formula_escape import strip_unseen
 from campaign.loader import limits
 from campaign.loader.formats.encoding import Encoding, find_encoding
+from campaign.loader.formats.file_format import Head, List
 from campaign.loader.formats.frames import TEXT, Header, guess_header, too_long
-from campaign.loader.table import Head, List
 
 BLOCK_CHARACTERS: Final = 1 << 20
 SEPARATORS: Final = ("\t", "|", ";", ",")

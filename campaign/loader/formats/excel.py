@@ -15,8 +15,8 @@ from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, Shee
 from campaign.domain.errors import InputError
 from campaign.loader import limits
 from campaign.loader.formats.cells import workbook_text
+from campaign.loader.formats.file_format import Head, List
 from campaign.loader.formats.frames import Header, guess_header
-from campaign.loader.table import Head, List
 
 Row = tuple[int, list[str]]
 """A row of a sheet: its number, from 1, and its cells."""

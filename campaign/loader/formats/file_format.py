@@ -1,52 +1,116 @@
-"""Detects a list's file format by its name and its first bytes, and says what to do with a file that can't be read."""
+"""The formats of lists; detects a list's format by its name and its first bytes, and says what to do with a file that can't be read."""
 
 import codecs
 import json
 import re
 import zipfile
-from enum import StrEnum
-from typing import Final
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from campaign.domain.errors import InputError
 from campaign.loader.source import PACKED_SUFFIXES, Source, inner_suffix
 
+if TYPE_CHECKING:
+    import pyarrow as pa
 
-class Format(StrEnum):
-    """A list's format. The value is its usual file name extension."""
 
-    CSV = "csv"
-    PARQUET = "parquet"
-    EXCEL = "xlsx"
-    JSONL = "jsonl"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """What is known of a list before its rows are read.
 
-    @property
-    def is_spreadsheet(self) -> bool:
-        """Whether spreadsheets open this format; the cells of such a results file carry the marks that escape formulas."""
-        return self in {Format.CSV, Format.EXCEL}
+    `description` is for people. `guessed`: the encoding is a guess. `left_out` are the columns that can't be text. `header_guess` is the
+    line that the header seems to be in, if it differs from the first.
+    """
+
+    columns: tuple[str, ...]
+    description: str
+    guessed: bool = False
+    left_out: tuple[str, ...] = ()
+    header_guess: int | None = None
+
+
+List = tuple[Head, "Iterator[pa.RecordBatch]"]
+"""A list's head and its rows; each batch has the head's columns, then each row's line in the file."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Format:
+    """A list's format: all that other modules know of it.
+
+    Attributes:
+        module: its module in this folder, with the function `read_...` of the same name.
+        suffixes: its file name extensions, the usual one first.
+        kinds: what its files are called, each with the extension that such a file should have.
+        magic: the first bytes of its files, each with the kind. For text and zip archives see `_json_kind` and `_PARTS`.
+        unpacks: its files are packed, so a limited process reads those that others wrote.
+        has_lines: its rows have a line in a sheet or an editor.
+        is_spreadsheet: spreadsheets open it; the cells of such a results file carry the marks that escape formulas.
+    """
+
+    module: str
+    suffixes: tuple[str, ...]
+    kinds: Mapping[str, str]
+    magic: Mapping[bytes, str]
+    unpacks: bool
+    has_lines: bool
+    is_spreadsheet: bool
+
+    def read(self, path: Path, header_row: int | None) -> List:
+        """Read a file, whose header is in line `header_row` if a person named it. Raises InputError without the list's name."""
+        reader: Callable[[Path, int | None], List] = getattr(import_module(f"{__package__}.{self.module}"), f"read_{self.module}")
+        return reader(path, header_row)
 
 
 DOCUMENT: Final = "a JSON document"
 LINES: Final = "a file of JSON lines"
-
-_PARQUET: Final = "a Parquet file"
 _EXCEL: Final = "an Excel workbook"
 _OLD_EXCEL: Final = "an Excel file of the old kind (.xls), or one that is protected by a password"
 _OPEN_DOCUMENT: Final = "a LibreOffice spreadsheet"
 _PACKED: Final = "a packed file"
-_READ_AS: Final = {
-    "": (Format.CSV, ".csv"),
-    _PARQUET: (Format.PARQUET, ".parquet"),
-    _EXCEL: (Format.EXCEL, ".xlsx"),
-    _OLD_EXCEL: (Format.EXCEL, ".xls"),
-    _OPEN_DOCUMENT: (Format.EXCEL, ".ods"),
-    LINES: (Format.JSONL, ".jsonl"),
-}
-_BY_SUFFIX: Final = {
-    **dict.fromkeys((".csv", ".tsv", ".tab", ".txt"), Format.CSV),
-    **dict.fromkeys((".parquet", ".pq"), Format.PARQUET),
-    **dict.fromkeys((".xlsx", ".xlsm", ".xlsb", ".xls", ".xltx", ".xltm", ".xlt", ".ods"), Format.EXCEL),
-    **dict.fromkeys((".jsonl", ".ndjson"), Format.JSONL),
-}
+
+CSV: Final = Format(
+    module="csv",
+    suffixes=(".csv", ".tsv", ".tab", ".txt"),
+    kinds={"": ".csv"},
+    magic={},
+    unpacks=False,
+    has_lines=True,
+    is_spreadsheet=True,
+)
+PARQUET: Final = Format(
+    module="parquet",
+    suffixes=(".parquet", ".pq"),
+    kinds={"a Parquet file": ".parquet"},
+    magic={b"PAR1": "a Parquet file"},
+    unpacks=True,
+    has_lines=False,
+    is_spreadsheet=False,
+)
+EXCEL: Final = Format(
+    module="excel",
+    suffixes=(".xlsx", ".xlsm", ".xlsb", ".xls", ".xltx", ".xltm", ".xlt", ".ods"),
+    kinds={_EXCEL: ".xlsx", _OLD_EXCEL: ".xls", _OPEN_DOCUMENT: ".ods"},
+    magic={b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": _OLD_EXCEL},
+    unpacks=True,
+    has_lines=True,
+    is_spreadsheet=True,
+)
+JSONL: Final = Format(
+    module="jsonl",
+    suffixes=(".jsonl", ".ndjson"),
+    kinds={LINES: ".jsonl"},
+    magic={},
+    unpacks=False,
+    has_lines=True,
+    is_spreadsheet=False,
+)
+FORMATS: Final = {found.module: found for found in (CSV, PARQUET, EXCEL, JSONL)}
+
+_READ_AS: Final = {kind: (found, suffix) for found in FORMATS.values() for kind, suffix in found.kinds.items()}
+_BY_SUFFIX: Final = {suffix: found for found in FORMATS.values() for suffix in found.suffixes}
 LIST_SUFFIXES: Final = (*_BY_SUFFIX, *PACKED_SUFFIXES)
 """The file name extensions that a list can have."""
 
@@ -63,9 +127,8 @@ _ADVICE: Final = {
 }
 _ZIP: Final = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
 _MAGIC: Final = {
-    b"PAR1": _PARQUET,
+    **{magic: kind for found in FORMATS.values() for magic, kind in found.magic.items()},
     b"PARE": "an encrypted Parquet file",
-    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": _OLD_EXCEL,
     b"%PDF-": "a PDF document",
     **dict.fromkeys((b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd", b"7z\xbc\xaf\x27\x1c", b"Rar!\x1a\x07"), _PACKED),
     **dict.fromkeys((b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8"), "a picture"),
@@ -93,12 +156,12 @@ def detect(source: Source) -> Format:
     """The format of a list. Raises InputError if it has none of the formats, or not the one that its name says."""
     if advice := _ADVICE.get(source.suffix):
         raise InputError(advice, code="wrong_kind_of_file")
-    named = Format.CSV if source.is_stdin else _BY_SUFFIX.get(source.suffix)
+    named = CSV if source.is_stdin else _BY_SUFFIX.get(source.suffix)
     content = _content_of(source)
     found, suffix = _READ_AS.get(content, (None, ""))
-    if named is Format.JSONL and (found is Format.CSV or content == DOCUMENT):
+    if named is JSONL and (found is CSV or content == DOCUMENT):
         # The reader of JSON lines reports which line is wrong.
-        return Format.JSONL
+        return JSONL
     if found is not None and named in {None, found}:
         return found
     raise InputError(_mismatch(source, content, suffix), code="wrong_kind_of_file", content=content)
@@ -108,10 +171,10 @@ def suffix_of(name: str, head: bytes) -> str:
     """The extension for a file with this name and these first bytes, in lower case and with its dot."""
     own = inner_suffix(name).lower()
     known = _BY_SUFFIX.get(own)
-    if known is Format.EXCEL or own in _ADVICE:
+    if known is EXCEL or own in _ADVICE:
         return own
-    found = Format.EXCEL if head.startswith(_ZIP) else _READ_AS.get(_by_magic(head), (Format.CSV,))[0]
-    return f".{(known or found).value}"
+    found = EXCEL if head.startswith(_ZIP) else _READ_AS.get(_by_magic(head), (CSV,))[0]
+    return (known or found).suffixes[0]
 
 
 def _by_magic(head: bytes) -> str:
@@ -152,7 +215,7 @@ def _archive(source: Source) -> str:
             if "mimetype" in names and archive.getinfo("mimetype").file_size < 200 and archive.read("mimetype").startswith(_ODS_TYPE):
                 return _OPEN_DOCUMENT
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RuntimeError):
-        return _EXCEL if _BY_SUFFIX.get(source.suffix) is Format.EXCEL else "a damaged zip archive"
+        return _EXCEL if _BY_SUFFIX.get(source.suffix) is EXCEL else "a damaged zip archive"
     return next((kind for part, kind in _PARTS.items() if part in names), "a zip archive")
 
 

@@ -8,8 +8,8 @@ from typing import Any, Final, NoReturn
 
 from campaign.domain.errors import InputError
 from campaign.loader import limits
+from campaign.loader.formats.file_format import Head, List
 from campaign.loader.formats.frames import Header
-from campaign.loader.table import Head, List
 
 _HALF: Final = re.compile("[\ud800-\udfff]")
 _SAVE_AGAIN: Final = "Save the file again."
