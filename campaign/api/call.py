@@ -25,7 +25,7 @@ from campaign.domain.retry_selection import Selection, parts_of, selection_of
 from campaign.domain.status import Status
 from campaign.engine.sender import sender_of
 from campaign.ledger.port import DesiredState
-from campaign.loader.given import ArrowStream, given, is_given
+from campaign.loader.in_memory import ArrowStream, as_source, is_in_memory
 from campaign.settings import Settings
 
 T = TypeVar("T")
@@ -169,10 +169,10 @@ def _asked(options: Mapping[str, Any], known: Sequence[str], *, function: str) -
     """The settings, and the excluded lists that are in memory."""
     with plain_errors():
         excluded = options.get("exclude")
-        several = [excluded] if isinstance(excluded, str | PathLike) or is_given(excluded) else list(excluded or ())
-        files = [one for one in several if not is_given(one)]
+        several = [excluded] if isinstance(excluded, str | PathLike) or is_in_memory(excluded) else list(excluded or ())
+        files = [one for one in several if not is_in_memory(one)]
         settings = settings_of({**options, **({"exclude": files or None} if "exclude" in options else {})}, known, function=function)
-        return settings, [one for one in several if is_given(one)]
+        return settings, [one for one in several if is_in_memory(one)]
 
 
 @contextmanager
@@ -183,8 +183,8 @@ def _source(rows: Any) -> Iterator[Any]:
             yield None
         case str() | PathLike():
             yield fspath(rows)
-        case _ if is_given(rows):
-            with given(rows) as source:
+        case _ if is_in_memory(rows):
+            with as_source(rows) as source:
                 yield source
         case _:
             raise UsageError(
@@ -197,7 +197,7 @@ def _source(rows: Any) -> Iterator[Any]:
 @contextmanager
 def _excluding(settings: Settings, rows: list[Any]) -> Iterator[Settings]:
     with ExitStack() as stack:
-        files = [place_of(stack.enter_context(given(one)).path) for one in rows]
+        files = [place_of(stack.enter_context(as_source(one)).path) for one in rows]
         yield settings.model_copy(update={"exclude": (*settings.exclude, *files)}) if files else settings
 
 

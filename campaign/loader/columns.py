@@ -21,7 +21,7 @@ def same_name(name: str) -> str:
     return unicodedata.normalize("NFKC", name)
 
 
-def loosely(name: str) -> str:
+def normalize_name(name: str) -> str:
     """A column's name in lower case, without spaces, dashes and underscores."""
     return re.sub(r"[\s_-]+", "", same_name(name).casefold())
 
@@ -50,8 +50,8 @@ def _find_one(name: str, columns: Sequence[str], *, file: str | None = None, spo
 
 
 def _like(columns: Sequence[str], *names: str) -> list[int]:
-    known = {loosely(name) for name in names}
-    return [position for position, column in enumerate(columns) if loosely(column) in known]
+    known = {normalize_name(name) for name in names}
+    return [position for position, column in enumerate(columns) if normalize_name(column) in known]
 
 
 find_message_column = partial(_find_one, "message")
@@ -62,7 +62,7 @@ ID_NAMES: Final = ("pass_id", "id", "uuid", "pass_uuid", "ext_id", "external_id"
 ID_CHARACTERS: Final = 512
 """The longest id that is sent. Servers cut or refuse longer addresses."""
 
-_RESULT_NAMES: Final = frozenset(map(loosely, RESULT_COLUMNS))
+_RESULT_NAMES: Final = frozenset(map(normalize_name, RESULT_COLUMNS))
 _PLAIN_ID: Final = re.compile(rf"[0-9A-Za-z_-]{{1,{ID_CHARACTERS}}}")
 _PLAIN_BYTES: Final = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_-"
 _SCIENTIFIC: Final = re.compile(r"[+-]?(?:\d{1,3}[.,]\d+[Ee][+-]\d+|\d{1,3}[Ee]\+\d+)")
@@ -129,7 +129,7 @@ def own_columns(columns: Sequence[str], *, file: str | None = None) -> tuple[int
             file; as a new list it would be sent to everyone again.
     """
     taken = [column for column in columns if column in RESULT_COLUMNS]
-    alike = [column for column in columns if loosely(column) in _RESULT_NAMES]
+    alike = [column for column in columns if normalize_name(column) in _RESULT_NAMES]
     if not is_results_file(columns) and (taken or len(alike) > 1):
         missing = [name for name in RESULT_COLUMNS if name not in columns]
         raise InputError(

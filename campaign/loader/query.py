@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from campaign.domain.errors import InputError, StoppedError, UsageError
 from campaign.domain.lists.query import Query
-from campaign.loader.given import objects, write, written
+from campaign.loader.in_memory import objects, parquet_source, write
 from campaign.loader.source import LOOK_SECONDS, STOP_CODE, Source
 
 _ROWS_AT_ONCE: Final = 10_000
@@ -47,7 +47,7 @@ def read_query(query: Query) -> Source:
         StoppedError: the process got a signal to stop.
     """
     fill = _fill_from_postgres if query.database else _fill_from_duckdb
-    return written(lambda path: fill(query, path), query.name)
+    return parquet_source(lambda path: fill(query, path), query.name)
 
 
 def _fill_from_duckdb(query: Query, path: Path) -> None:

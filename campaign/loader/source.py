@@ -50,29 +50,26 @@ Read = Callable[[int], bytes]
 """Reads at most so many bytes of a stream; none at its end."""
 
 
-class Spool:
-    """A temporary file that only its owner can read. It is removed when it is closed, garbage-collected, or at exit."""
+class TempCopy:
+    """A temporary file that only its owner can read. It is removed when it is closed, garbage-collected, or at exit.
 
-    def __init__(self) -> None:
-        handle, name = tempfile.mkstemp(prefix="campaign-", suffix=".list")  # mode 0600
+    `fill` writes it; `name` is what the list is called. Raises InputError if there is no room for it.
+    """
+
+    def __init__(self, fill: Callable[[Path], None], name: str) -> None:
+        handle, path = tempfile.mkstemp(prefix="campaign-", suffix=".list")  # mode 0600
         os.close(handle)
-        self.path = Path(name)
+        self.path = Path(path)
         self.close = weakref.finalize(self, self.path.unlink, missing_ok=True)
-
-
-def _filled(fill: Callable[[Spool], None], name: str) -> Spool:
-    """The temporary file that `fill` writes. Raises InputError if there is no room for it."""
-    spool = Spool()
-    try:
-        fill(spool)
-    except BaseException as error:
-        spool.close()
-        if not isinstance(error, OSError):
-            raise
-        raise InputError(
-            f"The list can't be copied to {spool.path.parent} ({error.strerror}). Make room there.", code="no_room", file=name
-        ) from None
-    return spool
+        try:
+            fill(self.path)
+        except BaseException as error:
+            self.close()
+            if not isinstance(error, OSError):
+                raise
+            raise InputError(
+                f"The list can't be copied to {self.path.parent} ({error.strerror}). Make room there.", code="no_room", file=name
+            ) from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +83,7 @@ class Source:
         suffix: its extension in lower case, without that of a packed file.
         sha256: of the file's bytes before unpacking, in hexadecimal.
         stamp: device, inode, size in bytes and time of last change in ns of `path`.
-        spool: the temporary file at `path`, if it is one.
+        copy: the temporary file at `path`, if it is one.
         written_here: this process wrote the file, so its content is trusted.
     """
 
@@ -96,7 +93,7 @@ class Source:
     suffix: str
     sha256: str
     stamp: tuple[int, int, int, int]
-    spool: Spool | None = field(default=None, repr=False, compare=False)
+    copy: TempCopy | None = field(default=None, repr=False, compare=False)
     written_here: bool = False
 
     @classmethod
@@ -109,11 +106,11 @@ class Source:
             StoppedError: the process got a signal to stop while it read a pipe.
         """
         if str(given) == _STDIN:
-            return cls.spooled(partial(_copy, _stdin()), name=_STDIN_NAME)
+            return cls.copied(partial(_copy, _stdin()), name=_STDIN_NAME)
         path = parse_location(given)
         name = str(given)
         if isinstance(path, ObjectUrl):
-            return cls.spooled(lambda spool: object_store.fetch(path, spool.path, most_bytes=limits.FILE_BYTES), name=str(path))
+            return cls.copied(lambda copy: object_store.fetch(path, copy, most_bytes=limits.FILE_BYTES), name=str(path))
         try:
             mode = path.stat().st_mode
             if stat.S_ISDIR(mode):
@@ -122,7 +119,7 @@ class Source:
                 # Opened without waiting for its writer.
                 with open(path, "rb", buffering=0, opener=lambda path, flags: os.open(path, flags | os.O_NONBLOCK)) as pipe:
                     read = _piped(pipe.fileno(), name, has_writer=path.is_relative_to("/dev"))
-                    return cls.spooled(partial(_copy, read), name=name)
+                    return cls.copied(partial(_copy, read), name=name)
             if not stat.S_ISREG(mode):
                 raise InputError("This is a device, not a file. Name a list file, or - for stdin.", code="not_a_file", file=name)
             return cls._read(path, name=name)
@@ -138,30 +135,30 @@ class Source:
             ) from None
 
     @classmethod
-    def spooled(cls, fill: Callable[[Spool], None], *, name: str) -> Self:
+    def copied(cls, fill: Callable[[Path], None], *, name: str) -> Self:
         """The source that `fill` writes into a temporary file, which is removed on close."""
-        spool = _filled(fill, name)
+        copy = TempCopy(fill, name)
         try:
-            return cls._read(spool.path, name=name, spool=spool)
+            return cls._read(copy.path, name=name, copy=copy)
         except BaseException:
-            spool.close()
+            copy.close()
             raise
 
     @classmethod
-    def _read(cls, path: Path, *, name: str, spool: Spool | None = None) -> Self:
+    def _read(cls, path: Path, *, name: str, copy: TempCopy | None = None) -> Self:
         stamp = _sized_stamp(path, name)
         with path.open("rb") as file:
             head = file.read(max(map(len, _PACKED)))
             file.seek(0)
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
             suffix = inner_suffix(name).lower()
-            found = cls(name=name, path=path, given=path, suffix=suffix, sha256=sha256, stamp=stamp, spool=spool)
+            found = cls(name=name, path=path, given=path, suffix=suffix, sha256=sha256, stamp=stamp, copy=copy)
             if (codec := next((codec for magic, codec in _PACKED.items() if head.startswith(magic)), None)) is None:
                 return found
             file.seek(0)
-            inside = _filled(partial(_copy, _unpacking(file, codec, name)), name)
+            inside = TempCopy(partial(_copy, _unpacking(file, codec, name)), name)
         try:
-            unpacked = replace(found, path=inside.path, stamp=_sized_stamp(inside.path, name), spool=inside)
+            unpacked = replace(found, path=inside.path, stamp=_sized_stamp(inside.path, name), copy=inside)
             found.check_unchanged()
         except BaseException:
             inside.close()
@@ -171,7 +168,7 @@ class Source:
 
     @property
     def is_stdin(self) -> bool:
-        return self.spool is not None and self.name == _STDIN_NAME
+        return self.copy is not None and self.name == _STDIN_NAME
 
     def check_unchanged(self) -> None:
         """Raises InputError if the file has changed since it was found."""
@@ -183,8 +180,8 @@ class Source:
         )
 
     def close(self) -> None:
-        if self.spool is not None:
-            self.spool.close()
+        if self.copy is not None:
+            self.copy.close()
 
 
 def inner_suffix(name: str) -> str:
@@ -245,10 +242,10 @@ def _stdin() -> Read:
     return sys.stdin.buffer.read
 
 
-def _copy(read: Read, spool: Spool) -> None:
+def _copy(read: Read, path: Path) -> None:
     """Copy a stream, but at most one byte more than a list may have, which shows that it is too long."""
     left = limits.FILE_BYTES
-    with spool.path.open("wb") as file:
+    with path.open("wb") as file:
         while left >= 0 and (block := read(min(_BLOCK_BYTES, left + 1))):
             file.write(block)
             left -= len(block)

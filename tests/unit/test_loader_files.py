@@ -24,9 +24,9 @@ LIST = b"id,name\n1,Anna\n2,Bo\n"
 
 
 @pytest.fixture
-def spools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def copies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder that temporary files are made in."""
-    folder = tmp_path / "spools"
+    folder = tmp_path / "copies"
     folder.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
     return folder
@@ -45,14 +45,14 @@ def test_a_file_is_known_by_its_content(tmp_path: Path) -> None:
     assert path.exists()
 
 
-def test_stdin_is_a_csv_file_that_only_its_owner_can_read_and_that_is_removed(monkeypatch: pytest.MonkeyPatch, spools: Path) -> None:
+def test_stdin_is_a_csv_file_that_only_its_owner_can_read_and_that_is_removed(monkeypatch: pytest.MonkeyPatch, copies: Path) -> None:
     give_stdin(monkeypatch, LIST)
     with open_table("-") as table:
         assert (table.name, table.rows, table.source.sha256) == ("stdin", 2, hashlib.sha256(LIST).hexdigest())
-        assert [table.source.path] == list(spools.iterdir())
+        assert [table.source.path] == list(copies.iterdir())
         assert stat.S_IMODE(table.source.path.stat().st_mode) == 0o600
         assert [rows_of(frame) for frame in table.frames()] == [[("1", "Anna"), ("2", "Bo")]]
-    assert list(spools.iterdir()) == []
+    assert list(copies.iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -64,13 +64,13 @@ def test_stdin_is_a_csv_file_that_only_its_owner_can_read_and_that_is_removed(mo
         (LIST * 100, "file_too_large"),
     ],
 )
-def test_nothing_is_left_of_a_stdin_that_is_no_list(monkeypatch: pytest.MonkeyPatch, spools: Path, data: bytes, code: str) -> None:
+def test_nothing_is_left_of_a_stdin_that_is_no_list(monkeypatch: pytest.MonkeyPatch, copies: Path, data: bytes, code: str) -> None:
     give_stdin(monkeypatch, data)
     monkeypatch.setattr(limits, "FILE_BYTES", 1_000)
     with pytest.raises(InputError) as caught:
         open_table("-")
     assert caught.value.code == code
-    assert list(spools.iterdir()) == []
+    assert list(copies.iterdir()) == []
 
 
 def test_a_table_that_nobody_closes_leaves_nothing_when_the_process_ends(tmp_path: Path) -> None:
@@ -85,7 +85,7 @@ def test_a_table_that_nobody_closes_leaves_nothing_when_the_process_ends(tmp_pat
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
-def test_a_pipe_is_read_like_a_file(tmp_path: Path, spools: Path) -> None:
+def test_a_pipe_is_read_like_a_file(tmp_path: Path, copies: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     writer = threading.Thread(target=pipe.write_bytes, args=(LIST,))
@@ -94,23 +94,23 @@ def test_a_pipe_is_read_like_a_file(tmp_path: Path, spools: Path) -> None:
         writer.join()
         assert table.name == str(pipe)
         assert [rows_of(frame) for frame in table.frames()] == [[("1", "Anna"), ("2", "Bo")]]
-    assert list(spools.iterdir()) == []
+    assert list(copies.iterdir()) == []
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
 def test_a_pipe_that_nothing_writes_into_is_not_waited_for_without_end(
-    tmp_path: Path, spools: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, copies: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(source, "WRITER_SECONDS", 0.0)
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     assert refused(pipe).code == "no_writer"
-    assert list(spools.iterdir()) == []
+    assert list(copies.iterdir()) == []
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
 @pytest.mark.parametrize("has_writer", [False, True])
-def test_waiting_for_a_pipe_ends_when_the_command_is_stopped(tmp_path: Path, spools: Path, *, has_writer: bool) -> None:
+def test_waiting_for_a_pipe_ends_when_the_command_is_stopped(tmp_path: Path, copies: Path, *, has_writer: bool) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     looks = iter([0, 0, 143])
@@ -125,7 +125,7 @@ def test_waiting_for_a_pipe_ends_when_the_command_is_stopped(tmp_path: Path, spo
     contextvars.copy_context().run(read)
     if writer is not None:
         os.close(writer)
-    assert list(spools.iterdir()) == []
+    assert list(copies.iterdir()) == []
 
 
 def test_a_missing_file_is_searched_for_beside(tmp_path: Path) -> None:
@@ -237,12 +237,12 @@ def test_a_json_document_is_said_to_be_one_under_any_name(tmp_path: Path, name: 
 
 
 @pytest.mark.parametrize("data", DOCUMENTS)
-def test_a_json_document_on_stdin_is_said_to_be_one(monkeypatch: pytest.MonkeyPatch, spools: Path, data: bytes) -> None:
+def test_a_json_document_on_stdin_is_said_to_be_one(monkeypatch: pytest.MonkeyPatch, copies: Path, data: bytes) -> None:
     give_stdin(monkeypatch, data)
     with pytest.raises(InputError) as caught:
         open_table("-")
     assert (caught.value.file, caught.value.content) == ("stdin", DOCUMENT)
-    assert list(spools.iterdir()) == []
+    assert list(copies.iterdir()) == []
 
 
 def test_json_lines_are_read_under_a_name_that_says_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

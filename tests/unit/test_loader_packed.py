@@ -30,8 +30,8 @@ PACKERS: list[tuple[Packer, str]] = [(gzip.compress, ".gz"), (bz2.compress, ".bz
 
 
 @pytest.fixture
-def spools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "spools"
+def copies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "copies"
     folder.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
     return folder
@@ -39,13 +39,13 @@ def spools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize(("pack", "ending"), PACKERS)
 @pytest.mark.parametrize("name", ["list{}", "LIST.CSV{}", "list.csv"])
-def test_a_packed_list_is_read_like_the_file_inside(tmp_path: Path, spools: Path, pack: Packer, ending: str, name: str) -> None:
+def test_a_packed_list_is_read_like_the_file_inside(tmp_path: Path, copies: Path, pack: Packer, ending: str, name: str) -> None:
     path = tmp_path / name.format(ending)
     path.write_bytes(pack(LIST))
     assert read(path) == SAID
     with open_table(path) as table:
-        assert (table.format, table.source.given, len(list(spools.iterdir()))) == (CSV, path, 1)
-    assert list(spools.iterdir()) == []
+        assert (table.format, table.source.given, len(list(copies.iterdir()))) == (CSV, path, 1)
+    assert list(copies.iterdir()) == []
 
 
 def test_a_name_that_promises_more_than_the_file_is(tmp_path: Path) -> None:
@@ -55,21 +55,21 @@ def test_a_name_that_promises_more_than_the_file_is(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("pack", "ending"), PACKERS)
-def test_one_that_is_cut_off_is_refused_whole_and_leaves_nothing(tmp_path: Path, spools: Path, pack: Packer, ending: str) -> None:
+def test_one_that_is_cut_off_is_refused_whole_and_leaves_nothing(tmp_path: Path, copies: Path, pack: Packer, ending: str) -> None:
     path = tmp_path / f"list.csv{ending}"
     data = pack(LIST * 10_000)
     for length in (len(data) - 1, len(data) // 2, 12):
         path.write_bytes(data[:length])
         assert refused(path).code == "damaged_file"
-    assert list(spools.iterdir()) == []
+    assert list(copies.iterdir()) == []
 
 
 @pytest.mark.parametrize(("pack", "ending"), PACKERS)
-def test_one_that_unpacks_to_too_much_is_not_unpacked_to_its_end(tmp_path: Path, spools: Path, pack: Packer, ending: str) -> None:
+def test_one_that_unpacks_to_too_much_is_not_unpacked_to_its_end(tmp_path: Path, copies: Path, pack: Packer, ending: str) -> None:
     path = tmp_path / f"list.csv{ending}"
     path.write_bytes(pack(LIST * 200_000))
     assert refused(path, limits={"FILE_BYTES": 1_000_000}).code == "file_too_large"
-    assert list(spools.iterdir()) == []
+    assert list(copies.iterdir()) == []
 
 
 def test_what_is_packed_twice_is_refused(tmp_path: Path) -> None:
@@ -85,11 +85,11 @@ def test_a_fault_inside_has_its_place(tmp_path: Path) -> None:
     assert (error.row, error.line, error.column) == (3, 4, "name")
 
 
-def test_stdin_may_be_packed(monkeypatch: pytest.MonkeyPatch, spools: Path) -> None:
+def test_stdin_may_be_packed(monkeypatch: pytest.MonkeyPatch, copies: Path) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(gzip.compress(LIST))))
     with open_table("-") as table:
         assert [row for frame in table.frames() for row in rows_of(frame)] == SAID[1]
-    assert list(spools.iterdir()) == []
+    assert list(copies.iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -140,7 +140,7 @@ def _unknown(path: tuple[str, ...], value: object) -> tuple[BadValueError | None
 def _no_table(name: str) -> BadValueError:
     if keys.is_token(name):
         return keys.token_refused()
-    meant = f"[{keys.NOTIFY}]" if get_close_matches(keys.loosely(name), [keys.NOTIFY], cutoff=0.6) else ""
+    meant = f"[{keys.NOTIFY}]" if get_close_matches(keys.normalize_key(name), [keys.NOTIFY], cutoff=0.6) else ""
     hint = f"did you mean {meant}?" if meant else "the keys of a job have no prefix, so take this line out, or the name and its dot"
     return BadValueError(f"there is no such table; {hint}", code="unknown_table", suggestion=meant)
 

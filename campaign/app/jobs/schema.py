@@ -143,13 +143,13 @@ def problem_of_unknown(path: tuple[str, ...]) -> BadValueError:
         return BadValueError(_REFUSED[last], code="not_in_a_job")
     if any(map(is_token, path)):
         return token_refused()
-    names = {loosely(name): key for key in known_keys().values() for name in (key.field, key.path[-1]) if name}
-    if (meant := names.get(loosely(last))) is not None:
+    names = {normalize_key(name): key for key in known_keys().values() for name in (key.field, key.path[-1]) if name}
+    if (meant := names.get(normalize_key(last))) is not None:
         if len(path) > 1:
             problem = f"it is in the table [{path[0]}]; write it above all tables, as {meant.name}"
             return BadValueError(problem, code="misplaced_key", suggestion=meant.name)
         return _no_key(meant.name)
-    near = get_close_matches(loosely(last), names, n=1, cutoff=0.6)
+    near = get_close_matches(normalize_key(last), names, n=1, cutoff=0.6)
     return _no_key(names[near[0]].name if near else "")
 
 
@@ -159,7 +159,7 @@ def token_refused() -> BadValueError:
 
 def is_token(name: str) -> bool:
     """Whether a key's name looks as if its value were a secret."""
-    return _TOKEN.search(loosely(name)) is not None
+    return _TOKEN.search(normalize_key(name)) is not None
 
 
 def _no_key(meant: str) -> BadValueError:
@@ -167,7 +167,7 @@ def _no_key(meant: str) -> BadValueError:
     return BadValueError(f"there is no such key; {hint}", code="unknown_key", suggestion=meant)
 
 
-def loosely(name: str) -> str:
+def normalize_key(name: str) -> str:
     return name.strip().lower().replace("-", "_").replace(" ", "_")
 
 

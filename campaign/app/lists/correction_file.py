@@ -10,7 +10,7 @@ from campaign.domain.lists.sheet import place
 from campaign.domain.model import RESULT_COLUMNS, ResultRow
 from campaign.domain.text.formula_escape import strip_unseen, unescape_formula
 from campaign.ledger.port import CampaignRecord, LedgerReader
-from campaign.loader.columns import find_zone_column, listed, loosely, pass_key
+from campaign.loader.columns import find_zone_column, listed, normalize_name, pass_key
 from campaign.loader.table import Table, open_table
 
 CAMPAIGN, ROW, STATUS, MESSAGE = "delivery_campaign", "delivery_row", "delivery_status", "delivery_message"
@@ -165,9 +165,9 @@ def _is_neutralised(table: Table) -> bool:
 def _check_columns(file: CorrectionFile) -> None:
     """Raises InputError if the file lacks the ids, or has a column that may be one of the campaign's under another name."""
     id_column = file.record.spec.id_column
-    renamed = {loosely(name): name for name in file.ignored}
+    renamed = {normalize_name(name): name for name in file.ignored}
     for column in file.missing:
-        if (now := renamed.get(loosely(column))) is not None:
+        if (now := renamed.get(normalize_name(column))) is not None:
             raise InputError(
                 f"The column “{column}” seems to have become “{now}”. Give it its name back.",
                 file=file.table.name,

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from campaign.loader.stage import Stager
 
 FileSource = str | Source
-"""A path, a URL or `-` from a person; or a list from a program (`loader.given`), which has no file."""
+"""A path, a URL or `-` from a person; or a list from a program (`loader.in_memory`), which has no file."""
 
 ListSource = FileSource | Query
 

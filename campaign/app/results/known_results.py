@@ -22,7 +22,7 @@ from campaign.domain.row_state import RowState, same_attempt, tells_more
 from campaign.domain.status import ENDED, Status
 from campaign.domain.text.formula_escape import escape_formula, unescape_formula
 from campaign.ledger.port import CampaignRecord, LedgerReader
-from campaign.loader.columns import ids_of, loosely
+from campaign.loader.columns import ids_of, normalize_name
 from campaign.loader.source import Source
 from campaign.loader.table import open_table
 from campaign.reporter.files.target import Format, failed_path, same_file
@@ -227,7 +227,7 @@ class _Comparison:
         asked = self._record.spec.id_column
         names = [unescape_formula(name) if self._escaped else name for name in frame.columns]
         found = [place for place, name in enumerate(names) if name == asked] or [
-            place for place, name in enumerate(names) if loosely(name) == loosely(asked)
+            place for place, name in enumerate(names) if normalize_name(name) == normalize_name(asked)
         ]
         if not found:
             return ()

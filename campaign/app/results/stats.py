@@ -16,7 +16,7 @@ from campaign.domain.text.durations import parse_duration
 from campaign.domain.text.formula_escape import strip_unseen, unescape_formula
 from campaign.insights import view
 from campaign.ledger.port import CampaignRecord, LedgerReader
-from campaign.loader.columns import check_pass_id, find_id_column, ids_of, is_plain_id, listed, loosely, shown
+from campaign.loader.columns import check_pass_id, find_id_column, ids_of, is_plain_id, listed, normalize_name, shown
 from campaign.loader.table import Table, open_table
 from campaign.reporter.comparison import Comparison, Rates, rates
 from campaign.reporter.conversions import NOTHING, Conversions, Redemptions, conversions
@@ -130,8 +130,8 @@ def moments(text: str, zone: tzinfo) -> tuple[float, float]:
 
 
 def _time_place(table: Table, asked: str | None) -> int | None:
-    names = {loosely(name) for name in TIME_NAMES} if asked is None else {loosely(asked)}
-    found = [place for place, column in enumerate(table.columns) if loosely(column) in names]
+    names = {normalize_name(name) for name in TIME_NAMES} if asked is None else {normalize_name(asked)}
+    found = [place for place, column in enumerate(table.columns) if normalize_name(column) in names]
     if asked is not None and asked in table.columns:
         found = [table.columns.index(asked)]
     if asked is not None and not found:

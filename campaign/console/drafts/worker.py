@@ -17,7 +17,7 @@ from campaign.console.drafts.inspection import CHECKED, PREVIEW, ListPreview, Sa
 from campaign.console.drafts.store import write_atomically
 from campaign.domain.errors import CampaignError, InputError
 from campaign.domain.model import RESULT_COLUMNS
-from campaign.loader.columns import ID_NAMES, Layout, find_id_column, find_message_column, find_zone_column, is_results_file, loosely
+from campaign.loader.columns import ID_NAMES, Layout, find_id_column, find_message_column, find_zone_column, is_results_file, normalize_name
 from campaign.loader.formats.child import restrict
 from campaign.loader.formats.frames import rows_of
 from campaign.loader.table import Table, open_table
@@ -28,7 +28,7 @@ COLUMNS_WATCHED: Final = 60
 
 CELL_CHARACTERS: Final = 2_000
 ALL_CHARACTERS: Final = 400_000
-_RESULTS: Final = frozenset(map(loosely, RESULT_COLUMNS))
+_RESULTS: Final = frozenset(map(normalize_name, RESULT_COLUMNS))
 
 
 def look(path: Path, key: str, *, header_row: int | None = None) -> ListPreview:
@@ -67,8 +67,8 @@ def look(path: Path, key: str, *, header_row: int | None = None) -> ListPreview:
 
 
 def _candidates(columns: Sequence[str]) -> tuple[str, ...]:
-    names = {loosely(name) for name in ID_NAMES}
-    return tuple(column for column in columns if loosely(column) in names and loosely(column) not in _RESULTS)
+    names = {normalize_name(name) for name in ID_NAMES}
+    return tuple(column for column in columns if normalize_name(column) in names and normalize_name(column) not in _RESULTS)
 
 
 def _suggested(columns: Sequence[str], candidates: Sequence[str]) -> str:

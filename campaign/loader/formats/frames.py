@@ -15,7 +15,7 @@ from campaign.domain.errors import InputError
 from campaign.domain.lists.sheet import MOST_GAPS, NO_LINES, SheetLines
 from campaign.domain.text.formula_escape import strip_unseen
 from campaign.loader import limits
-from campaign.loader.columns import ID_NAMES, loosely
+from campaign.loader.columns import ID_NAMES, normalize_name
 from campaign.loader.source import no_room
 
 if TYPE_CHECKING:
@@ -226,13 +226,13 @@ def guess_header(rows: Mapping[int, Sequence[str]]) -> int | None:
 
     `rows` maps lines to the first rows of a file, without blank ones.
     """
-    known = {loosely(name) for name in ID_NAMES}
+    known = {normalize_name(name) for name in ID_NAMES}
     found = [(line, [strip_unseen(cell) for cell in cells]) for line, cells in list(rows.items())[:_ROWS_SEARCHED]]
     filled = [sum(map(bool, cells)) for _, cells in found]
     for at, (line, cells) in enumerate(found[:-1]):
         names = [cell for cell in cells if cell]
         plain = len(set(names)) == len(names) and not any(cell[0].isdecimal() for cell in names)
-        if plain and any(loosely(cell) in known for cell in names):
+        if plain and any(normalize_name(cell) in known for cell in names):
             return line if at else None
         if at and plain and 1 < filled[at] == len(cells) >= max(filled[at + 1 :]) and max(filled[:at]) < filled[at]:
             return line

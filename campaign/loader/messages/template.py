@@ -1,14 +1,15 @@
 """Compiles a template for many rows."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+from jinja2 import nodes
 from minijinja import Environment
 from minijinja import TemplateError as EngineError
 
 from campaign.domain.errors import InputError
 from campaign.domain.model import Invalid
-from campaign.loader.columns import shown
+from campaign.loader.columns import same_name, shown
 from campaign.loader.messages.functions import FUNCTIONS
 from campaign.loader.messages.result import (
     HALF,
@@ -24,7 +25,7 @@ from campaign.loader.messages.result import (
     together,
     unsendable,
 )
-from campaign.loader.messages.translate import PlainField, Source, code_of, translate
+from campaign.loader.messages.translate import Source, code_of, translate
 from campaign.loader.messages.values import BUDGET, Boxed, FailedError, Field, TooMuchError, marked
 from campaign.loader.messages.variables import Variables
 
@@ -49,6 +50,13 @@ _PROBLEMS: Final = {
 }
 
 
+class PlainField(NamedTuple):
+    """`{{ name }}` or `{{ name | default("...") }}`; `place` is the position of its column, None without a column."""
+
+    place: int | None
+    default: str | None
+
+
 class Template:
     """A template for the columns of a list.
 
@@ -63,10 +71,8 @@ class Template:
 
     def __init__(self, source: Source, variables: Variables, max_length: int, *, fingerprint: str = "") -> None:
         translated = translate(source, variables)
-        texts = [part for part in translated.parts if isinstance(part, str)]
-        plain = len(translated.parts) - len(texts) <= _MAX_PLAIN_FIELDS and sum(map(len, texts)) <= _MAX_PLAIN_TEXT
-        self.parts = translated.parts if plain else ()
-        self._braces_meant = translated.braces_meant
+        self.parts = _parts(translated.tree, variables)
+        self._braces_meant = any("{{" in text.data or "{%" in text.data for text in translated.tree.find_all(nodes.TemplateData))
         self._columns = variables.columns
         self._max_length = max_length
         self.fingerprint = fingerprint
@@ -175,3 +181,24 @@ class Template:
         printable = written.replace("\n", "").isprintable()
         batch = finish_all(texts, max_length=self._max_length, braces_meant=self._braces_meant, printable=printable)
         return batch, np.flatnonzero(odd).tolist()
+
+
+def _parts(tree: nodes.Template, variables: Variables) -> tuple[str | PlainField, ...]:
+    """The parts of a template that has only texts and fields, and not too many; none of any other."""
+    outputs = [inner for node in tree.body for inner in (node.nodes if isinstance(node, nodes.Output) else [node])]
+    parts = [part for node in outputs if (part := _part(node, variables)) is not None]
+    texts = [part for part in parts if isinstance(part, str)]
+    plain = len(parts) == len(outputs) and len(parts) - len(texts) <= _MAX_PLAIN_FIELDS and sum(map(len, texts)) <= _MAX_PLAIN_TEXT
+    return tuple(parts) if plain else ()
+
+
+def _part(node: nodes.Node, variables: Variables) -> str | PlainField | None:
+    match node:
+        case nodes.TemplateData():
+            return node.data
+        case nodes.Name(name=name):
+            return PlainField(variables.places.get(same_name(name)), None)
+        case nodes.Filter(name="default" | "d", node=nodes.Name(name=name), args=[] | [nodes.Const(value=str())], kwargs=[]):
+            return PlainField(variables.places.get(same_name(name)), node.args[0].as_const() if node.args else "")
+        case _:
+            return None

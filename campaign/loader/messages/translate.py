@@ -9,7 +9,6 @@ loops, scopes and assignments. Nodes are allowed by name, so that a new construc
 import inspect
 import json
 import re
-from collections import ChainMap
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -23,13 +22,12 @@ from campaign.loader.columns import same_name, shown
 from campaign.loader.messages.functions import FILTERS, FUNCTIONS, METHODS, TESTS, Function
 from campaign.loader.messages.result import HALF
 from campaign.loader.messages.values import MAX_NUMBER
-from campaign.loader.messages.variables import Variables
+from campaign.loader.messages.variables import Meaning, Names, Variables
 
 _PARSER: Final = jinja2.Environment(autoescape=False)  # noqa: S701 - it renders nothing
 _NOT_SETTABLE: Final = frozenset({"loop", "range", "namespace", "self", "super", "caller"})
 _PARTS_OF_LOOP: Final = frozenset({"index", "index0", "revindex", "revindex0", "first", "last", "length", "previtem", "nextitem"})
 _SPELLED: Final = {"FromImport": "from", "CallBlock": "call", "Scope": "autoescape", "Pow": "**"}
-_VALUE, _LOOP, _NAMESPACE = "value", "loop", "namespace"  # what a name in a scope is
 _MAX_DEPTH: Final = 50
 _MAX_LOOPS: Final = 8
 _MAX_BRANCHES: Final = 200
@@ -54,22 +52,12 @@ class Source:
         return TemplateError(problem, file=self.file, template_line=line, position=column)
 
 
-class PlainField(NamedTuple):
-    """`{{ name }}` or `{{ name | default("...") }}`; `place` is the position of its column, None without a column."""
-
-    place: int | None
-    default: str | None
-
-
 class Translated(NamedTuple):
-    """The code for minijinja, its variables by name, each with its column's position (None without a column), the template's parts if it
-    has only texts and fields, and whether a text has `{{` or `{%`.
-    """
+    """A template as Jinja2 parsed it, its code for minijinja, and its variables by name, each with its column's place (or None)."""
 
+    tree: nodes.Template
     code: str
     variables: dict[str, int | None]
-    parts: tuple[str | PlainField, ...]
-    braces_meant: bool
 
 
 def code_of(name: str) -> str:
@@ -84,7 +72,7 @@ def translate(source: Source, variables: Variables) -> Translated:
         TemplateError: the syntax is wrong, or the template uses a forbidden construct, an unknown variable or an ambiguous one.
     """
     try:
-        return _Translator(source, variables).translated(_PARSER.parse(source.text))
+        return _Translator(source, Names(variables)).translated(_PARSER.parse(source.text))
     except jinja2.TemplateSyntaxError as error:
         raise source.refused(error.lineno, _syntax_problem(error, source.text, variables)) from None
     except RecursionError:
@@ -106,26 +94,18 @@ def _syntax_problem(error: jinja2.TemplateSyntaxError, text: str, variables: Var
 @dataclass(slots=True)
 class _Translator:
     source: Source
-    variables: Variables
+    names: Names
     _code: list[str] = field(default_factory=list)
     _line: int = 1
-    _used: dict[str, int | None] = field(default_factory=dict)
-    _tested: set[str] = field(default_factory=set)
-    _scopes: ChainMap[str, str] = field(default_factory=ChainMap)
-    _defaults: int = 0
     _loops: int = 0
     _depth: int = 0
 
     def translated(self, tree: nodes.Template) -> Translated:
         for test in tree.find_all(nodes.Test):
             if test.name in {"defined", "undefined"} and isinstance(test.node, nodes.Name):
-                self._tested.add(same_name(test.node.name))
-        outputs = [inner for node in tree.body for inner in (node.nodes if isinstance(node, nodes.Output) else [node])]
-        parts = [part for node in outputs if (part := _plain(node, self.variables)) is not None]
+                self.names.tested.add(same_name(test.node.name))
         self._body(tree.body)
-        braces_meant = any("{{" in data.data or "{%" in data.data for data in tree.find_all(nodes.TemplateData))
-        plain = tuple(parts) if len(parts) == len(outputs) else ()
-        return Translated("".join(self._code), self._used, plain, braces_meant)
+        return Translated(tree, "".join(self._code), self.names.used)
 
     def _refused(self, node: nodes.Node, problem: str, near: str = "") -> TemplateError:
         # The parser gives no line to some nodes that only contain others.
@@ -152,12 +132,6 @@ class _Translator:
         for node in body:
             with self._deeper(node):
                 self._statement(node)
-
-    @contextmanager
-    def _scope(self, names: dict[str, str]) -> Iterator[None]:
-        self._scopes = self._scopes.new_child(names)
-        yield
-        self._scopes = self._scopes.parents
 
     def _write(self, node: nodes.Node, code: str, opens: str = "{%", closes: str = "%}") -> None:
         """Write a tag on the same line as in the template, so that errors have the right line."""
@@ -197,7 +171,7 @@ class _Translator:
             return
         value = json.dumps(node.data) if isinstance(node, nodes.TemplateData) else self._value(node)
         printed = self._call("op_print", node, [value])
-        if isinstance(node, nodes.Name) and self._is_column(node.name) and not self._loops:
+        if isinstance(node, nodes.Name) and self.names.is_column(node.name) and not self._loops:
             printed = f"{value} or {printed}"  # a column is true exactly when it is not empty
         self._write(node, printed, "{{", "}}")
 
@@ -216,11 +190,11 @@ class _Translator:
             raise self._refused(node, "A loop can't be recursive in a message. Write the text out instead.")
         codes, names = self._targets(node.target)
         items = self._call("op_items" if isinstance(node.target, nodes.Name) else "op_pairs", node, [self._value(node.iter)])
-        with self._scope(dict.fromkeys(names, _VALUE)):
+        with self.names.scope(names):
             test = f" if {self._value(node.test)}" if node.test is not None else ""
         self._write(node, f"for {codes} in {items}{test}")
         self._loops += 1
-        with self._scope(dict.fromkeys(names, _VALUE) | {"loop": _LOOP}):
+        with self.names.scope(names, loop=Meaning.LOOP):
             self._body(node.body)
         self._loops -= 1
         self._write(node, "else")
@@ -230,18 +204,18 @@ class _Translator:
     def _assign(self, node: nodes.Assign) -> None:
         match node.target, node.node:
             case nodes.NSRef(name=name, attr=attr), value:
-                if not self._is_namespace(name):
+                if not self.names.is_namespace(name):
                     raise self._refused(node, f"“{shown(name)}” is not a namespace, so nothing can be set in it.", name)
                 self._write(node, f"set {code_of(name)}.{code_of(attr)} = {self._value(value)}")
             case nodes.Name(name=name) as target, nodes.Call(node=nodes.Name(name="namespace"), args=[]) as call:
                 given = ", ".join(f"{code_of(key)}={value}" for key, value in self._keywords(call).items())
                 self._write(node, f"set {code_of(self._target(target))} = namespace({given})")
-                self._scopes[same_name(name)] = _NAMESPACE
+                self.names.define(same_name(name), meaning=Meaning.NAMESPACE)
             case target, value:
                 code = self._value(value)
                 codes, names = self._targets(target)
                 self._write(node, f"set {codes} = {self._call('op_items', node, [code]) if isinstance(target, nodes.Tuple) else code}")
-                self._scopes.update(dict.fromkeys(names, _VALUE))
+                self.names.define(*names)
 
     def _assign_block(self, node: nodes.AssignBlock) -> None:
         """Set a variable to the text of a body, filtered."""
@@ -249,7 +223,7 @@ class _Translator:
         self._write(node, f"set {code_of(name)}")
         self._scoped(node, node.body)
         self._write(node, "endset")
-        self._scopes[name] = _VALUE
+        self.names.define(name)
         if node.filter is not None:
             innermost = [node.filter, *node.filter.find_all(nodes.Filter)]
             next(chained for chained in innermost if chained.node is None).node = nodes.Name(name, "load", lineno=node.lineno)
@@ -258,7 +232,7 @@ class _Translator:
     def _scoped(self, node: nodes.Node, body: Sequence[nodes.Node]) -> None:
         """Write a body that has a scope in Jinja2 but none in minijinja."""
         self._write(node, "with")
-        with self._scope({}):
+        with self.names.scope():
             self._body(body)
         self._write(node, "endwith")
 
@@ -275,21 +249,9 @@ class _Translator:
             raise self._refused(node, "This can't be set, as it means something in every template. Take another name.")
         return same_name(node.name)
 
-    def _is_namespace(self, name: str) -> bool:
-        return self._scopes.get(same_name(name)) == _NAMESPACE
-
     def _name(self, node: nodes.Name) -> str:
-        name = same_name(node.name)
-        if name in self._scopes:
-            if self._scopes[name] != _VALUE:
-                raise self._refused(node, f"“{shown(name)}” is not a value. Write one of its parts.", node.name)
-            return code_of(name)
-        place = self.variables.places.get(name)
-        if place is not None and (problem := self.variables.ambiguous(name)):
+        if problem := self.names.use(name := same_name(node.name)):
             raise self._refused(node, problem, node.name)
-        if place is None and name not in self._tested and not self._defaults:
-            raise self._refused(node, self.variables.unknown(name), node.name)
-        self._used[name] = place
         return code_of(name)
 
     # Expressions
@@ -357,7 +319,7 @@ class _Translator:
     def _compare(self, node: nodes.Compare) -> str:
         sides = [node.expr, *(operand.expr for operand in node.ops)]
         values = self._values(sides)
-        columns = [side.name for side in sides if isinstance(side, nodes.Name) and self._is_column(side.name)]
+        columns = [side.name for side in sides if isinstance(side, nodes.Name) and self.names.is_column(side.name)]
         numbers = [side.value for side in sides if isinstance(side, nodes.Const) and isinstance(side.value, int | float)]
         if columns and numbers:
             name, number = columns[0], numbers[0]
@@ -367,17 +329,14 @@ class _Translator:
         rest = [code for pair in zip(signs, values[1:], strict=True) for code in pair]
         return self._call("op_compare", node, [values[0], *rest])
 
-    def _is_column(self, name: str) -> bool:
-        return same_name(name) not in self._scopes and same_name(name) in self.variables.places
-
     def _attribute(self, node: nodes.Getattr) -> str:
         match node.node:
-            case nodes.Name(name=name) if self._is_namespace(name) and not node.attr.startswith("_"):
+            case nodes.Name(name=name) if self.names.is_namespace(name) and not node.attr.startswith("_"):
                 return f"{code_of(name)}.{code_of(node.attr)}"
-            case nodes.Name(name="loop") if "loop" in self._scopes and node.attr in _PARTS_OF_LOOP:
+            case nodes.Name(name="loop") if self.names.is_set("loop") and node.attr in _PARTS_OF_LOOP:
                 return f"loop.{node.attr}"
-            case nodes.Name() as owner if same_name(owner.name) not in self._scopes and not self._is_column(owner.name):
-                raise self._refused(owner, self.variables.unknown(same_name(owner.name), part=f".{node.attr}"), owner.name)
+            case nodes.Name() as owner if not self.names.is_set(owner.name) and not self.names.is_column(owner.name):
+                raise self._refused(owner, self.names.variables.unknown(same_name(owner.name), part=f".{node.attr}"), owner.name)
             case _:
                 problem = f"“.{shown(node.attr)}” can't be used here: a column is plain text, without parts. Remove it."
                 raise self._refused(node, problem, node.attr)
@@ -387,7 +346,7 @@ class _Translator:
         match node.node:
             case nodes.Name(name="range") if plain:
                 return self._call("op_range", node, self._positional(node))
-            case nodes.Getattr(node=nodes.Name(name="loop"), attr="cycle" | "changed" as attr) if plain and "loop" in self._scopes:
+            case nodes.Getattr(node=nodes.Name(name="loop"), attr="cycle" | "changed" as attr) if plain and self.names.is_set("loop"):
                 return f"loop.{attr}({', '.join(self._positional(node))})"
             case nodes.Getattr(attr=attr) as method:
                 return self._applied("method", node, self._value(method.node), attr)
@@ -398,9 +357,9 @@ class _Translator:
 
     def _filter(self, node: nodes.Filter) -> str:
         excuses = node.name in {"default", "d"}
-        self._defaults += excuses
+        self.names.excused += excuses
         value = self._value(node.node)  # type: ignore[arg-type]  # None only in a block, whose text takes its place
-        self._defaults -= excuses
+        self.names.excused -= excuses
         if node.name == "map":
             if not (node.args and isinstance(node.args[0], nodes.Const) and isinstance(node.args[0].value, str)):
                 raise self._refused(node, 'map() needs the name of a filter. Write it in quotes, as in map("trim").', "map")
@@ -433,15 +392,3 @@ class _Translator:
         if len({keyword.key for keyword in keywords}) < len(keywords):
             raise self._refused(node, "A value is named twice. Check what stands in brackets.")
         return {keyword.key: self._value(keyword.value) for keyword in keywords}
-
-
-def _plain(node: nodes.Node, variables: Variables) -> str | PlainField | None:
-    match node:
-        case nodes.TemplateData():
-            return node.data
-        case nodes.Name(name=name):
-            return PlainField(variables.places.get(same_name(name)), None)
-        case nodes.Filter(name="default" | "d", node=nodes.Name(name=name), args=[] | [nodes.Const(value=str())], kwargs=[]):
-            return PlainField(variables.places.get(same_name(name)), node.args[0].as_const() if node.args else "")
-        case _:
-            return None

@@ -6,14 +6,17 @@ number: `first_name_2`.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections import ChainMap
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
+from enum import Enum, auto
 from itertools import count
 from types import MappingProxyType
 from typing import Final
 
-from campaign.loader.columns import loosely, same_name, shown
+from campaign.loader.columns import normalize_name, same_name, shown
 
 _NOT_WORD: Final = re.compile(r"\W+")
 _SHOWN_COLUMNS: Final = 40
@@ -63,13 +66,13 @@ class Variables:
     def of(cls, columns: Sequence[str]) -> "Variables":
         alike: dict[str, tuple[int, ...]] = {}
         for index, column in enumerate(columns):
-            key = loosely(_cleaned(column, index))
+            key = normalize_name(_cleaned(column, index))
             alike[key] = (*alike.get(key, ()), index)
         return cls(columns=tuple(columns), places=MappingProxyType(variables(columns)), alike=MappingProxyType(alike))
 
     def ambiguous(self, name: str) -> str | None:
         """The error for a variable that could mean more than one column; None if it means one at most."""
-        alike = self.alike.get(loosely(name), ())
+        alike = self.alike.get(normalize_name(name), ())
         if len(alike) < 2:
             return None
         these = " and ".join(f"“{shown(self.columns[place])}” (column {place + 1})" for place in alike[:_SHOWN_COLUMNS])
@@ -87,8 +90,8 @@ class Variables:
 
     def meant(self, text: str) -> str | None:
         """The variable of the column that a text seems to mean, ignoring case and separators; None if there is none."""
-        wanted = loosely(text)
-        return next((name for name, index in self.places.items() if wanted and loosely(self.columns[index]) == wanted), None)
+        wanted = normalize_name(text)
+        return next((name for name, index in self.places.items() if wanted and normalize_name(self.columns[index]) == wanted), None)
 
     def offered(self) -> str:
         """The columns for a sentence, at most 40: each by its first variable, with the column's name if it differs."""
@@ -107,3 +110,59 @@ class Variables:
                 return found
         close = get_close_matches(name.casefold(), {known.casefold() for known in self.places}, n=1)
         return next((known for known in self.places if known.casefold() in close), None)
+
+
+class Meaning(Enum):
+    """What a name means that the template has set."""
+
+    VALUE = auto()
+    LOOP = auto()
+    NAMESPACE = auto()
+
+
+class Names:
+    """The names of a template, and what they mean at the place that is being read.
+
+    Attributes:
+        used: the columns' variables that are used as values, with their positions; None for one without a column.
+        tested: the names that the template tests for being defined, so that they need no column.
+        excused: above 0 where a `default` replaces what is missing.
+    """
+
+    def __init__(self, variables: Variables) -> None:
+        self.variables = variables
+        self.used: dict[str, int | None] = {}
+        self.tested: set[str] = set()
+        self.excused = 0
+        self._scopes: ChainMap[str, Meaning] = ChainMap()
+
+    @contextmanager
+    def scope(self, names: Sequence[str] = (), **others: Meaning) -> Iterator[None]:
+        """A scope in which `names` are values."""
+        self._scopes = self._scopes.new_child(dict.fromkeys(names, Meaning.VALUE) | others)
+        yield
+        self._scopes = self._scopes.parents
+
+    def define(self, *names: str, meaning: Meaning = Meaning.VALUE) -> None:
+        self._scopes.update(dict.fromkeys(names, meaning))
+
+    def is_set(self, name: str) -> bool:
+        return same_name(name) in self._scopes
+
+    def is_namespace(self, name: str) -> bool:
+        return self._scopes.get(same_name(name)) is Meaning.NAMESPACE
+
+    def is_column(self, name: str) -> bool:
+        return not self.is_set(name) and same_name(name) in self.variables.places
+
+    def use(self, name: str) -> str | None:
+        """Use a name as a value. Returns why it can't be; None if it can."""
+        if name in self._scopes:
+            return None if self._scopes[name] is Meaning.VALUE else f"“{shown(name)}” is not a value. Write one of its parts."
+        place = self.variables.places.get(name)
+        if place is not None and (problem := self.variables.ambiguous(name)):
+            return problem
+        if place is None and name not in self.tested and not self.excused:
+            return self.variables.unknown(name)
+        self.used[name] = place
+        return None

@@ -9,18 +9,18 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from hypothesis import given as drawn
+from hypothesis import given
 from hypothesis import strategies as st
 
 from campaign.domain.errors import InputError
-from campaign.loader.given import given
+from campaign.loader.in_memory import as_source
 from campaign.loader.table import open_table
 from tests.api.lists import Stream
 
 
 def read(rows: Any) -> dict[str, list[str]]:
     """The list's columns, as a run reads them."""
-    with given(rows) as source, open_table(source) as table:
+    with as_source(rows) as source, open_table(source) as table:
         frames = list(table.frames())
         return {name: [cell for frame in frames for cell in frame.iloc[:, place]] for place, name in enumerate(table.columns)}
 
@@ -33,40 +33,40 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")
 
 
 class TestTypes:
-    @drawn(st.lists(st.none() | TEXT, min_size=1, max_size=20))
+    @given(st.lists(st.none() | TEXT, min_size=1, max_size=20))
     def test_text_is_as_it_was(self, values: list[str | None]) -> None:
         expected = [value or "" for value in values]
         assert column(values, dtype="str") == expected
         assert column(values, dtype=object) == expected
         assert column(values, dtype="category") == expected
 
-    @drawn(st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1, max_size=20))
+    @given(st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1, max_size=20))
     def test_integers_are_exact(self, values: list[int]) -> None:
         expected = list(map(str, values))
         assert column(values, dtype="int64") == expected
         assert column(values, dtype=object) == expected
         assert column([*values, None], dtype="Int64") == [*expected, ""]
 
-    @drawn(st.lists(st.integers(-(10**15) + 1, 10**15 - 1), min_size=1, max_size=20))
+    @given(st.lists(st.integers(-(10**15) + 1, 10**15 - 1), min_size=1, max_size=20))
     def test_integers_that_a_missing_one_has_made_floats_have_no_fraction(self, values: list[int]) -> None:
         assert column([*values, None], dtype="float64") == [*map(str, values), ""]
 
     def test_of_floats_that_may_have_lost_digits_it_is_seen(self) -> None:
         assert column([1234567890123456789.0, None]) == ["1.23457E+18", ""]
 
-    @drawn(st.lists(st.floats(allow_nan=False, allow_infinity=False).filter(lambda value: not value.is_integer()), min_size=1, max_size=20))
+    @given(st.lists(st.floats(allow_nan=False, allow_infinity=False).filter(lambda value: not value.is_integer()), min_size=1, max_size=20))
     def test_fractions_are_the_same_number(self, values: list[float]) -> None:
         assert list(map(float, column(values))) == values
         assert list(map(float, column(values, dtype=object))) == values
 
-    @drawn(st.lists(st.datetimes(dt.datetime(1700, 1, 1), dt.datetime(2200, 1, 1)), min_size=1, max_size=20))  # noqa: DTZ001 - drawn without a zone
+    @given(st.lists(st.datetimes(dt.datetime(1700, 1, 1), dt.datetime(2200, 1, 1)), min_size=1, max_size=20))  # noqa: DTZ001 - drawn without a zone
     def test_times_are_iso_8601(self, values: list[dt.datetime]) -> None:
         for found in (column(values, dtype="datetime64[us]"), column(values, dtype=object)):
             assert [dt.datetime.fromisoformat(text) for text in found] == values
         zoned = column(pd.Series(values, dtype="datetime64[us]").dt.tz_localize("UTC"))
         assert [dt.datetime.fromisoformat(text).replace(tzinfo=None) for text in zoned] == values
 
-    @drawn(st.lists(st.none() | st.dates(dt.date(1700, 1, 1), dt.date(2200, 1, 1)), min_size=1, max_size=20))
+    @given(st.lists(st.none() | st.dates(dt.date(1700, 1, 1), dt.date(2200, 1, 1)), min_size=1, max_size=20))
     def test_times_that_are_all_dates_are_written_as_dates(self, values: list[dt.date | None]) -> None:
         expected = ["" if value is None else value.isoformat() for value in values]
         assert column(pd.to_datetime(pd.Series(values, dtype=object))) == expected
@@ -139,13 +139,13 @@ class TestShape:
 
     def test_what_is_changed_later_changes_nothing(self) -> None:
         frame = pd.DataFrame({"pass_id": ["a"]})
-        with given(frame) as source:
+        with as_source(frame) as source:
             frame["pass_id"] = "b"
             with open_table(source) as table:
                 assert [frame["pass_id"].tolist() for frame in table.frames()] == [["a"]]
 
     def test_nothing_stays(self) -> None:
-        with given(pd.DataFrame({"pass_id": ["a"]})) as source:
+        with as_source(pd.DataFrame({"pass_id": ["a"]})) as source:
             assert source.path.stat().st_mode & 0o077 == 0
         assert not source.path.exists()
 

@@ -30,13 +30,13 @@ class ArrowStream(Protocol):
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
 
 
-def is_given(rows: object) -> TypeGuard["pd.DataFrame | ArrowStream"]:
+def is_in_memory(rows: object) -> TypeGuard["pd.DataFrame | ArrowStream"]:
     """Whether `rows` is a list in memory; a DataFrame has Arrow's stream interface too."""
     return isinstance(rows, ArrowStream)
 
 
 @contextmanager
-def given(rows: "pd.DataFrame | ArrowStream") -> Iterator[Source]:
+def as_source(rows: "pd.DataFrame | ArrowStream") -> Iterator[Source]:
     """The rows as a list's source, until the block ends.
 
     Raises:
@@ -44,16 +44,16 @@ def given(rows: "pd.DataFrame | ArrowStream") -> Iterator[Source]:
     """
     name = type(rows).__name__
     reader = _table(rows, name).to_reader(_ROWS_AT_ONCE) if isinstance(rows, pd.DataFrame) else _stream(rows, name)
-    source = written(lambda path: write(path, reader.schema, reader, name), name)
+    source = parquet_source(lambda path: write(path, reader.schema, reader, name), name)
     try:
         yield source
     finally:
         source.close()
 
 
-def written(fill: Callable[[Path], None], name: str) -> Source:
+def parquet_source(fill: Callable[[Path], None], name: str) -> Source:
     """The list in a Parquet file that `fill` writes; the file is removed when the source is closed."""
-    return replace(Source.spooled(lambda spool: fill(spool.path), name=name), suffix=".parquet", written_here=True)
+    return replace(Source.copied(fill, name=name), suffix=".parquet", written_here=True)
 
 
 def write(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch], name: str) -> None:
