@@ -112,7 +112,7 @@ def _file_of(source: ListSource, given: CheckedList) -> Location | None:
     if not isinstance(source, str) or source == "-":
         return None
     place = place_of(source)
-    return place if isinstance(place, ObjectUrl) else given.table.source.given
+    return place if isinstance(place, ObjectUrl) else given.table.source.original
 
 
 async def resume(name: str, settings: Settings, ui: UserInterface) -> CommandResult:

@@ -79,7 +79,7 @@ class Source:
     Attributes:
         name: what a person called it.
         path: the file with the bytes to read.
-        given: the file before it was unpacked; the same as `path` if it was not packed.
+        original: the file before it was unpacked; the same as `path` if it was not packed.
         suffix: its extension in lower case, without that of a packed file.
         sha256: of the file's bytes before unpacking, in hexadecimal.
         stamp: device, inode, size in bytes and time of last change in ns of `path`.
@@ -89,7 +89,7 @@ class Source:
 
     name: str
     path: Path
-    given: Path
+    original: Path
     suffix: str
     sha256: str
     stamp: tuple[int, int, int, int]
@@ -152,7 +152,7 @@ class Source:
             file.seek(0)
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
             suffix = inner_suffix(name).lower()
-            found = cls(name=name, path=path, given=path, suffix=suffix, sha256=sha256, stamp=stamp, copy=copy)
+            found = cls(name=name, path=path, original=path, suffix=suffix, sha256=sha256, stamp=stamp, copy=copy)
             if (codec := next((codec for magic, codec in _PACKED.items() if head.startswith(magic)), None)) is None:
                 return found
             file.seek(0)

@@ -35,7 +35,8 @@ from campaign.domain.text.formula_escape import strip_unseen, unescape_formula
 from campaign.domain.verdict import WAS_SENDING
 from campaign.loader.columns import Layout, check_pass_id, ids_of, pass_key, shown
 from campaign.loader.formats.frames import TEXT, rows_of
-from campaign.loader.messages import Messages, Rendered, as_it_was, cells_in
+from campaign.loader.messages.resolve import Messages
+from campaign.loader.messages.result import Rendered, as_it_was, cells_in
 from campaign.loader.repeats import Repeated
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ import pytest
 
 from campaign.domain.errors import InputError, TemplateError
 from campaign.domain.model import Invalid
-from campaign.loader.messages import Messages, Rendered, plan_messages
+from campaign.loader.messages.resolve import Messages, plan_messages
+from campaign.loader.messages.result import Rendered
 
 COLUMNS: Final = ("pass_id", "First name", "code", "shop", "points")
 ANNA: Final = ("p1", "Anna", "X1", "Köln", "120")

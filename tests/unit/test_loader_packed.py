@@ -44,7 +44,7 @@ def test_a_packed_list_is_read_like_the_file_inside(tmp_path: Path, copies: Path
     path.write_bytes(pack(LIST))
     assert read(path) == SAID
     with open_table(path) as table:
-        assert (table.format, table.source.given, len(list(copies.iterdir()))) == (CSV, path, 1)
+        assert (table.format, table.source.original, len(list(copies.iterdir()))) == (CSV, path, 1)
     assert list(copies.iterdir()) == []
 
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from campaign.domain.errors import InputError
 from campaign.domain.model import Invalid
-from campaign.loader.messages import Messages, RenderedBatch, plan_messages
-from campaign.loader.messages.result import MAX_CELL
+from campaign.loader.messages.resolve import Messages, plan_messages
+from campaign.loader.messages.result import MAX_CELL, RenderedBatch
 from campaign.loader.messages.template import WORK_UNITS, Template
 from campaign.loader.messages.translate import Source
 from campaign.loader.messages.variables import Variables

@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 
 from campaign.domain.errors import InputError
-from campaign.loader.messages import plan_messages
+from campaign.loader.messages.resolve import plan_messages
 from tests.examples import slow_after
 
 GIVEN: dict[str, Any] = json.loads(Path(__file__).with_name("data").joinpath("messages_before.json").read_text(encoding="utf-8"))

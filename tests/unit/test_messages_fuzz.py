@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from campaign.domain.errors import InputError
-from campaign.loader.messages import Rendered, plan_messages
 from campaign.loader.messages.functions import FILTERS, METHODS, TESTS
+from campaign.loader.messages.resolve import plan_messages
+from campaign.loader.messages.result import Rendered
 from campaign.loader.messages.variables import Variables
 from tests.examples import examples
 from tests.unit.messages_given import ANNA, COLUMNS, HANG_SECONDS, NOBODY, is_sentence

@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from campaign.domain.model import Invalid
-from campaign.loader.messages import Rendered, length_as_shown
-from campaign.loader.messages.result import finish
+from campaign.loader.messages.result import Rendered, finish, length_as_shown
 
 FAMILY = "👩\u200d👩\u200d👧\u200d👦"
 CLUSTERS = [

@@ -8,7 +8,7 @@ import pytest
 
 from campaign.domain.errors import InputError, TemplateError, UsageError
 from campaign.domain.model import Invalid
-from campaign.loader.messages import Messages, plan_messages
+from campaign.loader.messages.resolve import Messages, plan_messages
 from tests.errors import raises
 from tests.unit.messages_given import ANNA, COLUMNS, is_sentence
 

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from campaign.domain.model import Invalid
-from campaign.loader.messages import Rendered
+from campaign.loader.messages.result import Rendered
 from tests.unit.messages_given import HANG_SECONDS, is_sentence, plan
 
 COLUMNS = ("id", "n", "a", "b")

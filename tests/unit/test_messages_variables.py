@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from campaign.domain.errors import TemplateError
 from campaign.loader.columns import same_name
-from campaign.loader.messages import plan_messages, variables
-from campaign.loader.messages.variables import RESERVED, Variables
+from campaign.loader.messages.resolve import plan_messages
+from campaign.loader.messages.variables import RESERVED, Variables, variables
 from tests.unit.messages_given import plan, refused, refused_at
 
 

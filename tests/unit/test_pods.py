@@ -10,7 +10,7 @@ import typer
 
 from campaign.cli.main import app
 from campaign.ledger.postgres.writer import TRYING_SECONDS
-from campaign.loader.messages import plan_messages
+from campaign.loader.messages.resolve import plan_messages
 from campaign.sender.pool import DRAIN_SECONDS
 from tests.unit.manifests_given import ROOT, of_kind
 

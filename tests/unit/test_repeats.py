@@ -11,7 +11,7 @@ from campaign.domain.model import Skip, StagedRow
 from campaign.domain.status import Status
 from campaign.loader import repeats
 from campaign.loader.columns import Layout
-from campaign.loader.messages import plan_messages
+from campaign.loader.messages.resolve import plan_messages
 from campaign.loader.repeats import Repeats
 from campaign.loader.stage import Stager
 

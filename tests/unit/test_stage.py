@@ -19,7 +19,7 @@ from campaign.domain.model import RESULT_COLUMNS, UNSENT, Invalid, Outcome, Resu
 from campaign.domain.status import Status
 from campaign.loader.columns import Layout
 from campaign.loader.formats.frames import rows_of
-from campaign.loader.messages import Messages, plan_messages
+from campaign.loader.messages.resolve import Messages, plan_messages
 from campaign.loader.messages.template import WORK_UNITS
 from campaign.loader.stage import Stager
 from campaign.loader.table import open_table

@@ -25,7 +25,7 @@ from campaign.domain.model import Counts
 from campaign.domain.status import BY_OUTCOME, LEFT_OUT, Status
 from campaign.ledger.port import LedgerReader, RowMessage
 from campaign.ledger.sqlite import SqliteLedger, SqliteReader
-from campaign.loader.messages import length_as_shown
+from campaign.loader.messages.result import length_as_shown
 from campaign.loader.table import Table
 from campaign.reporter.files.results import write_results
 from campaign.sender.port import Observer

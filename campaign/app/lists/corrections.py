@@ -17,7 +17,8 @@ from campaign.domain.text.lines import rows as rows_in_words
 from campaign.ledger.port import CampaignRecord, LedgerReader
 from campaign.ledger.records import CorrectedRow
 from campaign.loader.columns import check_pass_id, find_message_column, listed, pass_key, shown
-from campaign.loader.messages import Messages, Rendered, as_it_was, one_line_end, plan_messages
+from campaign.loader.messages.resolve import Messages, plan_messages
+from campaign.loader.messages.result import Rendered, as_it_was, one_line_end
 from campaign.settings import Settings
 
 SHOWN: Final = 10

@@ -16,7 +16,7 @@ from campaign.domain.lists.query import Query, is_query, parse_query
 from campaign.domain.text.formula_escape import unescape_formula
 from campaign.ledger.port import CampaignSpec
 from campaign.loader.columns import Layout, find_message_column
-from campaign.loader.messages import Messages, plan_messages
+from campaign.loader.messages.resolve import Messages, plan_messages
 from campaign.loader.source import Source
 from campaign.loader.table import Table, open_table
 from campaign.settings import Settings
