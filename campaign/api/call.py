@@ -25,7 +25,7 @@ from campaign.domain.retry_selection import Selection, parts_of, selection_of
 from campaign.domain.status import Status
 from campaign.engine.sender import sender_of
 from campaign.ledger.port import DesiredState
-from campaign.loader.in_memory import ArrowStream, as_source, is_in_memory
+from campaign.loader.in_memory import ArrowStream, as_source
 from campaign.settings import Settings
 
 T = TypeVar("T")
@@ -169,10 +169,10 @@ def _asked(options: Mapping[str, Any], known: Sequence[str], *, function: str) -
     """The settings, and the excluded lists that are in memory."""
     with plain_errors():
         excluded = options.get("exclude")
-        several = [excluded] if isinstance(excluded, str | PathLike) or is_in_memory(excluded) else list(excluded or ())
-        files = [one for one in several if not is_in_memory(one)]
+        several = [excluded] if isinstance(excluded, str | PathLike | ArrowStream) else list(excluded or ())
+        files = [one for one in several if not isinstance(one, ArrowStream)]
         settings = settings_of({**options, **({"exclude": files or None} if "exclude" in options else {})}, known, function=function)
-        return settings, [one for one in several if is_in_memory(one)]
+        return settings, [one for one in several if isinstance(one, ArrowStream)]
 
 
 @contextmanager
@@ -183,7 +183,7 @@ def _source(rows: Any) -> Iterator[Any]:
             yield None
         case str() | PathLike():
             yield fspath(rows)
-        case _ if is_in_memory(rows):
+        case ArrowStream():
             with as_source(rows) as source:
                 yield source
         case _:

@@ -84,12 +84,8 @@ def find_id_column(
 ) -> int:
     """The position of the column that holds the pass ids.
 
-    Args:
-        columns: the list's column names.
-        asked: the value of `--id-column`. It is matched exactly first, then ignoring case, spaces, dashes and underscores.
-        file: the list, for the error message.
-        how: how a person can say which column it is, for the error message.
-        otherwise: the name to look for if `asked` is None and the list has none of the usual names.
+    `asked` is the value of `--id-column`, matched exactly first, then ignoring case, spaces, dashes and underscores; `how` says in errors
+    how a person names the column; `otherwise` is the name to look for if `asked` is None and the list has none of the usual names.
 
     Raises:
         InputError: no column matches, or more than one does.
@@ -214,11 +210,8 @@ class Layout:
     def of(cls, columns: Sequence[str], *, id_column: str | None, file: str, spreadsheet: bool) -> Self:
         """Find out what each column means.
 
-        Args:
-            columns: all columns of the table, the results columns included.
-            id_column: the column that holds the pass ids, if a person named it.
-            file: the list, for error messages.
-            spreadsheet: spreadsheets open the list's format, so the cells of a results file are neutralised.
+        `columns` include the results columns; `id_column` is the one that a person named; `spreadsheet` says that spreadsheets open the
+        list's format, so the cells of a results file are neutralised.
 
         Raises:
             InputError: no column, or more than one, can hold the pass ids; or the columns are neither a list's nor a results file's.

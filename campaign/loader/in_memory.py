@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final, Protocol, TypeGuard, runtime_checkable
+from typing import Any, Final, Protocol, runtime_checkable
 
 import pandas as pd
 import pyarrow as pa
@@ -25,18 +25,13 @@ _ROWS_AT_ONCE: Final = 65_536
 
 @runtime_checkable
 class ArrowStream(Protocol):
-    """A table of any library with Arrow's stream interface: polars, DuckDB, pyarrow, ..."""
+    """A table of any library with Arrow's stream interface: pandas, polars, DuckDB, pyarrow, ..."""
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
 
 
-def is_in_memory(rows: object) -> TypeGuard["pd.DataFrame | ArrowStream"]:
-    """Whether `rows` is a list in memory; a DataFrame has Arrow's stream interface too."""
-    return isinstance(rows, ArrowStream)
-
-
 @contextmanager
-def as_source(rows: "pd.DataFrame | ArrowStream") -> Iterator[Source]:
+def as_source(rows: ArrowStream) -> Iterator[Source]:
     """The rows as a list's source, until the block ends.
 
     Raises:

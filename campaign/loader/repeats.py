@@ -79,10 +79,6 @@ class Repeated:
         self._hashes = hashes
         self._seen: set[str] = set()
 
-    @classmethod
-    def nothing(cls) -> "Repeated":
-        return cls(set())
-
     def among(self, keys: Sequence[str]) -> list[int]:
         """The positions of the keys that may be of a repeated pass, as two passes can share a hash."""
         return [at for at, key in enumerate(_hashes_of(keys).tolist()) if key in self._hashes] if self._hashes else []

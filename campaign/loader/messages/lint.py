@@ -84,11 +84,9 @@ _SUSPICIOUS: Final = rf"[/\]]|{_MARKS}|{_GAPS}|{_MISREAD}"
 
 
 def lint(texts: Sequence[str], *, lock_screen: int) -> Iterator[tuple[int, LintMatch]]:
-    """Yield the findings in some messages, each kind once a message, with the message's index.
+    """Yield the findings in messages as they are sent, each kind once a message, with the message's index.
 
-    Args:
-        texts: the messages as they are sent.
-        lock_screen: how many characters, as a person counts them, a phone shows on its lock screen.
+    `lock_screen` is how many characters, as a person counts them, a phone shows there.
     """
     different = list(dict.fromkeys(texts))
     found = dict(_lint_all([different[index] for index in _suspects(different, _SUSPICIOUS, longer_than=lock_screen)], lock_screen))
