@@ -192,24 +192,24 @@ def text_batches(batches: Iterable[pa.RecordBatch], header: Header) -> Iterator[
 
 
 def _cells(array: pa.Array, rows_before: int, column: str) -> pa.Array:
-    try:
-        texts = column_text(array)
-        texts.validate(full=True)
-    except MemoryError:
-        raise
-    except _DAMAGED:
+    if (texts := _texts(array)) is None:
         at = next((at for at in range(len(array)) if not _are_cells(array.slice(at, 1))), 0)
         problem = f"The value can't be written as text ({array.type}). Convert the column to text in UTF-8, or leave it out."
-        raise InputError(problem, code="not_text", row=rows_before + at + 1, column=column or None) from None
+        raise InputError(problem, code="not_text", row=rows_before + at + 1, column=column or None)
     return texts
 
 
 def _are_cells(array: pa.Array) -> bool:
+    return (texts := _texts(array)) is not None and too_long(texts) is None
+
+
+def _texts(array: pa.Array) -> pa.Array | None:
+    """The cells as text; None if one of them can't be."""
     try:
         texts = column_text(array)
         texts.validate(full=True)
     except MemoryError:
         raise
     except _DAMAGED:
-        return False
-    return too_long(texts) is None
+        return None
+    return texts

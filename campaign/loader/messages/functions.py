@@ -188,7 +188,6 @@ FILTERS: Final[dict[str, Function]] = {
     "reverse": lambda value: value[::-1] if isinstance(value, str) else as_items(value)[::-1],
     "round": _round,
     "sort": _sort,
-    "sum": lambda value: sum(map(as_number, as_items(value))),
     "trim": lambda value, chars=None: as_text(value).strip(chars),
     "truncate": _truncate,
     "unique": lambda value, case_sensitive=False: list(do_unique(_JINJA, as_items(value), bool(case_sensitive))),
