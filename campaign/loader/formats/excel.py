@@ -18,9 +18,6 @@ from campaign.loader.formats.cells import workbook_text
 from campaign.loader.formats.file_format import Head, List
 from campaign.loader.formats.frames import Header, guess_header
 
-Row = tuple[int, list[str]]
-"""A row of a sheet: its number, from 1, and its cells."""
-
 _FIRST_ROWS: Final = 50
 _BLOCK_BYTES: Final = 1 << 18
 _SIZES_FOLLOW: Final = 0x8
@@ -67,7 +64,8 @@ def read_excel(path: Path, header_row: int | None = None) -> List:
     return head, header.batches(rows)
 
 
-def _rows(sheet: CalamineSheet) -> Iterator[Row]:
+def _rows(sheet: CalamineSheet) -> Iterator[tuple[int, list[str]]]:
+    """Yield each row's number, from 1, and its cells."""
     for number, values in enumerate(sheet.iter_rows(), 1):
         yield number, [value if type(value) is str else workbook_text(value) for value in values]
 
