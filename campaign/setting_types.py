@@ -1,8 +1,9 @@
-"""The types of settings. Each parses the text of a flag, the environment or a job."""
+"""The types of settings, each of which parses the text of a flag, the environment or a job; and marks for settings in `Annotated`."""
 
 import math
 import os
 import re
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -24,6 +25,18 @@ LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 
 # At least two letters, as C:/ is a disk; two slashes, or one if a URL is clearly meant.
 _SCHEME: Final = re.compile(r"\s*([A-Za-z][A-Za-z0-9+.-]+://|p[a-z+0-9]*sql:/)", re.IGNORECASE)
+
+
+class Persisted:
+    """Marks a setting that a campaign keeps for `resume`, unless it is given again: a resume at night must not send at night."""
+
+
+class Wizard(StrEnum):
+    """Marks a setting that the console's wizard offers, by the section of its form."""
+
+    WHEN = "when"
+    SAFEGUARDS = "safeguards"
+    ADVANCED = "advanced"
 
 
 def _rate(value: object) -> float | None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Annotated, Any, Final, Self
 
 from dotenv.parser import parse_stream
 from dotenv.variables import Variable, parse_variables
@@ -37,9 +37,11 @@ from campaign.setting_types import (
     LocalPath,
     LogLevel,
     Occasions,
+    Persisted,
     ProxyUrl,
     Rate,
     WindowOfDay,
+    Wizard,
 )
 
 DEFAULT_URL: Final = "https://api.passentry.com"
@@ -50,8 +52,8 @@ _READ_BY_ALL: Final = (
 NO_PASSWORDS: Final = f"--ledger: {_READ_BY_ALL} Put the whole URL into CAMPAIGN_LEDGER, or only the password into PGPASSWORD or ~/.pgpass."
 NO_PROXY_PASSWORDS: Final = f"--proxy: {_READ_BY_ALL} Put the whole URL into CAMPAIGN_PROXY, or into HTTPS_PROXY."
 _OURS: Final = re.compile(r"CAMPAIGN_|PASSENTRY_", re.IGNORECASE)
-NOT_FLAGS: Final = frozenset({"notify", "batch_shape"})
-"""Settings with secrets, as everyone on the machine can read a command line; and one that describes the API, like its address."""
+NOT_FLAGS: Final = frozenset({"notify", "api_key", "api_key_file", "api_url", "batch_shape"})
+"""Settings with secrets or of their files, as everyone on the machine can read a command line; and those that describe the API."""
 ONLY_FLAGS: Final = frozenset({"moved_here"})
 """Settings for one run: a variable in a crontab or a profile would apply to every later run, too."""
 
@@ -82,6 +84,7 @@ class Settings(BaseSettings):
         hide_input_in_errors=True,
     )
 
+    # The wizard shows its settings in this order.
     ledger: LedgerPlace = Field(default="", repr=False)
     name: str | None = None
     message: str | None = None
@@ -91,34 +94,34 @@ class Settings(BaseSettings):
     query: LocalPath = None
     header_row: int | None = Field(default=None, ge=1, le=1_048_576)
     results: File = None
-    rate: Rate = 9.0
-    via: Via = Via.SINGLE
-    entity: str | None = Field(default=None, max_length=200)
+    max_length: int = Field(default=350, ge=1, le=5000)
+    window: Annotated[WindowOfDay, Persisted, Wizard.WHEN] = None
+    time_zone: Annotated[str | None, Persisted, Wizard.WHEN] = None
+    start_at: Annotated[str | None, Persisted, Wizard.WHEN] = None
+    not_after: Annotated[str | None, Persisted, Wizard.WHEN] = None
+    no_wait: bool = False
+    exclude: Files = ()
+    rate: Annotated[Rate, Wizard.SAFEGUARDS] = 9.0
+    canary: Annotated[int | None, Wizard.SAFEGUARDS] = Field(default=None, ge=1)
+    daily_cap: Annotated[int, Persisted, Wizard.SAFEGUARDS] = Field(default=3, ge=0, le=1000)
+    limit: Annotated[int | None, Wizard.SAFEGUARDS] = Field(default=None, ge=1)
+    only_reachable: Annotated[bool, Persisted, Wizard.SAFEGUARDS] = False
+    sample: Annotated[int | None, Wizard.ADVANCED] = Field(default=None, ge=1)
+    seed: int = 0
+    halt: Annotated[HaltLimit, Persisted, Wizard.ADVANCED] = Halt()
+    on_unknown: Annotated[OnUnknown, Persisted, Wizard.ADVANCED] = OnUnknown.VERIFY
+    quiet_period: Annotated[Duration, Persisted] = 10.0
+    lock_screen: Annotated[int, Wizard.ADVANCED] = Field(default=140, ge=1, le=5000)
+    via: Annotated[Via, Persisted, Wizard.ADVANCED] = Via.SINGLE
+    entity: Annotated[str | None, Persisted, Wizard.ADVANCED] = Field(default=None, max_length=200)
+    baseline: Annotated[bool, Persisted, Wizard.ADVANCED] = False
     batch_shape: BatchShape = USUAL
     concurrency: int | None = Field(default=None, ge=1, le=4096)
     max_attempts: int = Field(default=5, ge=1, le=100)
-    max_length: int = Field(default=350, ge=1, le=5000)
-    lock_screen: int = Field(default=140, ge=1, le=5000)
-    limit: int | None = Field(default=None, ge=1)
-    halt: HaltLimit = Halt()
-    on_unknown: OnUnknown = OnUnknown.VERIFY
-    quiet_period: Duration = 10.0
     timeout: Duration = 30.0
-    budget: BudgetName = ""
+    budget: Annotated[BudgetName, Persisted] = ""
     proxy: ProxyUrl = Field(default="", repr=False)
     ca_file: LocalPath = None
-    baseline: bool = False
-    window: WindowOfDay = None
-    time_zone: str | None = None
-    start_at: str | None = None
-    not_after: str | None = None
-    no_wait: bool = False
-    exclude: Files = ()
-    only_reachable: bool = False
-    daily_cap: int = Field(default=3, ge=0, le=1000)
-    sample: int | None = Field(default=None, ge=1)
-    seed: int = 0
-    canary: int | None = Field(default=None, ge=1)
     engine: Engine = Engine.HERE
     address: str | None = None
     workers: int = Field(default=4, ge=1, le=1000)
@@ -298,6 +301,11 @@ class GivenSettings(Settings):
         return (init_settings,)
 
 
+def marked(mark: object) -> tuple[str, ...]:
+    """The settings whose types have a mark such as `Persisted`, in order."""
+    return tuple(name for name, field in Settings.model_fields.items() if mark in field.metadata)
+
+
 def problems_of(values: Mapping[str, Any]) -> dict[str, BadValueError]:
     """The errors in values of settings, by field; the environment does not matter."""
     try:
@@ -370,7 +378,7 @@ def _refused(error: ValidationError) -> UsageError:
     first = error.errors(include_url=False)[0]
     variable = _variable(field := _field(str(first["loc"][0])), default=f"CAMPAIGN_{field.upper()}")
     flag = variable.removeprefix("CAMPAIGN_").lower().replace("_", "-")
-    is_flag = variable.startswith("CAMPAIGN_") and field not in NOT_FLAGS
+    is_flag = field not in NOT_FLAGS
     problem = _problem(first)
     setting = f"--{flag} (or {variable})" if is_flag else variable
     return UsageError(f"{setting}: {problem}.", code=problem.code, option=f"--{flag}" if is_flag else variable)

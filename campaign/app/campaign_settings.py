@@ -15,14 +15,8 @@ from campaign.domain.schedule import Schedule, known_zones, parse_moment, zone
 from campaign.domain.text.formula_escape import unescape_formula
 from campaign.loader.columns import check_pass_id, find_id_column, pass_key
 from campaign.loader.table import open_table
-from campaign.settings import Settings
-
-PERSISTED_FIELDS: Final[tuple[str, ...]] = (
-    *("window", "time_zone", "start_at", "not_after", "daily_cap"),
-    *("baseline", "halt", "on_unknown", "quiet_period", "budget", "only_reachable"),
-    *("via", "entity"),
-)
-"""Settings that a campaign keeps for `resume`, unless they are given again: a resume at night must not send at night."""
+from campaign.setting_types import Persisted
+from campaign.settings import Settings, marked
 
 _HOURS: Final = ("window", "time_zone", "start_at", "not_after")
 _MOMENTS: Final[tuple[str, ...]] = ("start_at_time", "not_after_time")
@@ -30,7 +24,8 @@ _MOMENTS: Final[tuple[str, ...]] = ("start_at_time", "not_after_time")
 
 def kept_of(stored: dict[str, str]) -> dict[str, str]:
     """The stored settings of a campaign that may be used: an imported file may hold any setting, even the URL that gets the token."""
-    return {name: text for name, text in stored.items() if name in {"rate", *PERSISTED_FIELDS, *_MOMENTS}}
+    allowed = {"rate", *marked(Persisted), *_MOMENTS}
+    return {name: text for name, text in stored.items() if name in allowed}
 
 
 def remembered(settings: Settings, *, now: datetime, own_zones: bool) -> dict[str, str]:
@@ -44,7 +39,7 @@ def remembered(settings: Settings, *, now: datetime, own_zones: bool) -> dict[st
     Raises:
         UsageError: a time or a zone is not valid, the end is over, or nothing could be sent before it.
     """
-    kept: dict[str, str] = {name: settings.as_text(name) for name in PERSISTED_FIELDS if name in settings.model_fields_set}
+    kept: dict[str, str] = {name: settings.as_text(name) for name in marked(Persisted) if name in settings.model_fields_set}
     schedule = check_schedule(settings, {}, zones=[] if own_zones else [""], now=now)
     for name, moment in (("start_at", schedule.start), ("not_after", schedule.end)):
         if moment is not None:

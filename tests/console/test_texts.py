@@ -6,19 +6,23 @@ from pathlib import Path
 
 import pytest
 
+from campaign.console.drafts.draft import CONTROLS
+from campaign.console.drafts.pages.controls_page import CHOICES
 from campaign.console.pages import texts
 
 CONSOLE = Path(__file__).parents[2] / "campaign" / "console"
 TEMPLATES = sorted(CONSOLE.joinpath("templates").rglob("*.html"))
 FILES = sorted(file.stem for file in CONSOLE.joinpath("texts", "en").glob("*.toml"))
 KEY = re.compile(rf"""["']((?:{"|".join(FILES)})(?:\.(?!(?:html|css|js)\b)[a-z0-9_]+)+)["']""")
-NAMES = re.compile(r"\bt\(\s*[\"'](?P<key>[^\"']+)[\"']")
+NAMES = re.compile(r"\bt\(\s*[\"'](?P<key>[^\"']+[^\"'.])[\"']")
 OWN = {"· Campaign", "campaign user link"}
 """What is no language's: the name, and a command."""
 
 
 def used() -> dict[str, str]:
-    found: dict[str, str] = {}
+    words = [name for names in CONTROLS.values() for name in names] + [str(choice) for choices in CHOICES.values() for choice in choices]
+    hints = [f"{name}_hint" for names in CONTROLS.values() for name in names]
+    found = {f"drafts.controls.{name}": "controls.html" for name in (*words, *hints)}
     for file in (*TEMPLATES, *CONSOLE.rglob("*.py")):
         text = file.read_text(encoding="utf-8")
         found |= dict.fromkeys(KEY.findall(text), file.name)

@@ -10,12 +10,13 @@ from typer.testing import CliRunner
 from campaign.cli.main import app
 from campaign.cli.options import OPTIONS, with_options
 from campaign.console.console_settings import ConsoleSettings
+from campaign.console.drafts.draft import CONTROLS
 from campaign.domain.errors import UsageError
 from campaign.domain.failure_guard import Halt
 from campaign.domain.notices import Occasion
 from campaign.domain.schedule import parse_window
 from campaign.sender.attempt import OnUnknown
-from campaign.settings import ONLY_FLAGS, Engine, GivenSettings, Settings, Via
+from campaign.settings import NOT_FLAGS, ONLY_FLAGS, Engine, GivenSettings, Settings, Via
 from tests.errors import raises
 
 NOT_SETTINGS = {
@@ -27,6 +28,14 @@ NOT_SETTINGS = {
 
 ALONE = {"simulate", "demo", "jobs", "user", "export", "import"}
 """Commands that send to nobody, and heed no setting, and groups of commands."""
+
+NOT_IN_THE_WIZARD = {
+    *("name", "message", "template", "templates", "id_column", "query", "header_row", "max_length", "exclude"),
+    *("results", "no_wait", "seed", "quiet_period", "concurrency", "max_attempts", "timeout", "dry_run", "yes", "moved_here"),
+    *("ledger", "budget", "proxy", "ca_file", "engine", "address", "workers"),
+    *("json_output", "log_level", "log_file", "metrics_file", "notify_on"),
+}
+"""What another part of the wizard asks for, the console decides, or is left at its default."""
 
 # option: flag, its variable, its default, and for .env, environment and flag: as written, as understood
 CASES: dict[str, tuple[str, str, Any, list[tuple[str, Any]]]] = {
@@ -132,7 +141,15 @@ def read(*words: str) -> Settings:
 
 
 def test_the_table_of_cases_is_complete() -> None:
-    assert set(CASES) | ONLY_FLAGS == set(OPTIONS) <= set(Settings.model_fields)
+    assert set(CASES) | ONLY_FLAGS == set(OPTIONS)
+
+
+def test_every_setting_is_a_flag_or_named_as_none() -> None:
+    assert set(OPTIONS) == set(Settings.model_fields) - NOT_FLAGS
+
+
+def test_the_wizard_offers_every_option_or_names_it_as_not_offered() -> None:
+    assert set(OPTIONS) - {name for names in CONTROLS.values() for name in names} == NOT_IN_THE_WIZARD
 
 
 def test_some_command_has_each_option() -> None:

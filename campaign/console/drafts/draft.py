@@ -12,10 +12,13 @@ from pydantic import TypeAdapter
 from campaign.console.access import Person, Role
 from campaign.domain.errors import UsageError
 from campaign.domain.status import Status
-from campaign.settings import GivenSettings
+from campaign.setting_types import Wizard
+from campaign.settings import GivenSettings, Settings, marked
 
 NAME_CHARACTERS: Final = 100
-FLAGS: Final = ("only_reachable", "baseline")
+CONTROLS: Final = {section: marked(section) for section in Wizard}
+"""The settings that the form offers, by section."""
+FLAGS: Final = tuple(name for names in CONTROLS.values() for name in names if Settings.model_fields[name].annotation is bool)
 """Controls that are on or missing."""
 
 

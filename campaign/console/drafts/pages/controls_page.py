@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
+from enum import Enum
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -18,7 +19,7 @@ from campaign.console.auth.authorization import check_still_allowed
 from campaign.console.console import console_of
 from campaign.console.drafts import wizard
 from campaign.console.drafts.context import context_of, draft_of
-from campaign.console.drafts.draft import FLAGS, Draft, Upload, given_of, problem_with_name
+from campaign.console.drafts.draft import CONTROLS, FLAGS, Draft, Upload, given_of, problem_with_name
 from campaign.console.drafts.pages.list_page import problem_of, size_in_words
 from campaign.console.drafts.uploads import Received, TooLargeError, check_early, files_of, receive
 from campaign.console.drafts.wizard import Step
@@ -27,13 +28,14 @@ from campaign.console.upload_limits import UPLOAD_LIMITS
 from campaign.domain.batches import PLACEHOLDER
 from campaign.domain.errors import CampaignError, InputError, UsageError
 from campaign.domain.schedule import known_zones, parse_moment, zone
+from campaign.setting_types import Wizard
 from campaign.settings import Settings, Via, problems_of
 
-TEXTS: Final = (
-    *("rate", "time_zone", "start_at", "not_after", "daily_cap", "canary", "sample", "limit", "halt", "on_unknown", "lock_screen"),
-    *("via", "entity"),
-)
+TEXTS: Final = tuple(name for names in CONTROLS.values() for name in names if name not in {"window", *FLAGS})
 WINDOW: Final = ("opens", "closes")
+_TYPES: Final[dict[str, Any]] = {name: Settings.model_fields[name].annotation for name in TEXTS}
+CHOICES: Final = {name: tuple(kind) for name, kind in _TYPES.items() if isinstance(kind, type) and issubclass(kind, Enum)}
+_KEYBOARDS: Final = {int: "numeric", int | None: "numeric", float | None: "decimal"}
 _MOST: Final = 200
 
 
@@ -230,16 +232,23 @@ def _values(
     request: web.Request, draft: Draft, *, form: Mapping[str, str] | None = None, problems: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
     settings = console_of(request).settings
+    home = str(home_zone(settings))
     values = fields_of(draft.controls) | {"name": draft.name}
     if form:
         values |= {name: form.get(name, "") for name in values}
+    problems = problems or {}
+    examples = {"rate": settings.as_text("rate").removesuffix(".0"), "time_zone": home, "halt": str(settings.halt) or "20%"}
     return {
         "values": values,
-        "problems": dict(problems or {}),
+        "problems": problems,
+        "controls": CONTROLS,
+        "flags": FLAGS,
+        "choices": CHOICES,
+        "keyboards": {name: _KEYBOARDS.get(kind, "text") for name, kind in _TYPES.items()},
+        "open": any(values[name] or name in problems for name in CONTROLS[Wizard.ADVANCED]),
         "zones": sorted(known_zones()),
-        "home": str(home_zone(settings)),
-        "defaults": settings,
-        "default_rate": "unlimited" if settings.rate is None else f"{settings.rate:g}",
+        "home": home,
+        "defaults": {name: settings.as_text(name) for name in TEXTS} | examples,
         "sizes": {upload.file: size_in_words(upload.size_bytes) for upload in draft.excludes},
         "most_bytes": console_of(request).rules.most_upload_bytes,
     }
