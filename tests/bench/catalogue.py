@@ -35,7 +35,7 @@ class Entry:
 
 CATALOGUE: Final = (
     Entry(name="sends", title="Sends without a rate"),
-    Entry(name="pace", title="RateState"),
+    Entry(name="pace", title="Pace"),
     Entry(name="idle", title="Idle cost"),
     Entry(name="startup", title="Start of a command"),
     Entry(name="resume", title="Resume after a kill"),

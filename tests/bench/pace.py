@@ -1,4 +1,4 @@
-"""RateState: what arrives second by second, from processes and campaigns that share a rate, beside scripts with AsyncLimiter.
+"""Pace: what arrives second by second, from processes and campaigns that share a rate, beside scripts with AsyncLimiter.
 
 The server's own log of arrivals decides. The script shares a rate as such scripts do: each process has its part of it.
 """

@@ -21,7 +21,7 @@ from tests.bench.machine import ROOT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RateState:
+class Pace:
     """`most_in_a_second` is over every window of a second; `killed_at` and `times` are seconds on the simulator's clock."""
 
     average_per_second: float
@@ -35,7 +35,7 @@ class RateState:
         return bisect_right(self.times, last) - bisect_left(self.times, first)
 
 
-def measure(*, rate: float, processes: int, seconds: float, latency: str = "0ms", limit: int = 0, kill: bool = False) -> RateState:
+def measure(*, rate: float, processes: int, seconds: float, latency: str = "0ms", limit: int = 0, kill: bool = False) -> Pace:
     """Run the command in so many processes on one campaign, and look at the seconds in the middle; with `kill` one dies half-way."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -69,7 +69,7 @@ def measure(*, rate: float, processes: int, seconds: float, latency: str = "0ms"
             simulator.wait()
             simulator.stdout.close()
     times = [request.at_seconds for request in requests]
-    return RateState(
+    return Pace(
         average_per_second=len(times) / (ended - began),
         most_in_a_second=most_in_a_second(times),
         throttled=sum(request.status == 429 for request in requests),
