@@ -10,7 +10,6 @@ from pathlib import Path
 import apsw
 import pytest
 
-from tests.examples import slow_after
 from tests.simulation.disk import Disk
 from tests.simulation.plan import Kind
 
@@ -22,14 +21,13 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("campaigns", slow_after(1, [200, 300]))
-def test_in_every_campaign_nothing_is_sent_twice_or_lost(campaigns: int) -> None:
-    done = run("--campaigns", str(campaigns), "--json")
+def test_in_every_campaign_nothing_is_sent_twice_or_lost() -> None:
+    done = run("--campaigns", "200", "--json")
     found = json.loads(done.stdout)
     assert found["violations"] == {}
-    assert found["campaigns"] == campaigns
+    assert found["campaigns"] == 200
     # The rarest happen in one campaign of a hundred.
-    assert found["happened"].keys() >= (set(Kind) if campaigns > 200 else {Kind.KILL, Kind.POWER, Kind.SUSPEND})
+    assert found["happened"].keys() >= set(Kind)
     assert done.returncode == 0
 
 
