@@ -286,6 +286,7 @@ WITH due AS MATERIALIZED (
     END AS why_not, (d.attempts > 0 OR d.quiet_until > 0) AND EXISTS (
         -- A row that another ledger was sending has a quiet period, and no attempt that ended.
         SELECT 1 FROM campaign.attempts AS a WHERE a.campaign = %(campaign)s AND a.row = d.row AND a.status = 'unknown' AND a.message IS NULL
+        OFFSET 0
     ) AS in_doubt
     FROM due AS d
 ), chosen AS (
