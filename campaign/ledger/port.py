@@ -1,6 +1,7 @@
 """The interface of a ledger: `Ledger` to stage and send, `LedgerReader` to read. Every backend passes `tests/contract`.
 
-Every call is one durable transaction: after it returns, a power cut undoes nothing of it; if it raises, nothing of it happened.
+Every call is one transaction: if it raises, nothing of it happened. After it returns, a power cut undoes nothing of it; only rows that
+`stage` added may be lost until `finish_staging` returns, and staging then starts over.
 """
 
 from collections.abc import Callable, Iterator, Sequence

@@ -16,8 +16,6 @@ from campaign.domain.status import OPEN, Status
 from campaign.ledger.port import CampaignRecord, CampaignSpec, DesiredState, UnverifiedRow
 from campaign.ledger.records import ROWS_AT_ONCE, AttemptColumns, ResultColumns
 
-"""Rows of a results file with these statuses count as attempts."""
-
 _LINES: Final = "lines"
 _MARK: Final = "mark"
 _PLACE: Final = "list_place"
@@ -130,7 +128,7 @@ def spec_values(spec: CampaignSpec) -> dict[str, Any]:
 
 def record(values: tuple[Any, ...]) -> CampaignRecord:
     campaign, name, list_name, list_sha256, message_sha256, content_sha256, columns, id_column, settings, desired_state, *rest = values
-    _stager, rows, created_at, started_at, finished_at, ended, *_, purged_at, exported_at, exported_to, account, api = rest
+    _staging_runner, rows, created_at, started_at, finished_at, ended, *_, purged_at, exported_at, exported_to, account, api = rest
     kept = json.loads(settings)
     return CampaignRecord(
         id=campaign,
