@@ -103,7 +103,7 @@ class _CsvFile:
         """The lines of the row that is being read."""
 
     def parts(self, path: Path, skipped: int) -> Iterator[Any]:
-        """Yield the header, below so many lines of the file; then the rows, each as long as the header. Raises InputError."""
+        """Yield the header, below this many lines of the file; then the rows, each as long as the header. Raises InputError."""
         with path.open(encoding=self._encoding.codec, errors=_MARKED, newline="") as file:
             lines = self._lines(file)
             deque(islice(lines, skipped), 0)
