@@ -5,7 +5,7 @@ import signal
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, assert_never
 
@@ -130,11 +130,19 @@ class InServer(Kept):
 
 
 def _kill(process: int) -> bool:
-    """Whether it was still there."""
+    """Whether it was still there.
+
+    Until the server has reaped it, the server does not know of the death and takes connections that it then breaks.
+    """
+    deadline = time.monotonic() + 20
     try:
         os.kill(process, signal.SIGKILL)
     except ProcessLookupError:
         return False
+    with suppress(ProcessLookupError):
+        while time.monotonic() < deadline:
+            os.kill(process, 0)
+            time.sleep(0.001)
     return True
 
 

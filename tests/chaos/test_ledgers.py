@@ -31,7 +31,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def kept(server: Server) -> InServer:
-    server.wait()
+    server.wait_until_it_answers()
     kept = InServer(server)
     prepare(parse(kept.address))
     return kept

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-import stamina
 
 IN_MEMORY = Path("/dev/shm")  # noqa: S108 - where a sync costs nothing; that it is durable is PostgreSQL's own matter
 ASKED_FOR_A_PASSWORD = "asked"
@@ -127,12 +126,6 @@ class Server:
         with psycopg.connect(self.url(database), autocommit=True) as connection:
             cursor = connection.execute(sql.encode())
             return cursor.fetchall() if cursor.description else []
-
-    def wait(self) -> None:
-        """Wait until it takes connections again, as it does some time after one of its processes was killed."""
-        for attempt in stamina.retry_context(on=psycopg.OperationalError, attempts=None, timeout=20, wait_initial=0.05, wait_max=0.5):
-            with attempt:
-                self.run("SELECT 1")
 
     def terminate(self, database: str) -> None:
         """End every connection to a database."""
