@@ -115,8 +115,7 @@ async def _again(work: Session, record: CampaignRecord, selection: Selection, so
             )
         finished = await _again_named(work, record, chosen, named, exclusions=exclusions, results=results, counts=counts)
         return replace(finished, note=f"{named.in_words()} {finished.note}".strip(), details=finished.details | named.as_json())
-    filters = {"reasons": chosen.reasons, "http_statuses": chosen.http_statuses}
-    again = work.reader.matching(record.id, chosen.statuses, **filters)  # type: ignore[arg-type]  # each by its name
+    again = work.reader.matching(record.id, chosen)
     # An earlier retry that was killed or stopped has left these rows: the same command goes on with them only.
     begun = () if again else await asyncio.to_thread(_begun, work.reader, record)
     if not again and (Status.UNKNOWN in chosen.statuses or not work.reader.unfinished(record.id, begun)):
@@ -144,7 +143,7 @@ async def _again(work: Session, record: CampaignRecord, selection: Selection, so
     await exclude(work.ledger, record, exclusions)
     if begun:
         work = _only(work, begun)
-    await work.ledger.retry(record.id, chosen.statuses, **filters)  # type: ignore[arg-type]  # each by its name
+    await work.ledger.retry(record.id, chosen)
     return await work.send(record, results, fresh_canary=True)
 
 

@@ -12,6 +12,7 @@ from campaign.domain.batches import Batch
 from campaign.domain.ledger_identity import Displaced
 from campaign.domain.model import Claim, Counts, ResultRow, Settlement, Skip, StagedRow
 from campaign.domain.pace.pacing import Slots
+from campaign.domain.retry_selection import Selection
 from campaign.domain.row_state import RowState
 from campaign.domain.status import Status
 from campaign.domain.verdict import PassReading, Resolution
@@ -242,15 +243,8 @@ class Verification(Protocol):
 class Maintenance(Protocol):
     """Changes to a campaign besides sending it."""
 
-    async def retry(
-        self,
-        campaign: int,
-        statuses: frozenset[Status],
-        *,
-        reasons: frozenset[str] = frozenset(),
-        http_statuses: frozenset[int] = frozenset(),
-    ) -> int:
-        """Make rows with these statuses, and with these reasons and HTTP statuses if any are given, pending again; returns how many."""
+    async def retry(self, campaign: int, selection: Selection) -> int:
+        """Make the rows of the selection pending again; returns how many."""
 
     async def apply_corrections(
         self, campaign: int, corrected: Sequence[CorrectedRow], again: Sequence[int], statuses: frozenset[Status]
@@ -354,14 +348,7 @@ class LedgerReader(Protocol):
     def rows_of_passes(self, campaign: int, keys: Sequence[str]) -> dict[str, list[int]]:
         """The rows of each of these passes. Scans the whole campaign."""
 
-    def matching(
-        self,
-        campaign: int,
-        statuses: frozenset[Status],
-        *,
-        reasons: frozenset[str] = frozenset(),
-        http_statuses: frozenset[int] = frozenset(),
-    ) -> int:
+    def matching(self, campaign: int, selection: Selection) -> int:
         """How many rows `Ledger.retry` would make pending."""
 
     def attempts_by_runner(self, campaign: int) -> dict[int, int]:

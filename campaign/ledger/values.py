@@ -11,6 +11,7 @@ import orjson
 
 from campaign.domain.batches import Batch, BatchState
 from campaign.domain.model import UNSENT, Claim, Outcome, ResultRow, Settlement, StagedRow
+from campaign.domain.retry_selection import Selection
 from campaign.domain.row_state import RowState
 from campaign.domain.status import OPEN, Status
 from campaign.ledger.port import CampaignRecord, CampaignSpec, DesiredState, UnverifiedRow
@@ -248,9 +249,9 @@ def unverified_row(campaign: int, values: tuple[Any, ...], others: Sequence[tupl
     )
 
 
-def filters(reasons: frozenset[str], http_statuses: frozenset[int]) -> dict[str, str]:
+def filters(selection: Selection) -> dict[str, str]:
     """The parameters of statements that select rows by more than their status; an empty list means all."""
-    return {"reasons": as_json(sorted(reasons)), "http_statuses": as_json(sorted(http_statuses))}
+    return {"reasons": as_json(sorted(selection.reasons)), "http_statuses": as_json(sorted(selection.http_statuses))}
 
 
 def as_json(values: Sequence[Any]) -> str:

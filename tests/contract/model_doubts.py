@@ -3,6 +3,7 @@
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
+from campaign.domain.retry_selection import Selection
 from campaign.domain.status import Event, Status
 from campaign.domain.verdict import Latest, PassReading, Resolution, read_back
 from campaign.ledger.port import DesiredState, UnverifiedRow
@@ -98,7 +99,7 @@ class Doubts(Sending):
             return
         again = [row for row in self.rows_of(self.campaign(of)) if row.status in statuses and row.in_doubt_since is None]
         self.events = (Event.RETRIED, Event.SKIPPED)
-        assert self.do(self.pick(by).ledger.retry(self.campaign(of), frozenset(statuses))) == len(again)
+        assert self.do(self.pick(by).ledger.retry(self.campaign(of), Selection(statuses=frozenset(statuses)))) == len(again)
         for row in again:
             row.allowed += row.status is not Status.FAILED
             row.in_doubt_since = None

@@ -6,6 +6,7 @@ from typing import Final
 import pytest
 
 from campaign.domain.model import Outcome, Settlement
+from campaign.domain.retry_selection import Selection
 from campaign.domain.row_state import RowState
 from campaign.domain.status import Status
 from campaign.ledger.port import Ledger, LedgerReader
@@ -72,7 +73,7 @@ async def test_an_attempt_that_did_not_end_or_that_a_results_file_tells_of_has_b
     record = await campaign_of(ledger, staged(1), staged(2), staged(3, status=Status.UNKNOWN))
     runner = await ledger.register_runner(record.id, quiet_seconds=0)
     await ledger.release(runner, await ledger.claim(runner, 1))
-    await ledger.retry(record.id, frozenset({Status.UNKNOWN}))
+    await ledger.retry(record.id, Selection(statuses=frozenset({Status.UNKNOWN})))
     found = {one.row: (one.status, one.begun) for one in reader.row_states(record.id, [1, 2, 3])}
     assert found == {1: (Status.PENDING, True), 2: (Status.PENDING, False), 3: (Status.PENDING, True)}
 

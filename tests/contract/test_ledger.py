@@ -12,6 +12,7 @@ from campaign.domain.errors import UsageError
 from campaign.domain.lists.sheet import NO_LINES, SheetLines
 from campaign.domain.model import DUPLICATE, Claim, Outcome, Settlement, Skip, StagedBatch, StagedRow
 from campaign.domain.pace.pacing import SPARE
+from campaign.domain.retry_selection import Selection
 from campaign.domain.status import Status
 from campaign.domain.verdict import WAS_SENDING, Latest, PassReading, Resolution
 from campaign.ledger.port import ClaimFilter, DesiredState, Ledger, LedgerReader, Runner
@@ -160,7 +161,7 @@ class TestClaiming:
         await ledger.settle(runner, [sent_again, ends(second, Status.UNKNOWN), ends(third, Status.UNKNOWN, due_in_seconds=None)])
         (doubt,) = await ledger.claim_unverified(record.id, 9)
         assert await ledger.record_verification(doubt, Resolution(status=Status.PENDING), again_in_seconds=None)
-        assert await ledger.retry(record.id, frozenset({Status.UNKNOWN})) == 1
+        assert await ledger.retry(record.id, Selection(statuses=frozenset({Status.UNKNOWN}))) == 1
         assert {claim.row: claim.in_doubt for claim in await ledger.claim(runner, 9)} == {1: True, 2: False, 3: True}
 
     async def test_so_does_the_claim_of_a_row_that_another_ledger_was_sending(self, ledger: Ledger) -> None:
@@ -168,7 +169,7 @@ class TestClaiming:
         unknown = Outcome(status=Status.UNKNOWN, reason=WAS_SENDING)
         record = await campaign_of(ledger, staged(1), replace(staged(2), outcome=unknown))
         runner = await ledger.register_runner(record.id, quiet_seconds=10)
-        assert await ledger.retry(record.id, frozenset({Status.UNKNOWN})) == 1
+        assert await ledger.retry(record.id, Selection(statuses=frozenset({Status.UNKNOWN}))) == 1
         assert {claim.row: claim.in_doubt for claim in await ledger.claim(runner, 9)} == {1: False, 2: True}
 
     async def test_a_row_that_is_left_out_stays_unknown_if_an_earlier_attempt_may_have_arrived(
@@ -249,13 +250,13 @@ class TestSettling:
     async def test_what_ended_is_never_retried(self, ledger: Ledger, status: Status) -> None:
         record = await campaign_of(ledger, staged(1, status=status))
         with pytest.raises(Exception, match="can not change like this"):
-            await ledger.retry(record.id, frozenset({status}))
+            await ledger.retry(record.id, Selection(statuses=frozenset({status})))
 
     async def test_retry_takes_only_the_statuses_asked_for(self, ledger: Ledger, reader: LedgerReader) -> None:
         record = await campaign_of(
             ledger, staged(1, status=Status.FAILED), staged(2, status=Status.NOT_DELIVERED), staged(3, status=Status.DELIVERED)
         )
-        assert await ledger.retry(record.id, frozenset({Status.FAILED})) == 1
+        assert await ledger.retry(record.id, Selection(statuses=frozenset({Status.FAILED}))) == 1
         runner = await ledger.register_runner(record.id, quiet_seconds=10)
         assert [claim.row for claim in await ledger.claim(runner, 9)] == [1]
         assert reader.counts(record.id).by_status[Status.NOT_DELIVERED] == 1

@@ -6,6 +6,7 @@ import pytest
 
 from campaign.domain.errors import UsageError
 from campaign.domain.model import Skip
+from campaign.domain.retry_selection import Selection
 from campaign.domain.status import Status
 from campaign.ledger.port import CampaignRecord, DesiredState, Ledger, LedgerReader, Runner
 from campaign.ledger.records import CorrectedRow
@@ -58,8 +59,10 @@ class TestChosenRows:
             ({"http_404", "http_422"}, set[int](), 3),
             (set[str](), {200}, 2),
         ):
-            assert reader.matching(record.id, wanted, reasons=frozenset(reasons), http_statuses=frozenset(codes)) == count
-        assert await ledger.retry(record.id, FAILED, reasons=frozenset({"http_404"}), http_statuses=frozenset({404})) == 1
+            chosen = Selection(statuses=wanted, reasons=frozenset(reasons), http_statuses=frozenset(codes))
+            assert reader.matching(record.id, chosen) == count
+        chosen = Selection(statuses=FAILED, reasons=frozenset({"http_404"}), http_statuses=frozenset({404}))
+        assert await ledger.retry(record.id, chosen) == 1
         assert statuses(reader, record) == ["failed", "pending", "not_delivered", "delivered"]
 
     async def test_a_row_that_is_still_to_be_read_back_is_not_sent_again(self, ledger: Ledger, reader: LedgerReader) -> None:
@@ -68,9 +71,9 @@ class TestChosenRows:
         one, two = await ledger.claim(runner, 2)
         await ledger.settle(runner, [ends(one, Status.UNKNOWN, due_in_seconds=5), ends(two, Status.UNKNOWN, due_in_seconds=None)])
         unknown = frozenset({Status.UNKNOWN})
-        assert reader.matching(record.id, unknown) == 1
+        assert reader.matching(record.id, Selection(statuses=unknown)) == 1
         assert await ledger.apply_corrections(record.id, [], [1], unknown) == 0
-        assert await ledger.retry(record.id, unknown) == 1
+        assert await ledger.retry(record.id, Selection(statuses=unknown)) == 1
         assert statuses(reader, record) == ["unknown", "pending"]
 
 
@@ -122,7 +125,7 @@ class TestCorrecting:
     async def test_what_was_sent_to_a_pass_before_the_correcting_is_not_forgotten(self, ledger: Ledger, reader: LedgerReader) -> None:
         first = await campaign_of(ledger, staged(1, "A", message="Old"), name="first")
         await settled(ledger, first, Status.UNKNOWN)
-        await ledger.retry(first.id, frozenset({Status.UNKNOWN}))
+        await ledger.retry(first.id, Selection(statuses=frozenset({Status.UNKNOWN})))
         await settled(ledger, first, Status.FAILED)
         assert await ledger.apply_corrections(first.id, [corrected(1, "B", "New")], [], FAILED) == 1
         second = await campaign_of(ledger, staged(1, "A", message="Second"), name="second")

@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from campaign.domain.errors import LedgerError
+from campaign.domain.retry_selection import Selection
 from campaign.domain.status import Status
 from campaign.domain.verdict import Resolution
 from campaign.ledger.clock import LEASE_SECONDS
@@ -109,7 +110,7 @@ class TestACommitWhoseAnswerIsLost:
         await ledger.settle(runner, [ends(one, Status.UNKNOWN), ends(two, Status.FAILED)])
         (doubt,) = await ledger.claim_unverified(record.id, 9)
         assert await struck(ledger.record_verification(doubt, Resolution(status=Status.ACCEPTED), again_in_seconds=None)) is True
-        assert await struck(ledger.retry(record.id, frozenset({Status.FAILED}))) == 1
+        assert await struck(ledger.retry(record.id, Selection(statuses=frozenset({Status.FAILED})))) == 1
         await struck(ledger.deregister_runner(runner, "interrupted"))
         assert [row.outcome.status.value for row in reader.rows(record.id)] == ["accepted", "pending", "unknown", "pending"]
         assert attempts(reader, record.id) == {1: 1, 2: 1, three.row: 1}

@@ -13,6 +13,7 @@ import pytest
 from psycopg import errors
 
 from campaign.domain.errors import LedgerPlaceError, LedgerVersionError, UsageError
+from campaign.domain.retry_selection import Selection
 from campaign.domain.status import Status, reachable
 from campaign.domain.verdict import Resolution
 from campaign.ledger.port import DesiredState
@@ -149,7 +150,7 @@ class TestRole:
         await ledger.release(runner, [four])
         (doubt,) = await ledger.claim_unverified(record.id, 9)
         assert await ledger.record_verification(doubt, Resolution(status=Status.ACCEPTED), again_in_seconds=None)
-        assert await ledger.retry(record.id, frozenset({Status.FAILED})) == 1
+        assert await ledger.retry(record.id, Selection(statuses=frozenset({Status.FAILED}))) == 1
         await ledger.set_desired_state(record.id, DesiredState.PAUSED)
         await ledger.deregister_runner(runner, "paused")
         assert await ledger.reap_dead_runners(quiet_seconds=0) == 0

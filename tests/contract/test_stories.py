@@ -2,6 +2,7 @@
 
 import pytest
 
+from campaign.domain.retry_selection import Selection
 from campaign.domain.status import Status
 from campaign.domain.verdict import Latest, PassReading, Resolution, read_back
 from campaign.ledger.port import DesiredState, Ledger, LedgerReader, Runner, UnverifiedRow
@@ -26,7 +27,7 @@ async def sent(ledger: Ledger, campaign: int, status: Status, *, due_in_seconds:
 
 async def test_two_rows_of_one_pass_are_not_claimed_together(ledger: Ledger) -> None:
     record = await campaign_of(ledger, staged(1, "A", status=Status.FAILED), staged(2, "A", status=Status.FAILED))
-    await ledger.retry(record.id, frozenset({Status.FAILED}))
+    await ledger.retry(record.id, Selection(statuses=frozenset({Status.FAILED})))
     runner = await ledger.register_runner(record.id, quiet_seconds=10)
     assert len(await ledger.claim(runner, 2)) == 1
 
@@ -64,7 +65,7 @@ async def test_an_old_text_that_is_being_sent_again_does_not_make_a_held_row_pen
     await sent(ledger, old.id, Status.NOT_DELIVERED)
     held = await campaign_of(ledger, staged(1, "A", message="Sale"), name="held")
     await sent(ledger, held.id, Status.UNKNOWN, due_in_seconds=None)
-    await ledger.retry(old.id, frozenset({Status.NOT_DELIVERED}))
+    await ledger.retry(old.id, Selection(statuses=frozenset({Status.NOT_DELIVERED})))
     assert await ledger.claim(await ledger.register_runner(old.id, quiet_seconds=10), 1)
     clock.advance(10)
     await ledger.reschedule_verification(held.id)
@@ -79,7 +80,7 @@ async def test_an_old_text_that_another_token_sent_again_at_the_same_time_does_n
     slow = await campaign_of(ledger, staged(1, "A", message="Sale"), name="slow")
     one = await ledger.register_runner(slow.id, quiet_seconds=0, account="one")
     (sale,) = await ledger.claim(one, 1)
-    await ledger.retry(old.id, frozenset({Status.NOT_DELIVERED}))
+    await ledger.retry(old.id, Selection(statuses=frozenset({Status.NOT_DELIVERED})))
     other = await ledger.register_runner(old.id, quiet_seconds=0, account="other")
     (again,) = await ledger.claim(other, 1)
     await ledger.settle(other, [ends(again, Status.NOT_DELIVERED, sent_at=21.0)])
@@ -118,7 +119,7 @@ async def test_a_reading_concluded_late_does_not_overrule_a_row_that_waits_for_a
 async def test_nothing_of_a_cancelled_campaign_becomes_pending_by_a_retry(ledger: Ledger, reader: LedgerReader) -> None:
     record = await campaign_of(ledger, staged(1, status=Status.FAILED))
     await ledger.set_desired_state(record.id, DesiredState.CANCELLED)
-    await ledger.retry(record.id, frozenset({Status.FAILED}))
+    await ledger.retry(record.id, Selection(statuses=frozenset({Status.FAILED})))
     assert reader.counts(record.id).by_status[Status.PENDING] == 0
 
 
@@ -148,7 +149,7 @@ async def test_what_is_settled_as_pending_after_a_cancel_is_left_out(ledger: Led
 
 async def test_a_pass_that_was_told_by_one_row_is_not_told_again_by_another(ledger: Ledger, reader: LedgerReader) -> None:
     record = await campaign_of(ledger, staged(1, "A", status=Status.FAILED), staged(2, "A", status=Status.FAILED), staged(3, "B"))
-    await ledger.retry(record.id, frozenset({Status.FAILED}))
+    await ledger.retry(record.id, Selection(statuses=frozenset({Status.FAILED})))
     runner = await ledger.register_runner(record.id, quiet_seconds=10)
     claims = await ledger.claim(runner, 9)
     assert [claim.row for claim in claims] == [1, 3]
@@ -159,7 +160,7 @@ async def test_a_pass_that_was_told_by_one_row_is_not_told_again_by_another(ledg
 
 async def test_a_pass_that_a_results_file_says_was_told_is_not_told_again_by_another_row(ledger: Ledger, reader: LedgerReader) -> None:
     record = await campaign_of(ledger, staged(1, "A", status=Status.DELIVERED), staged(2, "A", status=Status.FAILED))
-    await ledger.retry(record.id, frozenset({Status.FAILED}))
+    await ledger.retry(record.id, Selection(statuses=frozenset({Status.FAILED})))
     runner = await ledger.register_runner(record.id, quiet_seconds=10)
     assert await ledger.claim(runner, 9) == []
     assert reader.counts(record.id).reasons(Status.SKIPPED) == {"duplicate": 1}
@@ -208,7 +209,7 @@ async def test_what_the_dead_held_for_a_person_waits_for_one(backend: Backend, l
 async def test_a_row_that_is_still_to_be_read_back_is_not_retried(ledger: Ledger, reader: LedgerReader) -> None:
     record = await campaign_of(ledger, staged(1))
     await sent(ledger, record.id, Status.UNKNOWN, due_in_seconds=10)
-    assert await ledger.retry(record.id, frozenset({Status.UNKNOWN})) == 0
+    assert await ledger.retry(record.id, Selection(statuses=frozenset({Status.UNKNOWN}))) == 0
     assert reader.counts(record.id).in_doubt == 1
 
 
@@ -221,7 +222,7 @@ async def test_a_row_that_waits_beside_a_failed_one_of_its_pass_is_sent(ledger: 
 @pytest.mark.parametrize("status", [Status.UNKNOWN, Status.NOT_DELIVERED])
 async def test_a_pass_that_may_hold_the_message_is_not_told_by_another_row(ledger: Ledger, reader: LedgerReader, status: Status) -> None:
     record = await campaign_of(ledger, staged(1, "A", status=status), staged(2, "A", status=Status.FAILED))
-    await ledger.retry(record.id, frozenset({Status.FAILED}))
+    await ledger.retry(record.id, Selection(statuses=frozenset({Status.FAILED})))
     runner = await ledger.register_runner(record.id, quiet_seconds=10)
     assert await ledger.claim(runner, 9) == []
     assert reader.counts(record.id).reasons(Status.SKIPPED) == {"duplicate": 1}

@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from campaign.domain.errors import UsageError
+from campaign.domain.retry_selection import Selection
 from campaign.domain.status import Status
 from campaign.ledger.port import DesiredState, Ledger, Runner
 from tests.contract.backends import Backend, HandClock
@@ -23,7 +24,7 @@ async def test_of_one_pass_no_two_rows_are_claimed_whoever_claims(backend: Backe
     twice = [staged(2 * number + side, f"pass {number}", status=Status.FAILED) for number in range(1, PASSES) for side in (0, 1)]
     one = await campaign_of(first, *twice, name="one")
     two = await campaign_of(first, *(staged(number, f"pass {number}") for number in range(1, PASSES)), name="two")
-    await first.retry(one.id, frozenset({Status.FAILED}))
+    await first.retry(one.id, Selection(statuses=frozenset({Status.FAILED})))
     ledgers = [first, backend.ledger(), backend.ledger(), backend.ledger()]
     runners = [await ledger.register_runner((one, two)[place % 2].id, quiet_seconds=0) for place, ledger in enumerate(ledgers)]
     in_flight: Counter[str] = Counter()

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from campaign.domain.batches import BatchState
+from campaign.domain.retry_selection import Selection
 from campaign.domain.status import Status
 from campaign.ledger.port import ANY_ROW, ClaimFilter, DesiredState, Ledger, LedgerReader
 from tests.contract.backends import Backend, HandClock
@@ -121,7 +122,7 @@ async def test_a_row_that_was_in_a_batch_and_is_claimed_again_belongs_to_its_las
     assert made is not None
     batch, claims = made
     await ledger.settle_batch(runner, batch, [ends(claims[0], Status.FAILED)])
-    await ledger.retry(record.id, frozenset({Status.FAILED}))
+    await ledger.retry(record.id, Selection(statuses=frozenset({Status.FAILED})))
     clock.advance(1)
     (single,) = await ledger.claim(runner, 1)
     assert await ledger.batch_claims(batch) == []

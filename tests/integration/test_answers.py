@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from campaign.domain.failure_guard import FIRST_REFUSED, FOREIGN_ANSWERS, FOREIGN_SENDS, MOST_REFUSED
+from campaign.domain.retry_selection import Selection
 from campaign.domain.status import Status
 from campaign.domain.verdict import EARLIER_ATTEMPT, Evidence, Latest, PassReading, Reply, Signature, rule_of
 from campaign.domain.verdict import Fault as Failure
@@ -61,7 +62,7 @@ class TestTaken:
             assert (await given.send(record, rate_per_second=400.0)).ended is StopReason.FINISHED
             assert count(given, record, Status.DELIVERED) + count(given, record, Status.ACCEPTED) == 200
             given.simulator.configure(faults={})
-            await given.ledger.retry(record.id, frozenset({Status.FAILED}))
+            await given.ledger.retry(record.id, Selection(statuses=frozenset({Status.FAILED})))
             assert (await given.send(record)).ended is StopReason.FINISHED
             assert given.processed() == dict.fromkeys(passes(200), 1)
 
@@ -75,12 +76,12 @@ class TestSentAgainThoughInDoubt:
             policy = Policy(on_unknown=OnUnknown.RESEND if again == "policy" else OnUnknown.HOLD)
             await given.send(record, policy=policy, limit=2)
             if again == "person":
-                assert await given.ledger.retry(record.id, frozenset({Status.UNKNOWN})) == 2
+                assert await given.ledger.retry(record.id, Selection(statuses=frozenset({Status.UNKNOWN}))) == 2
             given.simulator.configure(faults={then: 1.0})
             assert (await given.send(record, policy=policy)).ended is StopReason.FINISHED
             assert set(given.statuses(record).values()) == {("unknown", EARLIER_ATTEMPT)}
             # What `retry` sends again by itself.
-            assert await given.ledger.retry(record.id, frozenset({Status.FAILED})) == 0
+            assert await given.ledger.retry(record.id, Selection(statuses=frozenset({Status.FAILED}))) == 0
             assert given.processed() == {"a": 1, "b": 1}
 
     async def test_a_row_that_was_shown_not_to_have_arrived_fails_like_any_other(self, tmp_path: Path) -> None:
@@ -199,7 +200,7 @@ class TestForbiddenPasses:
             assert (await given.send(record, limit=1)).ended is StopReason.LIMIT
             assert (await given.send(record)).ended is StopReason.FINISHED
             assert given.statuses(record)["theirs"] == ("failed", "forbidden")
-            await given.ledger.retry(record.id, frozenset({Status.FAILED}))
+            await given.ledger.retry(record.id, Selection(statuses=frozenset({Status.FAILED})))
             assert (await given.send(record)).ended is StopReason.FINISHED
             assert given.statuses(record)["theirs"] == ("failed", "forbidden")
 

@@ -13,6 +13,7 @@ from campaign.app import retry
 from campaign.app.lists import corrections
 from campaign.domain import verdict
 from campaign.domain.model import Claim, Settlement
+from campaign.domain.retry_selection import Selection
 from campaign.domain.schedule import Schedule
 from campaign.domain.status import Status
 from campaign.domain.verdict import AttemptOutcome, Evidence, Fault, Latest, PassReading, Reply, Resolution
@@ -191,8 +192,8 @@ def a_retry_takes_unknown_rows() -> AbstractContextManager[object]:
     """Who has failed rows sent again gets those sent again, too, that may have arrived."""
     again = ledger.SqliteLedger.retry
 
-    async def generous(self: ledger.SqliteLedger, campaign: int, statuses: frozenset[Status], **filters: Any) -> int:
-        return await again(self, campaign, statuses | {Status.UNKNOWN}, **filters)
+    async def generous(self: ledger.SqliteLedger, campaign: int, selection: Selection) -> int:
+        return await again(self, campaign, replace(selection, statuses=selection.statuses | {Status.UNKNOWN}))
 
     return mock.patch.object(ledger.SqliteLedger, "retry", generous)
 

@@ -79,7 +79,7 @@ def _why_idle(order: Order, finished: CommandResult, settings: Settings) -> str:
                 left = kinds[RETRIED] + kinds.get(Status.PENDING, 0) + kinds.get(IN_DOUBT, 0)
                 return "" if left else f"the file names no row of the campaign “{name}” that is {chosen.in_words()}"
             with reading(settings) as reader:
-                left = reader.matching(seen.record.id, chosen.statuses, reasons=chosen.reasons, http_statuses=chosen.http_statuses)
+                left = reader.matching(seen.record.id, chosen)
             return "" if left else f"no rows of the campaign “{name}” are {chosen.in_words()}"
         case never:
             assert_never(never)

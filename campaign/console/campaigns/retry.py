@@ -13,7 +13,7 @@ from campaign.console.campaigns.control import start
 from campaign.console.console import console_of
 from campaign.console.subprocesses import CommandSpec
 from campaign.domain.errors import UsageError
-from campaign.domain.retry_selection import Selection
+from campaign.domain.retry_selection import Selection, is_http_status
 from campaign.domain.status import RETRYABLE, Status
 from campaign.domain.text.lines import either
 
@@ -33,11 +33,8 @@ class Chosen:
         return (f"--status={self.status.value}", *reasons, *(f"--http-status={code}" for code in self.http_statuses))
 
     @property
-    def words(self) -> str:
-        selection = Selection(
-            statuses=frozenset({self.status}), reasons=frozenset(self.reasons), http_statuses=frozenset(self.http_statuses)
-        )
-        return selection.in_words()
+    def selection(self) -> Selection:
+        return Selection(statuses=frozenset({self.status}), reasons=frozenset(self.reasons), http_statuses=frozenset(self.http_statuses))
 
     @property
     def fields(self) -> list[tuple[str, str]]:
@@ -91,18 +88,11 @@ async def send(request: web.Request) -> web.StreamResponse:
     count = await _count(request, asked, chosen)
     check_size(request, asked, count + asked.shown.view.counts.open)
     spec = CommandSpec(verb="retry", arguments=(asked.name,), options=("--yes", *chosen.options))
-    return await start(request, asked, spec, deed="campaigns.deed.again", details=f"{chosen.words}: {count:,}")
+    return await start(request, asked, spec, deed="campaigns.deed.again", details=f"{chosen.selection.in_words()}: {count:,}")
 
 
 async def _count(request: web.Request, asked: RequestedCampaign, chosen: Chosen) -> int:
-    return await context_of(request).ledger.ask(
-        lambda reader: reader.matching(
-            asked.shown.view.record.id,
-            frozenset({chosen.status}),
-            reasons=frozenset(chosen.reasons),
-            http_statuses=frozenset(chosen.http_statuses),
-        )
-    )
+    return await context_of(request).ledger.ask(lambda reader: reader.matching(asked.shown.view.record.id, chosen.selection))
 
 
 def _chosen(request: web.Request, asked: RequestedCampaign, form: "MultiMapping[Any]") -> Chosen:
@@ -125,7 +115,7 @@ def _reasons(given: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
 
 def _codes(request: web.Request, given: object) -> tuple[int, ...]:
     words = given.replace(",", " ").split() if isinstance(given, str) else []
-    if odd := [word for word in words if not (word.isascii() and word.isdecimal() and len(word) == 3)]:
+    if odd := [word for word in words if not is_http_status(word)]:
         raise UsageError(console_of(request).pages.text("campaigns.again.odd_code", code=odd[0][:20]), code="bad_http_status")
     return tuple(map(int, words))
 

@@ -13,6 +13,7 @@ from campaign.domain.errors import LedgerError
 from campaign.domain.ledger_identity import difference
 from campaign.domain.model import Claim, Settlement, Skip
 from campaign.domain.pace.pacing import RateState, Slots, lower_rate, pause, reserve_slots, throttle
+from campaign.domain.retry_selection import Selection
 from campaign.domain.status import Status
 from campaign.ledger import ledger_errors
 from campaign.ledger.clock import DAY_SECONDS, LEASE_SECONDS
@@ -22,7 +23,7 @@ from campaign.ledger.postgres.batches import Batches
 from campaign.ledger.postgres.claims import claim_rows, settle_rows
 from campaign.ledger.postgres.connection import LONG_SECONDS, Session
 from campaign.ledger.postgres.staging import Staging
-from campaign.ledger.postgres.values import corrected_columns
+from campaign.ledger.postgres.values import corrected_columns, selected
 from campaign.ledger.postgres.verification import Verification
 from campaign.ledger.records import CorrectedRow
 
@@ -216,15 +217,8 @@ class PostgresLedger(Staging, Batches, Verification):
         # If the answer to the last step is lost, a slice of slots stays unused, and none is used twice.
         return await self._quick.ask(work)
 
-    async def retry(
-        self,
-        campaign: int,
-        statuses: frozenset[Status],
-        *,
-        reasons: frozenset[str] = frozenset(),
-        http_statuses: frozenset[int] = frozenset(),
-    ) -> int:
-        values = {"campaign": campaign, "statuses": list(statuses), "reasons": list(reasons), "http_statuses": list(http_statuses)}
+    async def retry(self, campaign: int, selection: Selection) -> int:
+        values = {"campaign": campaign} | selected(selection)
 
         def work(db: Session) -> int:
             db.all("share_campaign", values)

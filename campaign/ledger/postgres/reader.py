@@ -13,6 +13,7 @@ from psycopg.rows import TupleRow
 from campaign.domain.batches import Batch
 from campaign.domain.ledger_identity import Displaced, difference
 from campaign.domain.model import Counts, ResultRow
+from campaign.domain.retry_selection import Selection
 from campaign.domain.row_state import RowState
 from campaign.domain.status import Status
 from campaign.ledger import ledger_errors
@@ -21,6 +22,7 @@ from campaign.ledger.port import CampaignRecord, DesiredState, PendingWork, Resu
 from campaign.ledger.postgres.base import Machine, identity_here, stored_identity
 from campaign.ledger.postgres.connection import LONG_SECONDS, PATIENCE_SECONDS, SQL, Address, LostError, Session, given_up, parse
 from campaign.ledger.postgres.schema import prepare
+from campaign.ledger.postgres.values import selected
 from campaign.ledger.records import AttemptColumns
 from campaign.ledger.values import attempt_columns, batches, lot, record, result, result_columns, row_state
 
@@ -251,16 +253,8 @@ class PostgresReader:
             found.setdefault(key, []).append(row)
         return found
 
-    def matching(
-        self,
-        campaign: int,
-        statuses: frozenset[Status],
-        *,
-        reasons: frozenset[str] = frozenset(),
-        http_statuses: frozenset[int] = frozenset(),
-    ) -> int:
-        chosen = {"statuses": list(statuses), "reasons": list(reasons), "http_statuses": list(http_statuses)}
-        return int(self._look.all("matching", seconds=LONG_SECONDS, campaign=campaign, **chosen)[0][0])
+    def matching(self, campaign: int, selection: Selection) -> int:
+        return int(self._look.all("matching", seconds=LONG_SECONDS, campaign=campaign, **selected(selection))[0][0])
 
     def attempts_by_runner(self, campaign: int) -> dict[int, int]:
         return dict(self._look.all("attempts_by_runner", seconds=LONG_SECONDS, campaign=campaign))

@@ -1,11 +1,13 @@
 """Converts values of the domain to parameters of PostgreSQL's statements: one array per column."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import orjson
 
 from campaign.domain.model import Settlement
+from campaign.domain.retry_selection import Selection
 from campaign.domain.status import Status
 from campaign.ledger.port import Runner
 from campaign.ledger.records import CorrectedRow
@@ -18,6 +20,11 @@ def text(value: str) -> str:
 
 def cleaned(values: tuple[Any, ...]) -> tuple[Any, ...]:
     return tuple(text(value) if isinstance(value, str) else value for value in values)
+
+
+def selected(selection: Selection) -> dict[str, list[Any]]:
+    """The parameters of statements that select rows to retry; of an empty list, every value is taken."""
+    return {name: list(values) for name, values in asdict(selection).items()}
 
 
 def settled(runner: Runner, settlements: Sequence[Settlement]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import orjson
 
 from campaign.domain.model import Claim, Settlement, Skip
 from campaign.domain.pace.pacing import RateState, Slots, lower_rate, pause, reserve_slots, throttle
+from campaign.domain.retry_selection import Selection
 from campaign.domain.status import Status
 from campaign.ledger import ledger_errors
 from campaign.ledger.clock import DAY_SECONDS, LEASE_SECONDS
@@ -180,18 +181,11 @@ class SqliteLedger(Staging, Batches, Verification):
 
         await self._writer.do(work)
 
-    async def retry(
-        self,
-        campaign: int,
-        statuses: frozenset[Status],
-        *,
-        reasons: frozenset[str] = frozenset(),
-        http_statuses: frozenset[int] = frozenset(),
-    ) -> int:
-        values = {"campaign": campaign, "now": self._clock.now()} | filters(reasons, http_statuses)
+    async def retry(self, campaign: int, selection: Selection) -> int:
+        values = {"campaign": campaign, "now": self._clock.now()} | filters(selection)
 
         def work(db: apsw.Connection) -> int:
-            return sum(len(rows(db, "retry", status=status.value, **values)) for status in sorted(statuses))
+            return sum(len(rows(db, "retry", status=status.value, **values)) for status in sorted(selection.statuses))
 
         return await self._writer.do(work)
 

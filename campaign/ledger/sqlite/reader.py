@@ -12,6 +12,7 @@ import apsw
 from campaign.domain.batches import Batch
 from campaign.domain.ledger_identity import Displaced, difference
 from campaign.domain.model import Counts, ResultRow
+from campaign.domain.retry_selection import Selection
 from campaign.domain.row_state import RowState
 from campaign.domain.status import Status
 from campaign.ledger import ledger_errors
@@ -173,16 +174,9 @@ class SqliteReader:
             found.setdefault(key, []).append(row)
         return found
 
-    def matching(
-        self,
-        campaign: int,
-        statuses: frozenset[Status],
-        *,
-        reasons: frozenset[str] = frozenset(),
-        http_statuses: frozenset[int] = frozenset(),
-    ) -> int:
-        values = {"campaign": campaign} | filters(reasons, http_statuses)
-        return sum(self._all("matching", status=status.value, **values)[0][0] for status in statuses)
+    def matching(self, campaign: int, selection: Selection) -> int:
+        values = {"campaign": campaign} | filters(selection)
+        return sum(self._all("matching", status=status.value, **values)[0][0] for status in selection.statuses)
 
     def attempts_by_runner(self, campaign: int) -> dict[int, int]:
         return dict(self._all("attempts_by_runner", campaign=campaign))
