@@ -22,10 +22,9 @@ class Status(StrEnum):
 
 
 class Phase(Enum):
-    """SENT: a message was sent, whatever its outcome. LEFT_OUT: none is, unless a person changes the row."""
+    """OPEN: not finished. SENT: a message was sent, whatever its outcome. LEFT_OUT: none is, unless a person changes the row."""
 
-    WAITING = auto()
-    SENDING = auto()
+    OPEN = auto()
     SENT = auto()
     LEFT_OUT = auto()
 
@@ -96,7 +95,7 @@ def _info(status: Status) -> StatusInfo:
                 label="unknown",
                 colors=("#8f6fd6", "#a98cf0"),
                 meaning="the message may have arrived, so it is not sent again automatically",
-                advice="Have the passes read back: that tells most of them, and sends nothing.",
+                advice="Have the passes read back. For most rows, this shows whether the message arrived; nothing is sent.",
                 phase=Phase.SENT,
                 on_pass=None,
                 needs_attention=True,
@@ -127,7 +126,7 @@ def _info(status: Status) -> StatusInfo:
                 colors=("#4548c8", "#a3a7ff"),
                 meaning="",
                 advice="",
-                phase=Phase.SENDING,
+                phase=Phase.OPEN,
                 on_pass=None,
                 needs_attention=False,
             )
@@ -137,7 +136,7 @@ def _info(status: Status) -> StatusInfo:
                 colors=("#a9adba", "#6b7080"),
                 meaning="waiting to be sent",
                 advice="",
-                phase=Phase.WAITING,
+                phase=Phase.OPEN,
                 on_pass=False,
                 needs_attention=False,
             )
@@ -159,11 +158,9 @@ BY_OUTCOME: Final = (
 )
 """The order in which people see them."""
 
-WAITING, SENDING, SENT_TO, LEFT_OUT = (frozenset(status for status in Status if status.info.phase is phase) for phase in Phase)
-OPEN: Final = WAITING | SENDING
-"""Rows that keep their campaign from being finished."""
-
-BEGUN: Final = SENDING | SENT_TO
+_BY_PHASE: Final = {phase: frozenset(status for status in Status if status.info.phase is phase) for phase in Phase}
+OPEN, SENT_TO, LEFT_OUT = _BY_PHASE[Phase.OPEN], _BY_PHASE[Phase.SENT], _BY_PHASE[Phase.LEFT_OUT]
+BEGUN: Final = SENT_TO | {Status.SENDING}
 MAY_HAVE_ARRIVED: Final = frozenset(status for status in SENT_TO if status.info.on_pass is not False)
 WITHOUT_MESSAGE: Final = frozenset(Status) - OPEN - MAY_HAVE_ARRIVED
 """The passes of these rows neither got the campaign's message, nor will."""

@@ -30,7 +30,7 @@ from campaign.domain.model import (
     StagedRow,
 )
 from campaign.domain.schedule import known_zones
-from campaign.domain.status import LEFT_OUT, MAY_HAVE_ARRIVED, NEEDS_ATTENTION, OPEN, SENT_TO, WAITING, Status
+from campaign.domain.status import LEFT_OUT, MAY_HAVE_ARRIVED, NEEDS_ATTENTION, OPEN, SENT_TO, Status
 from campaign.domain.text.formula_escape import strip_unseen, unescape_formula
 from campaign.domain.verdict import WAS_SENDING
 from campaign.loader.columns import Layout, check_pass_id, ids_of, pass_key, shown
@@ -229,7 +229,7 @@ UNREADABLE_STATUS: Final = "unreadable_status"
 
 _STATUSES: Final = {status.value: status for status in Status}
 _TRACES: Final = ("reason", "notification_status", "notification_message", "http_status", "error", "sent_at", "settled_at", "latency_ms")
-_NOT_ARRIVED: Final = (WAITING | SENT_TO) - MAY_HAVE_ARRIVED | {Status.NOT_DELIVERED}
+_NOT_ARRIVED: Final = SENT_TO - MAY_HAVE_ARRIVED | {Status.PENDING, Status.NOT_DELIVERED}
 _SHOWN_BY_A_PHONE: Final = "delivered"
 _MOST_ATTEMPTS: Final = 1_000_000
 _LAST_SECOND: Final = 253_402_300_799.0
