@@ -362,10 +362,10 @@ async def _read_back(
     identifying = IdentifyingGateway(
         gateway, origin=ApiUrl.of(settings.api_url).origin, stop=partial(stop_signal.set, StopReason.SAFEGUARD)
     )
-    pacer = read_limiter(ledger, settings)
-    verifier = Verifier(ledger, identifying, pacer, observer, campaign=record.id, max_attempts=settings.max_attempts)
+    limiter = read_limiter(ledger, settings)
+    verifier = Verifier(ledger, identifying, limiter, observer, campaign=record.id, max_attempts=settings.max_attempts)
     async with asyncio.TaskGroup() as group:
-        pacing = group.create_task(pacer.run())
+        pacing = group.create_task(limiter.run())
         while reader.pending_work(record.id).unverified_in_seconds is not None and not await happens_within(stop.gently, 0.1):
             await verifier.round()
             if stop_signal.is_set():

@@ -165,7 +165,7 @@ class AttemptExecutor:
         runner: Runner,
         settlements: SettlementBatcher,
         heart: LeaseKeeper,
-        pacer: RateLimiter | None,
+        limiter: RateLimiter | None,
         stop_signal: StopSignal,
         timing: SendWindow,
         settings: PoolSettings,
@@ -178,7 +178,7 @@ class AttemptExecutor:
         self._runner = runner
         self._settlements = settlements
         self._lease_keeper = heart
-        self._pacer = pacer
+        self._limiter = limiter
         self._stop_signal = stop_signal
         self._timing = timing
         self._settings = settings
@@ -209,8 +209,8 @@ class AttemptExecutor:
             raise
         attempt = _Attempt(claim, result, classify(result), sent_at, began, clock())
         await self._take(attempt)
-        if self._pacer is not None:
-            await self._slow_down(self._pacer, attempt.verdict, result)
+        if self._limiter is not None:
+            await self._slow_down(self._limiter, attempt.verdict, result)
 
     @property
     def held_refusals(self) -> dict[int, str]:
@@ -282,19 +282,19 @@ class AttemptExecutor:
         if why := self._failure_guard.note(shown, failed=failed, now=self._clocks.ticks()):
             self._stop_signal.set(StopReason.SAFEGUARD, why)
 
-    async def _slow_down(self, pacer: RateLimiter, verdict: AttemptOutcome, result: Reply | Fault) -> None:
+    async def _slow_down(self, limiter: RateLimiter, verdict: AttemptOutcome, result: Reply | Fault) -> None:
         pause = self._failure_guard.pause_seconds
         if isinstance(result, Reply):
-            await self._lower_rate(pacer, result)
+            await self._lower_rate(limiter, result)
         if isinstance(result, Reply) and result.http_status == 429:
             self._observer.event("throttled", retry_after_seconds=result.retry_after_seconds)
-            await pacer.throttle(result.retry_after_seconds)
+            await limiter.throttle(result.retry_after_seconds)
         elif pause:
             self._observer.event("backing_off", seconds=pause, reason=verdict.reason)
-            await pacer.pause(pause)
+            await limiter.pause(pause)
 
-    async def _lower_rate(self, pacer: RateLimiter, reply: Reply) -> None:
-        ours = pacer.rate_per_second
+    async def _lower_rate(self, limiter: RateLimiter, reply: Reply) -> None:
+        ours = limiter.rate_per_second
         self._neighbours.note(
             limit=reply.rate_limit, remaining=reply.rate_remaining, throttled=reply.http_status == 429, ours_per_second=ours
         )
@@ -303,4 +303,4 @@ class AttemptExecutor:
             self._observer.event("others_use_the_token", per_second=round(self._neighbours.per_second, 1), left_per_second=round(room, 1))
             # Observations at the old rate say nothing about the new one.
             self._neighbours = ForeignTrafficEstimator()
-            await pacer.set_rate_factor(room)
+            await limiter.set_rate_factor(room)

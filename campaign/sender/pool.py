@@ -52,7 +52,7 @@ class Pool:
         self._lease_keeper = LeaseKeeper(ledger, runner, clocks.ticks)
         self._settlements = SettlementBatcher(ledger, runner, observer)
         rate = settings.rate_per_second
-        self._pacer = RateLimiter(ledger, settings.key, rate, usable=self._usable) if rate is not None else None
+        self._limiter = RateLimiter(ledger, settings.key, rate, usable=self._usable) if rate is not None else None
         self._left = settings.limit if settings.limit is not None else math.inf
         self._rows: ClaimPrefetcher | Baselines | None = None
         self._held: Claim | None = None
@@ -71,7 +71,7 @@ class Pool:
             runner=runner,
             settlements=self._settlements,
             heart=self._lease_keeper,
-            pacer=self._pacer,
+            limiter=self._limiter,
             stop_signal=self._stop_signal,
             timing=self._timing,
             settings=settings,
@@ -92,11 +92,11 @@ class Pool:
         """
         if not await self._lease_keeper.begin():
             return End(ended=StopReason.LEASE_LOST, why=TAKEN_OVER)
-        read_pacer = RateLimiter(self._ledger, f"{self._settings.key} read", self._settings.read_rate_per_second)
+        read_limiter = RateLimiter(self._ledger, f"{self._settings.key} read", self._settings.read_rate_per_second)
         verifier = Verifier(
             self._ledger,
             self._gateway,
-            read_pacer,
+            read_limiter,
             self._observer,
             campaign=self._runner.campaign,
             max_attempts=self._settings.policy.max_attempts,
@@ -113,12 +113,12 @@ class Pool:
         )
         async with asyncio.TaskGroup() as group:
             settlements = group.create_task(self._settlements.run())
-            works = (self._lease_keeper.run(), control.run(stop), read_pacer.run(), verifier.run())
+            works = (self._lease_keeper.run(), control.run(stop), read_limiter.run(), verifier.run())
             helpers = [group.create_task(work) for work in works]
-            if self._pacer is not None:
-                helpers.append(group.create_task(self._pacer.run()))
-            self._rows = rows = self._source(read_pacer, group)
-            dispatcher = group.create_task(self._dispatch(rows, read_pacer, group))
+            if self._limiter is not None:
+                helpers.append(group.create_task(self._limiter.run()))
+            self._rows = rows = self._source(read_limiter, group)
+            dispatcher = group.create_task(self._dispatch(rows, read_limiter, group))
             await self._stop_signal.wait()
             dispatcher.cancel()
             await asyncio.wait([dispatcher])
@@ -129,7 +129,7 @@ class Pool:
                 helper.cancel()
         return self._stop_signal.end or End(ended=StopReason.FINISHED)
 
-    def _source(self, read_pacer: RateLimiter, group: asyncio.TaskGroup) -> ClaimPrefetcher | Baselines:
+    def _source(self, read_limiter: RateLimiter, group: asyncio.TaskGroup) -> ClaimPrefetcher | Baselines:
         rate = self._settings.rate_per_second
         claims = ClaimPrefetcher(self._ledger, self._runner, rate_per_second=rate, terms=self._timing.terms, group=group)
         if not self._settings.baseline:
@@ -138,24 +138,24 @@ class Pool:
             claims,
             ledger=self._ledger,
             gateway=self._gateway,
-            pacer=read_pacer,
+            limiter=read_limiter,
             runner=self._runner,
             observer=self._observer,
             rate_per_second=rate,
             group=group,
         )
 
-    async def _dispatch(self, rows: ClaimPrefetcher | Baselines, read_pacer: RateLimiter, group: asyncio.TaskGroup) -> None:
+    async def _dispatch(self, rows: ClaimPrefetcher | Baselines, read_limiter: RateLimiter, group: asyncio.TaskGroup) -> None:
         identified = False
         slots = 0
         idle_seconds = 0.0
         while self._left > 0:
             if self._sends.must_ask or self._gateway.in_doubt:
-                await self._ask(rows, read_pacer, group)
+                await self._ask(rows, read_limiter, group)
             self._held = await rows.next(most=int(min(self._left, 10**9)))
             if self._held is None:
                 if not self._workers.busy:
-                    await self._decide_refusals(read_pacer)
+                    await self._decide_refusals(read_limiter)
                 if await self._is_finished():
                     self._stop_signal.set(StopReason.FINISHED)
                     return
@@ -165,34 +165,34 @@ class Pool:
                 continue
             idle_seconds = 0.0
             if not identified:
-                await self._gateway.identify(self._held.pass_id, read_pacer)
+                await self._gateway.identify(self._held.pass_id, read_limiter)
                 identified = True
             if self._stop_signal.is_set():
                 return
-            if self._pacer is not None:
+            if self._limiter is not None:
                 # Several due slots are used together, if there is no wait between them.
-                slots = slots or await self._pacer.slots(min(await self._workers.wait(), 1 + rows.at_hand))
+                slots = slots or await self._limiter.slots(min(await self._workers.wait(), 1 + rows.at_hand))
                 slots -= 1
             await self._workers.give(self._held, group)
             self._held = None
             self._left -= 1
         while self._workers.busy:  # noqa: ASYNC110 - the rows within the limit are sent before the run ends
             await asyncio.sleep(IDLE_SECONDS / 4)
-        await self._decide_refusals(read_pacer)
+        await self._decide_refusals(read_limiter)
         self._stop_signal.set(StopReason.LIMIT)
 
-    async def _ask(self, rows: ClaimPrefetcher | Baselines, read_pacer: RateLimiter, group: asyncio.TaskGroup) -> None:
+    async def _ask(self, rows: ClaimPrefetcher | Baselines, read_limiter: RateLimiter, group: asyncio.TaskGroup) -> None:
         """Find out, before more is sent, whether refusals concern their rows or the token, and whether PassEntry answers."""
         waiting = self._workers.take_waiting()
         self._left += len(waiting)
         # Shielded: if the caller is cancelled here, the rows that are being given back must not be lost.
         await asyncio.shield(group.create_task(rows.give_back(*waiting)))
         if self._sends.must_ask:
-            await self._decide_refusals(read_pacer)
+            await self._decide_refusals(read_limiter)
         if self._gateway.in_doubt:
-            await self._gateway.identify_again(self._sends.last_accepted or NO_PASS, read_pacer)
+            await self._gateway.identify_again(self._sends.last_accepted or NO_PASS, read_limiter)
 
-    async def _decide_refusals(self, read_pacer: RateLimiter) -> None:
+    async def _decide_refusals(self, read_limiter: RateLimiter) -> None:
         """Read the passes of held refusals, to find out whether they concern their rows or the token.
 
         Before and after them a pass that got a message is read, to see that the token works.
@@ -203,11 +203,11 @@ class Pool:
         passes = [self._sends.last_accepted] if self._sends.last_accepted else []
         passes += [pass_id for pass_id, _ in await self._ledger.reference_passes(self._runner.campaign)]
         readable: dict[int, bool | None] = dict.fromkeys(held)
-        works = await self._gateway.token_works(passes, read_pacer)
+        works = await self._gateway.token_works(passes, read_limiter)
         if works:
             for row, pass_id in held.items():
-                readable[row] = await self._gateway.can_read(pass_id, read_pacer)
-            works = await self._gateway.token_works(passes, read_pacer)
+                readable[row] = await self._gateway.can_read(pass_id, read_limiter)
+            works = await self._gateway.token_works(passes, read_limiter)
         await self._sends.decide_refusals(works=works, readable=readable)
 
     def _usable(self) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""Processes that share a rate, in virtual time: the real pacers on a ledger that is only its pace, and senders of any speed."""
+"""Processes that share a rate, in virtual time: the real rate limiters on a ledger that is only its pace, and senders of any speed."""
 
 import asyncio
 import math
@@ -19,7 +19,7 @@ OFF_SECONDS = 12_345.678
 
 @dataclass
 class Budget:
-    """The part of a ledger that a pacer asks; each answer takes a while, half of it before and half of it after the commit."""
+    """The part of a ledger that a limiter asks; each answer takes a while, half of it before and half of it after the commit."""
 
     seconds: Callable[[], float] = lambda: 0.004
     pace: RateState = field(default_factory=RateState)
@@ -92,14 +92,14 @@ class Process:
 
     async def run(self, budget: Budget, rate: float, jitter: Callable[[], float]) -> None:
         await asyncio.sleep(self._sender.starts_after)
-        pacer = RateLimiter(cast("Ledger", budget), "key", rate, usable=lambda: (self._free, self._left), jitter=jitter)
+        limiter = RateLimiter(cast("Ledger", budget), "key", rate, usable=lambda: (self._free, self._left), jitter=jitter)
         async with asyncio.TaskGroup() as group:
-            leasing = group.create_task(pacer.run())
+            leasing = group.create_task(limiter.run())
             while self._left:
                 while not self._free:
                     self._freed.clear()
                     await self._freed.wait()
-                for _ in range(await pacer.slots(int(min(self._free, self._left)))):
+                for _ in range(await limiter.slots(int(min(self._free, self._left)))):
                     self._send()
             leasing.cancel()
 

@@ -1,4 +1,4 @@
-"""What processes that share a rate send, in virtual time: the real pacers, nobody waits, and each run is the same again."""
+"""What processes that share a rate send, in virtual time: the real rate limiters, nobody waits, and each run is the same again."""
 
 import asyncio
 import math
@@ -120,15 +120,15 @@ def test_whoever_has_the_rate_to_itself_leases_twice_a_second() -> None:
     assert average(sent, 0, 60) >= 0.995 * 9
 
 
-async def taken(loop: VirtualLoop, pacer: RateLimiter, *, seconds: float) -> list[float]:
+async def taken(loop: VirtualLoop, limiter: RateLimiter, *, seconds: float) -> list[float]:
     at: list[float] = []
 
     async def take() -> None:
         while True:
-            await pacer.slot()
+            await limiter.slot()
             at.append(loop.now)
 
-    tasks = [asyncio.create_task(pacer.run()), asyncio.create_task(take())]
+    tasks = [asyncio.create_task(limiter.run()), asyncio.create_task(take())]
     await asyncio.sleep(seconds)
     for task in tasks:
         task.cancel()
@@ -156,14 +156,14 @@ def test_in_a_pause_no_slot_is_used_not_even_one_that_was_being_leased(*, while_
     budget = Budget(seconds=lambda: 0.05)
 
     async def work(loop: VirtualLoop) -> tuple[float, list[float]]:
-        pacer = RateLimiter(cast("Ledger", budget), "key", 100)
-        taking = asyncio.create_task(taken(loop, pacer, seconds=4.0))
+        limiter = RateLimiter(cast("Ledger", budget), "key", 100)
+        taking = asyncio.create_task(taken(loop, limiter, seconds=4.0))
         await asyncio.sleep(1.0)
         leases = budget.leases
         while while_leasing and budget.leases == leases:  # noqa: ASYNC110 - the books have no event to wait for
             await asyncio.sleep(0.001)
         began = loop.now
-        await pacer.throttle(2.0)
+        await limiter.throttle(2.0)
         return began, await taking
 
     began, at = run(work)
@@ -173,11 +173,11 @@ def test_in_a_pause_no_slot_is_used_not_even_one_that_was_being_leased(*, while_
 
 def test_many_who_wait_get_their_turns_in_order() -> None:
     async def work(loop: VirtualLoop) -> list[tuple[int, float]]:
-        pacer = RateLimiter(cast("Ledger", Budget()), "key", 50)
-        leasing, order = asyncio.create_task(pacer.run()), list[tuple[int, float]]()
+        limiter = RateLimiter(cast("Ledger", Budget()), "key", 50)
+        leasing, order = asyncio.create_task(limiter.run()), list[tuple[int, float]]()
 
         async def wait(number: int) -> None:
-            await pacer.slot()
+            await limiter.slot()
             order.append((number, loop.now))
 
         async with asyncio.TaskGroup() as group:
@@ -193,14 +193,14 @@ def test_many_who_wait_get_their_turns_in_order() -> None:
 
 def test_who_gives_up_waiting_keeps_nobody_else_from_it() -> None:
     async def work(loop: VirtualLoop) -> list[float]:
-        pacer = RateLimiter(cast("Ledger", Budget()), "key", 2)
-        leasing = asyncio.create_task(pacer.run())
-        await pacer.slot()
+        limiter = RateLimiter(cast("Ledger", Budget()), "key", 2)
+        leasing = asyncio.create_task(limiter.run())
+        await limiter.slot()
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.1):
-                await pacer.slot()
+                await limiter.slot()
         before = loop.now
-        await pacer.slot()
+        await limiter.slot()
         leasing.cancel()
         return [before, loop.now]
 

@@ -123,9 +123,9 @@ async def _until_stopped(reading: Coroutine[None, None, None], readings: Reading
 
 async def _read_the_rest(readings: Readings, ledger: RateLimits, settings: Settings, observer: Observer) -> None:
     async with open_gateway(settings, observer, concurrency=TOGETHER, total_seconds=settings.timeout) as gateway:
-        pacer, origin = read_limiter(ledger, settings), ApiUrl.of(settings.api_url).origin
-        reader = ReachReader(readings, gateway=gateway, origin=origin, pacer=pacer, observer=observer, pass_key=pass_key)
+        limiter, origin = read_limiter(ledger, settings), ApiUrl.of(settings.api_url).origin
+        reader = ReachReader(readings, gateway=gateway, origin=origin, limiter=limiter, observer=observer, pass_key=pass_key)
         async with asyncio.TaskGroup() as group:
-            pacing = group.create_task(pacer.run())
+            pacing = group.create_task(limiter.run())
             await reader.run()
             pacing.cancel()

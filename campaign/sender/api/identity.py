@@ -47,7 +47,7 @@ class IdentifyingGateway:
             self._stop(why)
         return reading
 
-    async def identify(self, pass_id: str, pacer: RateLimiter) -> None:
+    async def identify(self, pass_id: str, limiter: RateLimiter) -> None:
         """Read the pass of the first message before it is sent, and stop the run if somebody else than PassEntry answers.
 
         If the pass can't be read, for example in an outage, the message is sent all the same.
@@ -56,7 +56,7 @@ class IdentifyingGateway:
             if self._recognition.known:
                 return
             # One odd id must not decide about the whole API.
-            reading = await self._ask(NO_PASS if number else pass_id, pacer)
+            reading = await self._ask(NO_PASS if number else pass_id, limiter)
             if reading is None or not foreign(reading):
                 return
             await asyncio.sleep(AGAIN_SECONDS)
@@ -66,11 +66,11 @@ class IdentifyingGateway:
         """Whether somebody else has answered several messages in a row, so that `identify_again` must be called."""
         return self._recognition.in_doubt
 
-    async def identify_again(self, pass_id: str, pacer: RateLimiter) -> None:
+    async def identify_again(self, pass_id: str, limiter: RateLimiter) -> None:
         """Read a pass until PassEntry answers; stop the run if somebody else still does after a while."""
         what = ""
         for _ in range(PROBES):
-            reading = await self._ask(pass_id, pacer)
+            reading = await self._ask(pass_id, limiter)
             what = foreign(reading) if reading is not None else ""
             if not what:
                 self._recognition.go_on()
@@ -78,18 +78,18 @@ class IdentifyingGateway:
             await asyncio.sleep(PROBE_SECONDS)
         self._stop(self._recognition.sentence(what))
 
-    async def token_works(self, pass_ids: Sequence[str], pacer: RateLimiter) -> bool | None:
+    async def token_works(self, pass_ids: Sequence[str], limiter: RateLimiter) -> bool | None:
         """Whether PassEntry accepts the token now, by reading passes that messages were sent to; None if that can't be told."""
-        works = await self._token_works(pass_ids, pacer)
+        works = await self._token_works(pass_ids, limiter)
         if works is False:
             # The refusal may last for a moment only.
             await asyncio.sleep(MOMENT_SECONDS)
-            works = await self._token_works(pass_ids, pacer)
+            works = await self._token_works(pass_ids, limiter)
         return works
 
-    async def _token_works(self, pass_ids: Sequence[str], pacer: RateLimiter) -> bool | None:
+    async def _token_works(self, pass_ids: Sequence[str], limiter: RateLimiter) -> bool | None:
         for pass_id in pass_ids:
-            reading = await self._ask(pass_id, pacer)
+            reading = await self._ask(pass_id, limiter)
             if reading is None:
                 continue
             if reading.latest is not Latest.UNREADABLE:
@@ -99,22 +99,22 @@ class IdentifyingGateway:
                 return False
         return None
 
-    async def can_read(self, pass_id: str, pacer: RateLimiter) -> bool | None:
+    async def can_read(self, pass_id: str, limiter: RateLimiter) -> bool | None:
         """Whether the token can read a pass, by PassEntry's own answer; None if that can't be told."""
-        reading = await self._ask(pass_id, pacer)
+        reading = await self._ask(pass_id, limiter)
         if reading is None:
             return None
         if reading.latest is not Latest.UNREADABLE:
             return True
         return False if reading.signature.documented and reading.http_status in {403, 404, 410} else None
 
-    async def _ask(self, pass_id: str, pacer: RateLimiter) -> PassReading | None:
+    async def _ask(self, pass_id: str, limiter: RateLimiter) -> PassReading | None:
         """One reading; None if it took too long."""
         with suppress(TimeoutError):
             async with asyncio.timeout(ASKING_SECONDS):
-                await pacer.slot()
+                await limiter.slot()
                 reading = await self.read(pass_id)
             if reading.http_status == 429:
-                await pacer.throttle(reading.retry_after_seconds)
+                await limiter.throttle(reading.retry_after_seconds)
             return reading
         return None

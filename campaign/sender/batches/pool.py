@@ -126,11 +126,11 @@ class BatchPool:
         """Send until nothing is left, or until asked to stop; arguments and errors as of `Pool.run`."""
         if not await self._lease_keeper.begin():
             return End(ended=StopReason.LEASE_LOST, why=TAKEN_OVER)
-        read_pacer = RateLimiter(self._ledger, f"{self._settings.key} read", self._settings.read_rate_per_second)
+        read_limiter = RateLimiter(self._ledger, f"{self._settings.key} read", self._settings.read_rate_per_second)
         verifier = Verifier(
             self._ledger,
             self._gateway,
-            read_pacer,
+            read_limiter,
             self._observer,
             campaign=self._runner.campaign,
             max_attempts=self._settings.policy.max_attempts,
@@ -150,7 +150,7 @@ class BatchPool:
             works = (
                 self._lease_keeper.run(),
                 control.run(stop),
-                read_pacer.run(),
+                read_limiter.run(),
                 verifier.run(),
                 self._watcher.run(),
                 *self._calls.works(),

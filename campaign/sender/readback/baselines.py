@@ -31,7 +31,7 @@ class Baselines:
         *,
         ledger: Ledger,
         gateway: Gateway,
-        pacer: RateLimiter,
+        limiter: RateLimiter,
         runner: Runner,
         observer: Observer,
         rate_per_second: float | None,
@@ -43,7 +43,7 @@ class Baselines:
         )
         self._ledger = ledger
         self._gateway = gateway
-        self._pacer = pacer
+        self._limiter = limiter
         self._runner = runner
         self._observer = observer
         self._group = group
@@ -101,10 +101,10 @@ class Baselines:
         reading = PassReading(latest=Latest.UNREADABLE)
         with suppress(TimeoutError):
             async with asyncio.timeout(SLOT_SECONDS):
-                await self._pacer.slot()
+                await self._limiter.slot()
             reading = await self._gateway.read(claim.pass_id)
             if reading.http_status == 429:
-                await self._pacer.throttle(reading.retry_after_seconds)
+                await self._limiter.throttle(reading.retry_after_seconds)
         if reading.latest is not Latest.UNREADABLE:
             self._failed = 0
             await self._ledger.record_baseline(self._runner, claim, reading)

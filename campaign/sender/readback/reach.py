@@ -43,7 +43,7 @@ class ReachReader:
         readings: the passes to read; stores each reading at once.
         gateway: to the API.
         origin: the address of the API, for messages.
-        pacer: of the budget for reading.
+        limiter: of reads.
         observer: gets the progress (`reading_passes`), why it waits (`backing_off`) and why no pages are read (`pass_list_not_used`).
         pass_key: the form in which two ids of one pass are equal.
     """
@@ -54,14 +54,14 @@ class ReachReader:
         *,
         gateway: ReadingGateway,
         origin: str,
-        pacer: RateLimiter,
+        limiter: RateLimiter,
         observer: Observer,
         pass_key: Callable[[str], str],
     ) -> None:
         self._readings = readings
         self._gateway = gateway
         self._identifying = IdentifyingGateway(gateway, origin=origin, stop=self._not_passentry)
-        self._pacer = pacer
+        self._limiter = limiter
         self._observer = observer
         self._pass_key = pass_key
         self._done = readings.pages()
@@ -131,7 +131,7 @@ class ReachReader:
             for request in requests:
                 await room.acquire()
                 await self._calm()
-                await self._pacer.slot()
+                await self._limiter.slot()
                 group.create_task(answered(request))
         if self._problem is not None:
             raise self._problem
@@ -157,7 +157,7 @@ class ReachReader:
 
     async def _throttle(self, retry_after_seconds: float | None) -> None:
         self._end_if_unreachable("http_429")
-        await self._pacer.throttle(retry_after_seconds)
+        await self._limiter.throttle(retry_after_seconds)
 
     async def _read(self, key: str, pass_id: str, *, last: bool) -> None:
         reading = await self._identifying.read(pass_id)

@@ -49,18 +49,18 @@ class Verifier:
     Args:
         ledger: holds the rows.
         gateway: to the API.
-        pacer: of the budget for reading.
+        limiter: of reads.
         observer: gets an event for each verification.
         campaign: the campaign whose rows come first.
         max_attempts: how many attempts a row has; if none of them arrived, the row fails.
     """
 
     def __init__(
-        self, ledger: Ledger, gateway: Gateway, pacer: RateLimiter, observer: Observer, *, campaign: int, max_attempts: int
+        self, ledger: Ledger, gateway: Gateway, limiter: RateLimiter, observer: Observer, *, campaign: int, max_attempts: int
     ) -> None:
         self._ledger = ledger
         self._gateway = gateway
-        self._pacer = pacer
+        self._limiter = limiter
         self._observer = observer
         self._campaign = campaign
         self._max_attempts = max_attempts
@@ -72,7 +72,7 @@ class Verifier:
         self._names_passes = False
         self._looking = asyncio.Lock()
         self._due = asyncio.Event()
-        self._together = max(1, min(MOST_TOGETHER, round(pacer.rate_per_second * READS_TOGETHER_SECONDS)))
+        self._together = max(1, min(MOST_TOGETHER, round(limiter.rate_per_second * READS_TOGETHER_SECONDS)))
 
     async def run(self) -> None:
         while True:
@@ -93,7 +93,7 @@ class Verifier:
     async def _conclude(self, doubts: list[UnverifiedRow]) -> int:
         async with asyncio.TaskGroup() as group:
             for doubt in doubts:
-                await self._pacer.slot()
+                await self._limiter.slot()
                 group.create_task(self._verify(doubt))
         return len(doubts)
 
@@ -138,13 +138,13 @@ class Verifier:
         return reading, _read_back(doubt, reading)
 
     async def _read_in_turn(self, pass_id: str) -> PassReading:
-        await self._pacer.slot()
+        await self._limiter.slot()
         return await self._read(pass_id)
 
     async def _read(self, pass_id: str) -> PassReading:
         reading = await self._gateway.read(pass_id)
         if reading.http_status == 429:
-            await self._pacer.throttle(reading.retry_after_seconds)
+            await self._limiter.throttle(reading.retry_after_seconds)
         return reading
 
     async def _shows(self, doubt: UnverifiedRow) -> "Shows | None":
