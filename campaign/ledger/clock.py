@@ -20,7 +20,7 @@ RECENT_SECONDS: Final = 10.0
 
 class Clock(Protocol):
     def ticks(self) -> float:
-        """Seconds since some moment of this boot, including suspended time; the same for every process of the machine."""
+        """As `ticks`."""
 
     def wall(self) -> float:
         """Unix seconds by the machine's wall clock."""
@@ -29,10 +29,15 @@ class Clock(Protocol):
         """An id of this boot of the machine; empty if there is none."""
 
 
+def ticks() -> float:
+    """Seconds since some moment of this boot, including suspended time; the same for every process of the machine."""
+    # macOS and Windows have no CLOCK_BOOTTIME; their monotonic clock is machine-wide as well.
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+
+
 class SystemClock:
     def ticks(self) -> float:
-        # macOS and Windows have no CLOCK_BOOTTIME; their monotonic clock is machine-wide as well.
-        return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+        return ticks()
 
     def wall(self) -> float:
         return time.time()

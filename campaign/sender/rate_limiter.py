@@ -10,6 +10,7 @@ from aiolimiter import AsyncLimiter
 
 from campaign.domain.pace.foreign_traffic import factor_beside
 from campaign.domain.pace.pacing import LONGEST_WAIT_SECONDS, Held, most_at_once, retry_in_seconds, slots_wanted
+from campaign.ledger.clock import ticks
 from campaign.ledger.port import RateLimits
 
 AHEAD_SECONDS: Final = 0.1
@@ -34,6 +35,7 @@ class RateLimiter:
         rate_per_second: the wanted rate.
         usable: how many sends could begin at once, and how many are left.
         jitter: a number from 0 to below 1.
+        ticks: the clock of the slots. It counts the time that the machine sleeps, in which others may have leased the next slots.
     """
 
     def __init__(
@@ -44,12 +46,14 @@ class RateLimiter:
         *,
         usable: Callable[[], tuple[float, float]] = plenty,
         jitter: Callable[[], float] = random.random,
+        ticks: Callable[[], float] = ticks,
     ) -> None:
         self._ledger = ledger
         self._key = key
         self._rate = rate_per_second
         self._usable = usable
         self._jitter = jitter
+        self._ticks = ticks
         # Even with a damaged ledger, this process alone keeps to its rate in any second.
         self._most = most_at_once(rate_per_second)
         self._limiter = AsyncLimiter(self._most, self._most / rate_per_second)
@@ -68,12 +72,11 @@ class RateLimiter:
 
     async def run(self) -> None:
         """Lease slots whenever they run low, until cancelled."""
-        loop = asyncio.get_running_loop()
         refused = 0
         leased_at = -math.inf
         while True:
             await self._wanted.wait()
-            pauses, used, asked_at = self._pauses, self._used, loop.time()
+            pauses, used, asked_at = self._pauses, self._used, self._ticks()
             ready, left = self._usable()
             used_per_second = used / max(asked_at - leased_at, TICK_SECONDS)
             want = slots_wanted(self._held, rate_per_second=self.rate_per_second, ready=ready, used_per_second=used_per_second, left=left)
@@ -101,14 +104,13 @@ class RateLimiter:
 
     async def slots(self, most: int) -> int:
         """Wait for a slot; returns how many slots the caller may use at once, from 1 to `most`."""
-        loop = asyncio.get_running_loop()
         # One caller waits for the next slot, the others for the lock: else each slot would wake up all of them.
         async with self._turn:
             # Ask ahead for this caller only: there may be none after it.
-            if -math.inf < self._held.last_at < loop.time() + AHEAD_SECONDS:
+            if -math.inf < self._held.last_at < self._ticks() + AHEAD_SECONDS:
                 self._wanted.set()
             while True:
-                now = loop.time()
+                now = self._ticks()
                 slice_ = self._held.next(now)
                 if slice_ is None:
                     self._wanted.set()

@@ -2,7 +2,6 @@
 
 import asyncio
 import itertools
-import time
 from concurrent.futures import Future
 from dataclasses import replace
 
@@ -15,6 +14,7 @@ from campaign.domain.pace.pacing import SPARE
 from campaign.domain.retry_selection import Selection
 from campaign.domain.status import Status
 from campaign.domain.verdict import WAS_SENDING, Latest, PassReading, Resolution
+from campaign.ledger.clock import ticks
 from campaign.ledger.port import ClaimFilter, DesiredState, Ledger, LedgerReader, Runner
 from tests.contract.backends import Backend, HandClock
 from tests.contract.given import campaign_of, ends, in_jsonb, spec, staged
@@ -484,9 +484,9 @@ class TestPace:
         assert len(taken) >= 50
 
     async def test_slots_are_counted_from_when_they_were_leased_on_the_clock_of_whoever_leases(self, ledger: Ledger) -> None:
-        before = time.monotonic()
+        before = ticks()
         slots = await ledger.reserve_slots("token", rate_per_second=10, want=2)
-        assert before <= slots.leased_at <= time.monotonic()
+        assert before <= slots.leased_at <= ticks()
 
     async def test_another_key_is_another_budget(self, ledger: Ledger) -> None:
         assert (await ledger.reserve_slots("one", rate_per_second=10, want=9)).first_in_seconds == 0

@@ -25,10 +25,15 @@ class Budget:
     pace: RateState = field(default_factory=RateState)
     leases: int = 0
     refused: int = 0
+    asleep: float = 0.0
+    """How long the machine has slept, which the loop's clock does not tell."""
+
+    def ticks(self) -> float:
+        return asyncio.get_running_loop().time() + self.asleep
 
     async def reserve_slots(self, _: str, *, rate_per_second: float, want: int) -> Slots:
         await asyncio.sleep(self.seconds() / 2)
-        leased_at = asyncio.get_running_loop().time()
+        leased_at = self.ticks()
         self.pace, slots = reserve_slots(self.pace, now=self._now(), rate_per_second=rate_per_second, want=want)
         self.leases += 1
         self.refused += not slots.count
@@ -42,7 +47,7 @@ class Budget:
         self.pace = pause(self.pace, now=self._now(), seconds=seconds)
 
     def _now(self) -> float:
-        return asyncio.get_running_loop().time() + OFF_SECONDS
+        return self.ticks() + OFF_SECONDS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +97,9 @@ class Process:
 
     async def run(self, budget: Budget, rate: float, jitter: Callable[[], float]) -> None:
         await asyncio.sleep(self._sender.starts_after)
-        limiter = RateLimiter(cast("Ledger", budget), "key", rate, usable=lambda: (self._free, self._left), jitter=jitter)
+        limiter = RateLimiter(
+            cast("Ledger", budget), "key", rate, usable=lambda: (self._free, self._left), jitter=jitter, ticks=self._loop.time
+        )
         async with asyncio.TaskGroup() as group:
             leasing = group.create_task(limiter.run())
             while self._left:

@@ -146,7 +146,7 @@ class Damaged(Budget):
 
 @pytest.mark.parametrize("rate", [9, 200, 1000, 5000])
 def test_whatever_a_damaged_ledger_says_one_process_keeps_to_its_rate(rate: float) -> None:
-    at = run(lambda loop: taken(loop, RateLimiter(cast("Ledger", Damaged()), "key", rate), seconds=3.0))
+    at = run(lambda loop: taken(loop, RateLimiter(cast("Ledger", Damaged()), "key", rate, ticks=loop.time), seconds=3.0))
     assert most_in_a_second(at) <= rate + max(2.0, 0.01 * rate)
     assert len(at) >= 0.9 * 3 * rate
 
@@ -156,7 +156,7 @@ def test_in_a_pause_no_slot_is_used_not_even_one_that_was_being_leased(*, while_
     budget = Budget(seconds=lambda: 0.05)
 
     async def work(loop: VirtualLoop) -> tuple[float, list[float]]:
-        limiter = RateLimiter(cast("Ledger", budget), "key", 100)
+        limiter = RateLimiter(cast("Ledger", budget), "key", 100, ticks=loop.time)
         taking = asyncio.create_task(taken(loop, limiter, seconds=4.0))
         await asyncio.sleep(1.0)
         leases = budget.leases
@@ -171,9 +171,28 @@ def test_in_a_pause_no_slot_is_used_not_even_one_that_was_being_leased(*, while_
     assert sum(one >= began + 2.0 for one in at) >= 70
 
 
+def test_slots_that_were_leased_before_the_machine_slept_are_dropped() -> None:
+    """After the sleep, others lease slots for the same moments."""
+
+    async def work(_: VirtualLoop) -> list[int]:
+        budget = Budget()
+        limiter = RateLimiter(cast("Ledger", budget), "key", 100, ticks=budget.ticks)
+        leasing = asyncio.create_task(limiter.run())
+        await limiter.slot()
+        await limiter.slot()
+        leases = [budget.leases]
+        budget.asleep = 5.0
+        await limiter.slot()
+        leasing.cancel()
+        return [*leases, budget.leases]
+
+    before, after = run(work)
+    assert after == before + 1
+
+
 def test_many_who_wait_get_their_turns_in_order() -> None:
     async def work(loop: VirtualLoop) -> list[tuple[int, float]]:
-        limiter = RateLimiter(cast("Ledger", Budget()), "key", 50)
+        limiter = RateLimiter(cast("Ledger", Budget()), "key", 50, ticks=loop.time)
         leasing, order = asyncio.create_task(limiter.run()), list[tuple[int, float]]()
 
         async def wait(number: int) -> None:
@@ -193,7 +212,7 @@ def test_many_who_wait_get_their_turns_in_order() -> None:
 
 def test_who_gives_up_waiting_keeps_nobody_else_from_it() -> None:
     async def work(loop: VirtualLoop) -> list[float]:
-        limiter = RateLimiter(cast("Ledger", Budget()), "key", 2)
+        limiter = RateLimiter(cast("Ledger", Budget()), "key", 2, ticks=loop.time)
         leasing = asyncio.create_task(limiter.run())
         await limiter.slot()
         with pytest.raises(TimeoutError):

@@ -82,7 +82,7 @@ class Slots:
     """`count` sends, the first `first_in_seconds` after `leased_at`, each `interval_seconds` after the last.
 
     If `count` is 0, there is no slot yet: ask again after `first_in_seconds`. `leased_at` is on the ledger's clock when slots are leased,
-    and on the process's clock (`time.monotonic`) when they are used. It is not the time of the ledger's answer, as a slow commit would
+    and on the process's (`ledger.clock.ticks`) when they are used. It is not the time of the ledger's answer, as a slow commit would
     then delay every slot.
     """
 

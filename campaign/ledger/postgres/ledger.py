@@ -4,7 +4,6 @@ A rate is updated without a lock: its row is read, and written only if it is sti
 keeps nobody waiting, and a process that was overtaken tries again.
 """
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from typing import Final, TypeVar
@@ -16,7 +15,7 @@ from campaign.domain.pace.pacing import RateState, Slots, lower_rate, pause, res
 from campaign.domain.retry_selection import Selection
 from campaign.domain.status import Status
 from campaign.ledger import ledger_errors
-from campaign.ledger.clock import DAY_SECONDS, LEASE_SECONDS
+from campaign.ledger.clock import DAY_SECONDS, LEASE_SECONDS, ticks
 from campaign.ledger.port import ANY_ROW, ClaimFilter, DesiredState, Runner
 from campaign.ledger.postgres.base import identity_here, skip_if_cancelled, stored_identity
 from campaign.ledger.postgres.batches import Batches
@@ -180,7 +179,7 @@ class PostgresLedger(Staging, Batches, Verification):
     async def reserve_slots(self, key: str, *, rate_per_second: float, want: int) -> Slots:
         def reserved(state: RateState, now: float) -> tuple[RateState, Slots]:
             # Read right after the database's time.
-            leased_at = time.monotonic()
+            leased_at = ticks()
             state, slots = reserve_slots(state, now=now, rate_per_second=rate_per_second, want=want)
             return state, replace(slots, leased_at=leased_at)
 

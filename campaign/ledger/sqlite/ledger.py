@@ -1,7 +1,6 @@
 """`ledger.port.Ledger` on SQLite: each method is one transaction, or a few."""
 
 import asyncio
-import time
 from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
@@ -15,7 +14,7 @@ from campaign.domain.pace.pacing import RateState, Slots, lower_rate, pause, res
 from campaign.domain.retry_selection import Selection
 from campaign.domain.status import Status
 from campaign.ledger import ledger_errors
-from campaign.ledger.clock import DAY_SECONDS, LEASE_SECONDS
+from campaign.ledger.clock import DAY_SECONDS, LEASE_SECONDS, ticks
 from campaign.ledger.port import ANY_ROW, ClaimFilter, DesiredState, Runner
 from campaign.ledger.process_lock import delete_stale
 from campaign.ledger.records import CorrectedRow
@@ -157,7 +156,7 @@ class SqliteLedger(Staging, Batches, Verification):
 
     async def reserve_slots(self, key: str, *, rate_per_second: float, want: int) -> Slots:
         def work(db: apsw.Connection) -> Slots:
-            now, leased_at = self._clock.now(), time.monotonic()
+            now, leased_at = self._clock.now(), ticks()
             state, slots = reserve_slots(_rate_state(db, key), now=now, rate_per_second=rate_per_second, want=want)
             if slots.count:
                 db.execute(SQL["set_rate_limit"], _rate_limit_values(key, state))
