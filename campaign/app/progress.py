@@ -4,12 +4,12 @@ from collections import Counter, deque
 from typing import Final
 
 from campaign.domain.model import Counts
-from campaign.domain.status import OPEN, Status
+from campaign.domain.status import OPEN, SENT_TO, Status
 
 WINDOW_SECONDS: Final = 10.0
 QUIET_SECONDS: Final = 2.0
 NOTICE_SECONDS: Final = 30.0
-_GOT_THROUGH: Final = frozenset({Status.DELIVERED, Status.NOT_DELIVERED, Status.FAILED})
+_GOT_THROUGH: Final = SENT_TO - {Status.UNKNOWN}
 
 
 class Tally:

@@ -14,7 +14,6 @@ from campaign.domain.errors import LedgerError, problem_of
 from campaign.domain.failure_guard import Halt
 from campaign.domain.lists.locations import Location
 from campaign.domain.model import Counts
-from campaign.domain.status import Status
 from campaign.insights import CODES_OF_SIGNALS, FAULT, CampaignView, exit_code_of
 from campaign.ledger.clock import SystemClock
 from campaign.ledger.port import CampaignRecord, DesiredState, Ledger, LedgerReader, RateLimits, Runner
@@ -105,7 +104,7 @@ def verdict_on(tried: int, failed: int, halt: Halt) -> str:
 def _ended(counts: Counts) -> tuple[int, int]:
     """How many rows have an outcome, and how many of them failed; an unverified row has none yet."""
     tried = counts.sent_to - counts.in_doubt
-    failed = counts.by_status[Status.FAILED] + counts.by_status[Status.UNKNOWN] - counts.in_doubt
+    failed = counts.failed_sends - counts.in_doubt
     return tried, failed
 
 

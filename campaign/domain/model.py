@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, overload
 
-from campaign.domain.status import LEFT_OUT, NEEDS_ATTENTION, OPEN, SENT_TO, Status
+from campaign.domain.status import LEFT_OUT, NEEDS_ATTENTION, OPEN, SEND_FAILED, SENT_TO, Status
 
 
 class Skip(StrEnum):
@@ -178,6 +178,10 @@ class Counts:
     def sent_to(self) -> int:
         """Rows that a message was sent to."""
         return sum(self.by_status[status] for status in SENT_TO)
+
+    @property
+    def failed_sends(self) -> int:
+        return sum(self.by_status[status] for status in SEND_FAILED)
 
     @property
     def delivery_rate(self) -> float | None:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from enum import Enum, StrEnum, auto
-from typing import Final, assert_never
+from typing import Final
 
 
 class Status(StrEnum):
@@ -48,114 +48,90 @@ class StatusInfo:
     """The row makes a finished run end with exit code 3, and is in the failed-rows file."""
 
 
-def _info(status: Status) -> StatusInfo:
-    match status:
-        case Status.DELIVERED:
-            return StatusInfo(
-                label="delivered",
-                colors=("#2f9e64", "#4cc38a"),
-                meaning="",
-                advice="",
-                phase=Phase.SENT,
-                on_pass=True,
-                needs_attention=False,
-            )
-        case Status.ACCEPTED:
-            return StatusInfo(
-                label="accepted",
-                colors=("#7cc7a0", "#2b7d56"),
-                meaning="the pass holds the message; whether it was pushed is not known",
-                advice="Nothing to do.",
-                phase=Phase.SENT,
-                on_pass=True,
-                needs_attention=False,
-            )
-        case Status.NOT_DELIVERED:
-            return StatusInfo(
-                label="not delivered",
-                colors=("#e0a32e", "#e8b04a"),
-                meaning="the pass holds the message, but it was not pushed to a device",
-                advice="They can be sent again once the passes are in wallets.",
-                phase=Phase.SENT,
-                on_pass=True,
-                needs_attention=False,
-            )
-        case Status.FAILED:
-            return StatusInfo(
-                label="failed",
-                colors=("#d2453d", "#ff8178"),
-                meaning="the message was refused, or could not be handed over",
-                advice="Nothing of it arrived. Send these rows again later.",
-                phase=Phase.SENT,
-                on_pass=False,
-                needs_attention=True,
-            )
-        case Status.UNKNOWN:
-            return StatusInfo(
-                label="unknown",
-                colors=("#8f6fd6", "#a98cf0"),
-                meaning="the message may have arrived, so it is not sent again automatically",
-                advice="Have the passes read back. For most rows, this shows whether the message arrived; nothing is sent.",
-                phase=Phase.SENT,
-                on_pass=None,
-                needs_attention=True,
-            )
-        case Status.INVALID:
-            return StatusInfo(
-                label="invalid",
-                colors=("#b06a64", "#b5706a"),
-                meaning="the rows can't be sent as they are",
-                advice="Correct these rows in the failed-rows file, and give that file back.",
-                phase=Phase.LEFT_OUT,
-                on_pass=False,
-                needs_attention=True,
-            )
-        case Status.SKIPPED:
-            return StatusInfo(
-                label="skipped",
-                colors=("#c9cbd2", "#4b4f5b"),
-                meaning="left out on purpose",
-                advice="Nothing to do.",
-                phase=Phase.LEFT_OUT,
-                on_pass=False,
-                needs_attention=False,
-            )
-        case Status.SENDING:
-            return StatusInfo(
-                label="being sent",
-                colors=("#4548c8", "#a3a7ff"),
-                meaning="",
-                advice="",
-                phase=Phase.OPEN,
-                on_pass=None,
-                needs_attention=False,
-            )
-        case Status.PENDING:
-            return StatusInfo(
-                label="not sent yet",
-                colors=("#a9adba", "#6b7080"),
-                meaning="waiting to be sent",
-                advice="",
-                phase=Phase.OPEN,
-                on_pass=False,
-                needs_attention=False,
-            )
-        case _:
-            assert_never(status)
-
-
-_INFO: Final = {status: _info(status) for status in Status}
-BY_OUTCOME: Final = (
-    Status.DELIVERED,
-    Status.ACCEPTED,
-    Status.NOT_DELIVERED,
-    Status.FAILED,
-    Status.UNKNOWN,
-    Status.INVALID,
-    Status.SKIPPED,
-    Status.SENDING,
-    Status.PENDING,
-)
+_INFO: Final = {
+    Status.DELIVERED: StatusInfo(
+        label="delivered",
+        colors=("#2f9e64", "#4cc38a"),
+        meaning="",
+        advice="",
+        phase=Phase.SENT,
+        on_pass=True,
+        needs_attention=False,
+    ),
+    Status.ACCEPTED: StatusInfo(
+        label="accepted",
+        colors=("#7cc7a0", "#2b7d56"),
+        meaning="the pass holds the message; whether it was pushed is not known",
+        advice="Nothing to do.",
+        phase=Phase.SENT,
+        on_pass=True,
+        needs_attention=False,
+    ),
+    Status.NOT_DELIVERED: StatusInfo(
+        label="not delivered",
+        colors=("#e0a32e", "#e8b04a"),
+        meaning="the pass holds the message, but it was not pushed to a device",
+        advice="They can be sent again once the passes are in wallets.",
+        phase=Phase.SENT,
+        on_pass=True,
+        needs_attention=False,
+    ),
+    Status.FAILED: StatusInfo(
+        label="failed",
+        colors=("#d2453d", "#ff8178"),
+        meaning="the message was refused, or could not be handed over",
+        advice="Nothing of it arrived. Send these rows again later.",
+        phase=Phase.SENT,
+        on_pass=False,
+        needs_attention=True,
+    ),
+    Status.UNKNOWN: StatusInfo(
+        label="unknown",
+        colors=("#8f6fd6", "#a98cf0"),
+        meaning="the message may have arrived, so it is not sent again automatically",
+        advice="Have the passes read back. For most rows, this shows whether the message arrived; nothing is sent.",
+        phase=Phase.SENT,
+        on_pass=None,
+        needs_attention=True,
+    ),
+    Status.INVALID: StatusInfo(
+        label="invalid",
+        colors=("#b06a64", "#b5706a"),
+        meaning="the rows can't be sent as they are",
+        advice="Correct these rows in the failed-rows file, and give that file back.",
+        phase=Phase.LEFT_OUT,
+        on_pass=False,
+        needs_attention=True,
+    ),
+    Status.SKIPPED: StatusInfo(
+        label="skipped",
+        colors=("#c9cbd2", "#4b4f5b"),
+        meaning="left out on purpose",
+        advice="Nothing to do.",
+        phase=Phase.LEFT_OUT,
+        on_pass=False,
+        needs_attention=False,
+    ),
+    Status.SENDING: StatusInfo(
+        label="being sent",
+        colors=("#4548c8", "#a3a7ff"),
+        meaning="",
+        advice="",
+        phase=Phase.OPEN,
+        on_pass=None,
+        needs_attention=False,
+    ),
+    Status.PENDING: StatusInfo(
+        label="not sent yet",
+        colors=("#a9adba", "#6b7080"),
+        meaning="waiting to be sent",
+        advice="",
+        phase=Phase.OPEN,
+        on_pass=False,
+        needs_attention=False,
+    ),
+}
+BY_OUTCOME: Final = tuple(_INFO)
 """The order in which people see them."""
 
 _BY_PHASE: Final = {phase: frozenset(status for status in Status if status.info.phase is phase) for phase in Phase}
@@ -166,6 +142,8 @@ WITHOUT_MESSAGE: Final = frozenset(Status) - OPEN - MAY_HAVE_ARRIVED
 """The passes of these rows neither got the campaign's message, nor will."""
 
 NEEDS_ATTENTION: Final = frozenset(status for status in Status if status.info.needs_attention)
+SEND_FAILED: Final = SENT_TO & NEEDS_ATTENTION
+"""A send with one of these outcomes counts as a failure for `--halt` and `--canary`."""
 
 _EXPLAINED: Final = [status for status in BY_OUTCOME if status.info.meaning and status not in OPEN]
 EXPLAINED: Final = tuple(sorted(_EXPLAINED, key=lambda status: status not in NEEDS_ATTENTION))

@@ -195,7 +195,7 @@ class Supervisor:
 
     def _halt(self, counts: Counts) -> None:
         """Stop at the limit of `--halt` over all workers: each worker counts only its own failures, and a replacement starts from zero."""
-        limit, failed = self._order.settings.halt.count, counts.by_status[Status.FAILED] + counts.by_status[Status.UNKNOWN]
+        limit, failed = self._order.settings.halt.count, counts.failed_sends
         if self._failed_before is None:
             self._failed_before = failed
         if limit is not None and failed - self._failed_before >= limit:

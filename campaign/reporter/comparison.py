@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from campaign.domain.model import Counts
-from campaign.domain.status import Status
+from campaign.domain.status import RETRYABLE, Status
 from campaign.insights import iso
 from campaign.ledger.port import CampaignRecord, LedgerReader
 from campaign.reporter.conversions import Conversions, Redemptions
@@ -14,7 +14,7 @@ from campaign.reporter.figures import Figures
 from campaign.reporter.pauses import Kind
 
 PERCENTILES: Final = (50, 90, 99, 100)
-WITH_REASONS: Final = (Status.FAILED, Status.NOT_DELIVERED, Status.UNKNOWN)
+WITH_REASONS: Final = tuple(sorted(RETRYABLE))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

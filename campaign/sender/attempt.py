@@ -6,7 +6,7 @@ from typing import assert_never
 
 from campaign.domain.model import Claim, Outcome, Settlement
 from campaign.domain.pace.pacing import delay_seconds
-from campaign.domain.status import Status
+from campaign.domain.status import WITHOUT_MESSAGE, Status
 from campaign.domain.verdict import EARLIER_ATTEMPT, AttemptOutcome, Evidence, Fault, Reply, status_after
 
 
@@ -77,7 +77,7 @@ def settle_attempt(
                 due = None
             case _:
                 assert_never(policy.on_unknown)
-    elif status is Status.FAILED and claim.in_doubt:
+    elif status in WITHOUT_MESSAGE and claim.in_doubt:
         # This attempt did not arrive, but an earlier one may have: if the row were failed, a retry would send it again.
         status, reason = Status.UNKNOWN, EARLIER_ATTEMPT
     reply = result if isinstance(result, Reply) else None

@@ -10,7 +10,7 @@ from campaign.domain.failure_guard import FailureGuard, Refusals
 from campaign.domain.model import Claim
 from campaign.domain.pace.foreign_traffic import ForeignTrafficEstimator
 from campaign.domain.schedule import Schedule
-from campaign.domain.status import Status
+from campaign.domain.status import SEND_FAILED
 from campaign.domain.verdict import ACCEPTED, AttemptOutcome, Evidence, Fault, Reply, classify, rule_of
 from campaign.ledger.port import ClaimFilter, Ledger, Runner
 from campaign.sender.attempt import settle_attempt
@@ -277,7 +277,7 @@ class AttemptExecutor:
             held_against=not (broken_off or self._failure_guard.in_trouble),
         )
         await self._settlements.settle(settlement)
-        failed = settlement.outcome.status in {Status.FAILED, Status.UNKNOWN}
+        failed = settlement.outcome.status in SEND_FAILED
         shown = replace(verdict, proof=Evidence.REFUSED) if failed and proves is not None else attempt.verdict
         if why := self._failure_guard.note(shown, failed=failed, now=self._clocks.ticks()):
             self._stop_signal.set(StopReason.SAFEGUARD, why)

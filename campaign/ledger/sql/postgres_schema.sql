@@ -121,7 +121,7 @@ CREATE INDEX rows_unverified ON campaign.rows (pass_key) WHERE status || '' IN (
 CREATE FUNCTION campaign.refuse() RETURNS trigger LANGUAGE plpgsql
 AS $$ BEGIN RAISE EXCEPTION USING MESSAGE = TG_ARGV[0], ERRCODE = 'integrity_constraint_violation'; END $$;
 
--- A row changes only along the transitions in domain/model.py; a test compares the two.
+-- A row changes only along the transitions in domain/status.py; a test compares the two.
 CREATE TRIGGER rows_follow_transitions BEFORE UPDATE OF status ON campaign.rows FOR EACH ROW
 WHEN (OLD.status <> NEW.status AND OLD.status || ' ' || NEW.status NOT IN (
     'pending sending', 'pending skipped', 'pending unknown', 'sending pending', 'sending delivered', 'sending not_delivered', 'sending failed',

@@ -76,7 +76,7 @@ CREATE INDEX rows_by_status ON rows (campaign, status, zone, due_at, row, reason
 -- Whether a pass has a send in flight or in doubt, in any campaign.
 CREATE INDEX rows_unverified ON rows (pass_key) WHERE status IN ('sending', 'unknown');
 
--- A row changes only along the transitions in domain/model.py; a test compares the two.
+-- A row changes only along the transitions in domain/status.py; a test compares the two.
 CREATE TRIGGER rows_follow_transitions BEFORE UPDATE OF status ON rows
 WHEN OLD.status <> NEW.status AND OLD.status || ' ' || NEW.status NOT IN (
     'pending sending', 'pending skipped', 'pending unknown', 'sending pending', 'sending delivered', 'sending not_delivered', 'sending failed',

@@ -12,7 +12,7 @@ from typing import Final
 from campaign.domain.batches import UNSENT, Size, name_of
 from campaign.domain.failure_guard import FailureGuard
 from campaign.domain.model import Settlement
-from campaign.domain.status import Status
+from campaign.domain.status import SEND_FAILED
 from campaign.domain.verdict import AttemptOutcome, Evidence
 from campaign.ledger.port import Ledger, LedgerReader, Runner
 from campaign.sender.batches.calls import UNPACED_PER_SECOND, Calls
@@ -254,7 +254,7 @@ class BatchPool:
     def _settled(self, settlements: Sequence[Settlement]) -> None:
         for settlement in settlements:
             self._observer.settled(settlement)
-            failed = settlement.outcome.status in {Status.FAILED, Status.UNKNOWN}
+            failed = settlement.outcome.status in SEND_FAILED
             proof = Evidence.REFUSED if failed else Evidence.DELIVERED
             if why := self._guard.note(AttemptOutcome(proof=proof), failed=failed, now=self._clocks.ticks()):
                 self._stop_signal.set(StopReason.SAFEGUARD, why)
