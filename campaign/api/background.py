@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 LOOK_SECONDS: Final = 0.5
 AT_ONCE_SECONDS: Final = 1.0
-"""After a second Ctrl-C, the time to record that the sends under way are in doubt. Without it, the ledger would find out later."""
+"""After a second Ctrl-C, the time to record that the sends under way are unknown. Without it, the ledger would find out later."""
 
 
 class Interrupted(KeyboardInterrupt):

@@ -121,9 +121,9 @@ async def _again(work: Session, record: CampaignRecord, selection: Selection, so
     if not again and (Status.UNKNOWN in chosen.statuses or not work.reader.unfinished(record.id, begun)):
         there = {reason for status in chosen.statuses for reason in counts.reasons(status) if reason}
         hint = f" The reasons there are: {sanitize_for_terminal(', '.join(sorted(there)))}." if chosen.reasons and there else ""
-        if Status.UNKNOWN in chosen.statuses and counts.in_doubt:
+        if Status.UNKNOWN in chosen.statuses and counts.unverified:
             read = command_line("verify", record.spec.name, ledger=work.settings.ledger_to_name)
-            hint += f" Unknown rows that are still to be read back: {counts.in_doubt:,}. To do so: {read}"
+            hint += f" Unknown rows that are still to be read back: {counts.unverified:,}. To do so: {read}"
         note = f"Nothing was sent: there are no rows that are {sanitize_for_terminal(chosen.in_words())}.{hint}"
         return await work.end(record, End(ended=StopReason.LIMIT), results, note)
     if record.desired_state is DesiredState.PAUSED:
@@ -172,10 +172,10 @@ async def _again_named(
     await check_same_ledger(work, record)
     await _warn_of_near(work, record, exclusions, rows)
     instead = _same_command(record.spec.name, chosen, work, "--rows", named.table.name)
-    work.ask(record, len(wanted) - len(named.in_doubt), chosen.statuses, rows=rows, instead=instead)
+    work.ask(record, len(wanted) - len(named.under_way), chosen.statuses, rows=rows, instead=instead)
     await exclude(work.ledger, record, exclusions)
     count = sum([await work.ledger.apply_corrections(record.id, [], numbers, chosen.statuses) for numbers in named.parts()])
-    if counts.unfinished > len(named.waiting) + len(named.in_doubt):
+    if counts.unfinished > len(named.waiting) + len(named.under_way):
         work = _only(work, wanted)
     finished = await work.send(record, results, fresh_canary=True)
     if left := len(named.chosen) - count:

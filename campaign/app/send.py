@@ -103,8 +103,8 @@ def verdict_on(tried: int, failed: int, halt: Halt) -> str:
 
 def _ended(counts: Counts) -> tuple[int, int]:
     """How many rows have an outcome, and how many of them failed; an unverified row has none yet."""
-    tried = counts.sent_to - counts.in_doubt
-    failed = counts.failed_sends - counts.in_doubt
+    tried = counts.sent_to - counts.unverified
+    failed = counts.failed_sends - counts.unverified
     return tried, failed
 
 

@@ -245,7 +245,7 @@ def settlement(claim: Claim, delivery: Delivery | None, remote: RemoteState, *, 
     """The settlement of a row of a batch that has ended. `delivery` is its line in the delivery report; None if it has none."""
     if delivery is None:
         reason = {RemoteState.FAILED: BATCH_FAILED, RemoteState.CANCELLED: BATCH_CANCELLED}.get(remote, NOT_REPORTED)
-        return in_doubt(claim, reason, sent_at=sent_at, now=now)
+        return unknown(claim, reason, sent_at=sent_at, now=now)
     word = delivery.status
     if word == "failed":
         return _failed(claim, REFUSED_IN_BATCH, delivery.detail, sent_at=sent_at, now=now, notification_status=word)
@@ -262,7 +262,7 @@ def settlement(claim: Claim, delivery: Delivery | None, remote: RemoteState, *, 
     return _settled(claim, outcome)
 
 
-def in_doubt(claim: Claim, reason: str, *, sent_at: float, now: float) -> Settlement:
+def unknown(claim: Claim, reason: str, *, sent_at: float, now: float) -> Settlement:
     """The settlement of a row that may have been sent. It waits for a person, as nothing can show that it was not sent."""
     words = {
         NO_REPORT: "PassEntry sent the batch and never showed a delivery report that could be read",
@@ -297,7 +297,7 @@ def _failed(
     notification_status: str = "",
 ) -> Settlement:
     # This attempt did not arrive, but an earlier one may have: with the status failed, a retry would send the row again.
-    status, reason = (Status.UNKNOWN, EARLIER_ATTEMPT) if claim.in_doubt else (Status.FAILED, reason)
+    status, reason = (Status.UNKNOWN, EARLIER_ATTEMPT) if claim.may_have_arrived else (Status.FAILED, reason)
     outcome = Outcome(
         status=status,
         reason=reason,

@@ -97,7 +97,7 @@ class FailureGuard:
 
         Args:
             verdict: what the attempt proved.
-            failed: whether the row failed or is in doubt because of it.
+            failed: whether the row failed or is unknown because of it.
             now: seconds on any monotonic clock.
 
         Returns:
@@ -281,7 +281,7 @@ class Recognition:
         return self._sends_known or self._reads_known
 
     @property
-    def in_doubt(self) -> bool:
+    def must_identify(self) -> bool:
         """Whether to check who answers before more is sent: after PassEntry had answered, somebody else did several times in a row."""
         return self._sends_known and self._foreign_sends >= FOREIGN_ANSWERS
 

@@ -96,7 +96,7 @@ class Claim:
 
     `fencing_token` is the number of this claim: a settlement with an older one changes nothing. `attempts` counts every attempt made so
     far. `counted_attempts` counts those since the row was staged or a person had it sent again; only these count against the limit.
-    `http_status` is the answer to the last attempt. `in_doubt` says that an earlier attempt may have arrived, though the row is sent again.
+    `http_status` is the answer to the last attempt. `may_have_arrived`: by an earlier attempt.
     """
 
     campaign: int
@@ -108,7 +108,7 @@ class Claim:
     counted_attempts: int
     zone: str = ""
     http_status: int | None = None
-    in_doubt: bool = False
+    may_have_arrived: bool = False
 
 
 @dataclass(slots=True, kw_only=True, unsafe_hash=True)
@@ -146,12 +146,12 @@ class ResultRow:
 class Counts:
     """How many rows of a campaign have which status.
 
-    `by_status` has every status, also those at 0. `in_doubt` counts the unknown rows that are still to be read back.
+    `by_status` has every status, also those at 0. `unverified` counts the unknown rows that are still to be read back.
     """
 
     by_status: dict[Status, int]
     by_reason: dict[tuple[Status, str], int] = field(default_factory=dict)
-    in_doubt: int = 0
+    unverified: int = 0
 
     @property
     def rows(self) -> int:
@@ -164,7 +164,7 @@ class Counts:
     @property
     def unfinished(self) -> int:
         """Rows that a run still has to send or read back."""
-        return self.open + self.in_doubt
+        return self.open + self.unverified
 
     @property
     def left_out(self) -> int:

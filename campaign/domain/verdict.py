@@ -30,14 +30,14 @@ NO_REPORT: Final = "no_delivery_report"
 NOT_REPORTED: Final = "not_in_delivery_report"
 BATCH_FAILED: Final = "batch_failed"
 BATCH_CANCELLED: Final = "batch_cancelled"
-BATCH_DOUBTS: Final = frozenset({NO_REPORT, NOT_REPORTED, BATCH_FAILED, BATCH_CANCELLED})
-"""Why a row of a batch is in doubt. No page of the vendor says that a batch sets `latestMessage`, so an absent text proves nothing."""
+BATCH_UNKNOWN: Final = frozenset({NO_REPORT, NOT_REPORTED, BATCH_FAILED, BATCH_CANCELLED})
+"""Why a row of a batch is unknown. No page of the vendor says that a batch sets `latestMessage`, so an absent text proves nothing."""
 
 WAS_SENDING: Final = "was_sending"
 """The reason of a row that a results file calls `sending`: another ledger, or a batch that it left at the vendor, may still send it."""
 
-STAYS_IN_DOUBT: Final = BATCH_DOUBTS | {WAS_SENDING}
-"""The reasons of rows that stay in doubt until a reading shows their message, or a person decides."""
+STAYS_UNKNOWN: Final = BATCH_UNKNOWN | {WAS_SENDING}
+"""The reasons of rows that stay unknown until a reading shows their message, or a person decides."""
 
 DELIVERED_VALUE: Final = "delivered"
 """The only `meta.notifications.status` that says the message was handed to the wallet's push service."""
@@ -365,15 +365,15 @@ def after_reading(conclusion: Resolution, *, reason: str, counted_attempts: int,
 
     A row whose tries all provably did not arrive fails after the last. A row that was refused as forbidden, no matter by whom, and did not
     arrive, fails at once: the refusal concerns this row. A row that was refused for its content fails at the second refusal, as a gateway
-    may refuse for a moment. A row with a reason of `STAYS_IN_DOUBT` does so unless its message is shown.
+    may refuse for a moment. A row with a reason of `STAYS_UNKNOWN` does so unless its message is shown.
 
     Args:
         conclusion: what the reading proves.
-        reason: why the row was in doubt.
+        reason: why the row was unknown.
         counted_attempts: attempts that count against the row so far.
         max_attempts: how many it may have.
     """
-    if reason in STAYS_IN_DOUBT and conclusion.status is not Status.ACCEPTED:
+    if reason in STAYS_UNKNOWN and conclusion.status is not Status.ACCEPTED:
         return Resolution(status=Status.UNKNOWN, reason=reason)
     own = reason == FORBIDDEN or (reason in REFUSALS and counted_attempts > 1)
     if conclusion.status is Status.PENDING and (own or counted_attempts >= max_attempts):

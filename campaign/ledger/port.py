@@ -33,7 +33,7 @@ from campaign.ledger.records import (
 class Runner:
     """This process as a sender in the ledger: it may send until `lease_seconds` after its last heartbeat began.
 
-    The rows that it leaves in doubt are not read back until `quiet_seconds` after its end; with `hold_unverified` they wait for a person.
+    The rows that it leaves unknown are not read back until `quiet_seconds` after its end; with `hold_unverified` they wait for a person.
     """
 
     id: int
@@ -45,7 +45,7 @@ class Runner:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnverifiedRow:
-    """An unknown row whose quiet period is over, the reason of its doubt, and the known texts of its pass (see `verdict.read_back`).
+    """An unknown row whose quiet period is over, the reason why it is unknown, and the known texts of its pass (see `verdict.read_back`).
 
     A verification is recorded only while nobody else has claimed the row: `held_until`, on the ledger's clock, identifies the claim.
     """
@@ -137,7 +137,7 @@ class Sending(Protocol):
         """
 
     async def claim(self, runner: Runner, limit: int, terms: ClaimFilter = ANY_ROW) -> list[Claim]:
-        """Take rows that are due, in the list's order; never a row whose pass has a send in flight or in doubt.
+        """Take rows that are due, in the list's order; never a row whose pass has a row in flight or unverified.
 
         A row is skipped if its pass has reached the daily cap, is excluded, or has got, or may have got, the message by another row of the
         campaign.
@@ -222,15 +222,15 @@ class Verification(Protocol):
         """Take unknown rows that may be read back now, longest waiting first; for VERIFICATION_CLAIM_SECONDS nobody else gets them."""
 
     async def claim_unverified_orphans(self, campaign: int, limit: int) -> list[UnverifiedRow]:
-        """The same for the account's other campaigns that nobody works on: their doubts may keep rows of this campaign waiting."""
+        """The same for the account's other campaigns that nobody works on: their unverified rows may keep rows of this campaign waiting."""
 
     async def reference_passes(self, campaign: int) -> list[tuple[str, str]]:
         """A few passes of the campaign, or else of its account, that certainly got a text, each with that text."""
 
-    async def reference_passes_after(self, doubt: UnverifiedRow) -> list[tuple[str, str]]:
-        """The same for messages of the campaign that were sent after the doubtful attempt was over; few, or none."""
+    async def reference_passes_after(self, unverified: UnverifiedRow) -> list[tuple[str, str]]:
+        """The same for messages of the campaign that were sent after the row's attempt was over; few, or none."""
 
-    async def record_verification(self, doubt: UnverifiedRow, conclusion: Resolution, *, again_in_seconds: float | None) -> bool:
+    async def record_verification(self, unverified: UnverifiedRow, resolution: Resolution, *, again_in_seconds: float | None) -> bool:
         """Record the result of reading back; False if somebody else has claimed the row since.
 
         A row that stays unknown is read again after `again_in_seconds`; with None it waits for a person.
@@ -258,7 +258,7 @@ class Maintenance(Protocol):
         """Remove rows and attempts, and keep the counts by status.
 
         Raises:
-            UsageError: the campaign has not ended, has rows in doubt, or changed in the last 24 hours.
+            UsageError: the campaign has not ended, has unverified rows, or changed in the last 24 hours.
         """
 
     async def move_here(self) -> None:

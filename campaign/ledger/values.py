@@ -42,7 +42,7 @@ def staged(campaign: int, row: StagedRow) -> tuple[Any, ...]:
 
 def claim_of(campaign: int, values: Sequence[Any]) -> Claim:
     """A claim from the columns of `claimable` and `batch_claims`."""
-    row, fencing_token, pass_id, message, attempts, counted_attempts, zone, http_status, in_doubt = values
+    row, fencing_token, pass_id, message, attempts, counted_attempts, zone, http_status, may_have_arrived = values
     return Claim(
         campaign=campaign,
         row=row,
@@ -53,7 +53,7 @@ def claim_of(campaign: int, values: Sequence[Any]) -> Claim:
         counted_attempts=counted_attempts,
         zone=zone,
         http_status=http_status,
-        in_doubt=bool(in_doubt),
+        may_have_arrived=bool(may_have_arrived),
     )
 
 

@@ -134,7 +134,7 @@ def figures(reader: LedgerReader, view: CampaignView, *, by: str = "", now: floa
     again, unexplained = retried(attempts, rows)
     return Figures(
         # A purged campaign has only its counts.
-        view=view if record.purged_at else replace(view, counts=_counts(rows, in_doubt=view.counts.in_doubt)),
+        view=view if record.purged_at else replace(view, counts=_counts(rows, unverified=view.counts.unverified)),
         now=now,
         examples=_examples(rows),
         latencies=Latencies.of(rows["latency_seconds"]),
@@ -198,12 +198,12 @@ def largest(found: pd.DataFrame, size: str, *, least: int) -> list[dict[str, Any
     return [*lines, {**others.sum().to_dict(), "value": None, "values": len(others)}] if len(others) else lines
 
 
-def _counts(rows: pd.DataFrame, *, in_doubt: int) -> Counts:
+def _counts(rows: pd.DataFrame, *, unverified: int) -> Counts:
     by_reason = rows.groupby(["status", "reason"], observed=True, sort=False).size().to_dict()
     return Counts(
         by_status={status: int(count) for status, count in rows["status"].value_counts().reindex([*Status], fill_value=0).items()},
         by_reason={(Status(status), reason): count for (status, reason), count in by_reason.items()},
-        in_doubt=in_doubt,
+        unverified=unverified,
     )
 
 

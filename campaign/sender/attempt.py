@@ -77,7 +77,7 @@ def settle_attempt(
                 due = None
             case _:
                 assert_never(policy.on_unknown)
-    elif status in WITHOUT_MESSAGE and claim.in_doubt:
+    elif status in WITHOUT_MESSAGE and claim.may_have_arrived:
         # This attempt did not arrive, but an earlier one may have: if the row were failed, a retry would send it again.
         status, reason = Status.UNKNOWN, EARLIER_ATTEMPT
     reply = result if isinstance(result, Reply) else None

@@ -24,7 +24,7 @@ class Control:
         heart: its lease.
         timing: its send window, whose zones are kept up to date.
         stop_signal: gets the reason of the end.
-        doubts_are_due: called when a row may be read back.
+        on_verification_due: called when a row may be read back.
         ignores_pause: the run only ends open batches, so a pause or a cancellation does not stop it.
     """
 
@@ -38,7 +38,7 @@ class Control:
         heart: LeaseKeeper,
         timing: SendWindow,
         stop_signal: StopSignal,
-        doubts_are_due: Callable[[], None],
+        on_verification_due: Callable[[], None],
         ignores_pause: bool = False,
     ) -> None:
         self._ledger = ledger
@@ -48,7 +48,7 @@ class Control:
         self._lease_keeper = heart
         self._timing = timing
         self._stop_signal = stop_signal
-        self._doubts_are_due = doubts_are_due
+        self._on_verification_due = on_verification_due
         self._ignores_pause = ignores_pause
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -62,7 +62,7 @@ class Control:
             if self._timing.is_over() and (expired := await self._ledger.skip_pending(self._runner.campaign, Skip.EXPIRED)):
                 self._observer.event("expired", rows=expired)
             if outlook.unverified_in_seconds is not None and outlook.unverified_in_seconds <= 0:
-                self._doubts_are_due()
+                self._on_verification_due()
             self._judge(outlook.desired_state)
         self._stop_signal.set(StopReason.INTERRUPTED)
 

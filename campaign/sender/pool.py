@@ -109,7 +109,7 @@ class Pool:
             heart=self._lease_keeper,
             timing=self._timing,
             stop_signal=self._stop_signal,
-            doubts_are_due=verifier.tell_due,
+            on_verification_due=verifier.tell_due,
         )
         async with asyncio.TaskGroup() as group:
             settlements = group.create_task(self._settlements.run())
@@ -150,7 +150,7 @@ class Pool:
         slots = 0
         idle_seconds = 0.0
         while self._left > 0:
-            if self._sends.must_ask or self._gateway.in_doubt:
+            if self._sends.must_ask or self._gateway.must_identify:
                 await self._ask(rows, read_limiter, group)
             self._held = await rows.next(most=int(min(self._left, 10**9)))
             if self._held is None:
@@ -189,7 +189,7 @@ class Pool:
         await asyncio.shield(group.create_task(rows.give_back(*waiting)))
         if self._sends.must_ask:
             await self._decide_refusals(read_limiter)
-        if self._gateway.in_doubt:
+        if self._gateway.must_identify:
             await self._gateway.identify_again(self._sends.last_accepted or NO_PASS, read_limiter)
 
     async def _decide_refusals(self, read_limiter: RateLimiter) -> None:

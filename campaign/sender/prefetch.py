@@ -1,4 +1,4 @@
-"""Claims rows a little ahead of their turn: enough that no slot waits for the disk, few enough that a kill leaves few in doubt."""
+"""Claims rows a little ahead of their turn: enough that no slot waits for the disk, few enough that a kill leaves few unknown."""
 
 import asyncio
 import math

@@ -9,7 +9,7 @@ from tests.acceptance.test_run import wait_for
 MESSAGE = ("--message", "Hi {{ first_name }}")
 
 
-def test_a_canary_in_doubt_for_longer_than_a_lease_is_taken_for_dead_by_nobody(desk: Desk) -> None:
+def test_a_canary_unverified_for_longer_than_a_lease_is_taken_for_dead_by_nobody(desk: Desk) -> None:
     desk.simulator.set_faults(faults={"cut_after": 1.0})
     desk.make_list(30)
     words = ("run", "list.csv", *MESSAGE, "--canary", "3", "--quiet-period", "5s")

@@ -134,7 +134,7 @@ class TestForgetting:
 
 class TestGoingOnElsewhere:
     def test_the_results_file_resumes_on_another_ledger_and_sends_nothing_twice(self, desk: Desk) -> None:
-        """Rows of every kind: delivered, refused, in doubt, not sent yet, and excluded."""
+        """Rows of every kind: delivered, refused, unknown, not sent yet, and excluded."""
         desk.make_list(12)
         (desk.folder / "not.csv").write_text("pass_id\npass-00011\n", encoding="utf-8")
         words = ("run", "list.csv", "--message", MESSAGE, "--exclude", "not.csv")

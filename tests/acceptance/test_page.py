@@ -125,9 +125,9 @@ def expected_retries(ledger: apsw.Connection) -> dict[str, tuple[int, int, int]]
         "SELECT row, reason, status, http_status FROM attempts AS a"
         " WHERE EXISTS (SELECT 1 FROM attempts WHERE row = a.row AND campaign = a.campaign AND id > a.id)"
     ):
-        in_doubt = status == "pending" and not reason
-        why = reason_in_words(f"http_{http_status}" if in_doubt and http_status else reason)
-        why = _why(READ_BACK) if in_doubt and not http_status else why
+        is_open = status == "pending" and not reason
+        why = reason_in_words(f"http_{http_status}" if is_open and http_status else reason)
+        why = _why(READ_BACK) if is_open and not http_status else why
         sends[why[:1].upper() + why[1:]] += 1
         rows[why[:1].upper() + why[1:]].add(row)
     delivered = {row for (row,) in ledger.execute("SELECT row FROM rows WHERE status = 'delivered'")}

@@ -197,7 +197,7 @@ class TestGoingOn:
         agrees(desk, desk.folder / "out.csv")
 
 
-class TestDoubt:
+class TestUnknown:
     def test_what_was_cut_off_is_read_back_and_never_sent_twice(self, desk: Desk) -> None:
         faults = dict.fromkeys(("cut_before", "cut_after", "error_before", "error_after", "cut_json", "html", "html_ok"), 0.05)
         desk.simulator.set_faults(faults=faults)

@@ -170,7 +170,7 @@ class TestWhich:
 
 
 class TestCarefully:
-    def test_the_rest_waits_until_a_canary_in_doubt_was_read_back(self, desk: Desk) -> None:
+    def test_the_rest_waits_until_an_unverified_canary_was_read_back(self, desk: Desk) -> None:
         desk.simulator.set_faults(faults={"cut_after": 1.0})
         desk.make_list(12)
         process = desk.start(*RUN, "--canary", "3", "--quiet-period", "2s")

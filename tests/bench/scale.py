@@ -81,7 +81,7 @@ def figures(given: Given) -> dict[str, float]:
         "longest_wait_for_the_budget_ms": round(world.longest_queue_seconds * 1000, 1),
         "slots_missed": world.counted["slots_missed"],
         "deaths": world.counted["deaths"],
-        "rows_in_doubt_per_death": round(world.counted["lost_and_found"] / max(1, world.counted["deaths"]), 1),
+        "unknown_rows_per_death": round(world.counted["lost_and_found"] / max(1, world.counted["deaths"]), 1),
     }
 
 

@@ -38,7 +38,7 @@ class Violation:
 
 
 def judge(evidence: Evidence, *, quiet_seconds: float) -> list[Violation]:
-    """Everything that breaks the promise, or that makes one of the witnesses doubtful."""
+    """Everything that breaks the promise, or that makes one of the witnesses unreliable."""
     return [
         *_ledger(evidence),
         *_passes(evidence),
@@ -103,16 +103,16 @@ def _history(evidence: Evidence, row: Row, quiet_seconds: float) -> Iterator[Vio
     for earlier, later in pairwise(history):
         if earlier.status in ARRIVED:
             yield violation(f"was tried again after attempt {earlier.fencing_token} was {earlier.status}")
-        if _was_in_doubt(earlier) and later.sent_at < earlier.settled_at + quiet_seconds - CLOCK_SECONDS:
+        if _was_ambiguous(earlier) and later.sent_at < earlier.settled_at + quiet_seconds - CLOCK_SECONDS:
             waited = later.sent_at - earlier.settled_at
-            yield violation(f"attempt {later.fencing_token} came {waited:.2f} s after attempt {earlier.fencing_token}, which was in doubt")
+            yield violation(f"attempt {later.fencing_token} came {waited:.2f} s after attempt {earlier.fencing_token}, which was ambiguous")
     if history and row.status in ARRIVED | {"unknown", "failed"} and history[-1].status != row.status:
         yield violation(f"is {row.status}, but its last attempt {history[-1].status}")
     if not history and row.status in ARRIVED | {"unknown", "failed"}:
         yield violation(f"is {row.status} without an attempt")
 
 
-def _was_in_doubt(attempt: Attempt) -> bool:
+def _was_ambiguous(attempt: Attempt) -> bool:
     """Read back and shown not to have arrived: concluding takes the reason away."""
     return attempt.status == "pending" and not attempt.reason
 

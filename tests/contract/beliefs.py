@@ -45,7 +45,7 @@ def foreseen_as_listed(outlook: PendingWork, rows: list[Row], *, desired_state: 
     assert outlook.desired_state is desired_state
     assert (outlook.pending_in_seconds is not None) == (Status.PENDING in statuses)
     assert outlook.sending == (Status.SENDING in statuses)
-    assert (outlook.unverified_in_seconds is not None) == any(row.in_doubt_since is not None for row in rows)
+    assert (outlook.unverified_in_seconds is not None) == any(row.unverified_since is not None for row in rows)
     if desired_state is DesiredState.CANCELLED:
         assert Status.PENDING not in statuses
 
@@ -54,15 +54,15 @@ def each_has_one_owner(world: World) -> None:
     """A row is being sent if, and only if, one runner that is not buried holds it."""
     for row in world.rows.values():
         assert (row.status is Status.SENDING) == (row.holder is not None), row
-        assert row.in_doubt_since is None or row.status is Status.UNKNOWN, row
+        assert row.unverified_since is None or row.status is Status.UNKNOWN, row
 
 
 def one_in_flight_per_pass(world: World, *, asked_again: Collection[RowKey]) -> None:
-    """Of one pass no two rows are in flight or in doubt, but for those that a person has had read back again."""
+    """Of one pass no two rows are in flight or unverified, but for those that a person has had read back again."""
     busy = Counter(
         row.pass_key
         for row in world.rows.values()
-        if (row.status is Status.SENDING or row.in_doubt_since is not None) and row.key not in asked_again
+        if (row.status is Status.SENDING or row.unverified_since is not None) and row.key not in asked_again
     )
     assert all(count == 1 for count in busy.values()), busy
 

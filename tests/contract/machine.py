@@ -5,10 +5,10 @@ from hypothesis.stateful import precondition, rule
 
 from campaign.domain.status import Event
 from tests.contract.model_base import MARGIN_SECONDS, MOST_PROCESSES, QUIET_SECONDS, Process, index
-from tests.contract.model_doubts import Doubts
+from tests.contract.model_verification import VerificationRules
 
 
-class LedgerModel(Doubts):
+class LedgerModel(VerificationRules):
     """With deaths, and clocks that jump."""
 
     @rule(by=index)
@@ -25,7 +25,7 @@ class LedgerModel(Doubts):
     def lose(self, runners: set[int]) -> int:
         lost = [row for row in self.world.rows.values() if row.holder in runners]
         for row in lost:
-            row.holder, row.in_doubt_since, row.over_since = None, self.world.now, self.world.now
+            row.holder, row.unverified_since, row.over_since = None, self.world.now, self.world.now
         return len(lost)
 
     @precondition(lambda self: len(self.processes) > 1)

@@ -68,7 +68,7 @@ class Model(RuleBasedStateMachine):
         self.late: list[Sent] = []
         self.of_an_earlier_boot: dict[int, float] = {}
         self.claim_unverified: list[tuple[UnverifiedRow, PassReading | None]] = []
-        self.old_doubts: list[UnverifiedRow] = []
+        self.old_unverified: list[UnverifiedRow] = []
         self.asked_again: set[RowKey] = set()
         self.events: tuple[Event, ...] = ()
         self.statuses: dict[RowKey, Status] = {}

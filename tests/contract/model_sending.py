@@ -75,14 +75,14 @@ class Sending(Model):
         for sent, row, settlement in zip(ended, rows, settlements, strict=True):
             if sent.claim not in late:
                 row.holder = None
-                doubtful = settlement.outcome.status is Status.UNKNOWN and settlement.due_in_seconds is not None
-                row.in_doubt_since = self.world.now if doubtful else None
+                waits = settlement.outcome.status is Status.UNKNOWN and settlement.due_in_seconds is not None
+                row.unverified_since = self.world.now if waits else None
                 row.over_since = self.world.now
         self.late += ended
 
     def end_of(self, sent: Sent, result: int, *, hold: bool) -> Settlement:
         """One of the ends that this attempt can have had."""
-        doubt: Reply | Fault = Fault(reason="timeout", written=True) if result % 2 else Reply(http_status=500)
+        ambiguous: Reply | Fault = Fault(reason="timeout", written=True) if result % 2 else Reply(http_status=500)
         ends: tuple[Reply | Fault, ...]
         if not sent.written:
             if result == 0:
@@ -93,19 +93,19 @@ class Sending(Model):
             ends = (
                 Reply(http_status=200, notification_status="delivered"),
                 Reply(http_status=200, notification_status="notDelivered"),
-                doubt,
+                ambiguous,
             )
         elif self.world.may_still_arrive(sent):
-            ends = (doubt,)
+            ends = (ambiguous,)
         else:
             api = Signature(documented=True)
             ends = (
                 Reply(http_status=404, signature=api),
                 Reply(http_status=429, retry_after_seconds=2, signature=api),
                 Reply(http_status=401),
-                doubt,
-                doubt,
-                doubt,
+                ambiguous,
+                ambiguous,
+                ambiguous,
             )
         policy = Policy(max_attempts=2, on_unknown=OnUnknown.HOLD if hold else OnUnknown.VERIFY, quiet_seconds=QUIET_SECONDS)
         end = ends[result % len(ends)]

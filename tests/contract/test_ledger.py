@@ -151,7 +151,7 @@ class TestClaiming:
         clock.advance(61)
         (again,) = await ledger.claim(runner, 1)
         assert (again.fencing_token, again.attempts, again.counted_attempts, again.http_status) == (claim.fencing_token + 1, 1, 1, 200)
-        assert not again.in_doubt
+        assert not again.may_have_arrived
 
     async def test_a_claim_says_that_an_earlier_attempt_may_have_arrived_until_that_is_concluded(self, ledger: Ledger) -> None:
         record = await campaign_of(ledger, staged(1), staged(2), staged(3))
@@ -159,10 +159,10 @@ class TestClaiming:
         first, second, third = await ledger.claim(runner, 3)
         sent_again = replace(ends(first, Status.PENDING), may_have_arrived=True)
         await ledger.settle(runner, [sent_again, ends(second, Status.UNKNOWN), ends(third, Status.UNKNOWN, due_in_seconds=None)])
-        (doubt,) = await ledger.claim_unverified(record.id, 9)
-        assert await ledger.record_verification(doubt, Resolution(status=Status.PENDING), again_in_seconds=None)
+        (unverified,) = await ledger.claim_unverified(record.id, 9)
+        assert await ledger.record_verification(unverified, Resolution(status=Status.PENDING), again_in_seconds=None)
         assert await ledger.retry(record.id, Selection(statuses=frozenset({Status.UNKNOWN}))) == 1
-        assert {claim.row: claim.in_doubt for claim in await ledger.claim(runner, 9)} == {1: True, 2: False, 3: True}
+        assert {claim.row: claim.may_have_arrived for claim in await ledger.claim(runner, 9)} == {1: True, 2: False, 3: True}
 
     async def test_so_does_the_claim_of_a_row_that_another_ledger_was_sending(self, ledger: Ledger) -> None:
         """It has no attempt that ended."""
@@ -170,7 +170,7 @@ class TestClaiming:
         record = await campaign_of(ledger, staged(1), replace(staged(2), outcome=unknown))
         runner = await ledger.register_runner(record.id, quiet_seconds=10)
         assert await ledger.retry(record.id, Selection(statuses=frozenset({Status.UNKNOWN}))) == 1
-        assert {claim.row: claim.in_doubt for claim in await ledger.claim(runner, 9)} == {1: False, 2: True}
+        assert {claim.row: claim.may_have_arrived for claim in await ledger.claim(runner, 9)} == {1: False, 2: True}
 
     async def test_a_row_that_is_left_out_stays_unknown_if_an_earlier_attempt_may_have_arrived(
         self, ledger: Ledger, reader: LedgerReader, clock: HandClock
@@ -289,8 +289,8 @@ class TestDeath:
         assert reader.counts(record.id).reasons(Status.UNKNOWN) == {"lost": 1}
         assert await ledger.claim_unverified(record.id, 9) == []
         clock.advance(10.5)
-        (doubt,) = await ledger.claim_unverified(record.id, 9)
-        assert (doubt.claim.row, doubt.claim.attempts, doubt.last_before) == (1, 1, None)
+        (unverified,) = await ledger.claim_unverified(record.id, 9)
+        assert (unverified.claim.row, unverified.claim.attempts, unverified.last_before) == (1, 1, None)
 
     async def test_a_live_runner_is_not_buried_until_its_lease_is_over(self, backend: Backend, ledger: Ledger, clock: HandClock) -> None:
         record = await campaign_of(ledger, staged(1))
@@ -318,8 +318,8 @@ class TestDeath:
         assert (entry.ended, entry.alive) == ("interrupted", False)
 
 
-class TestDoubt:
-    async def test_a_pass_in_doubt_waits_in_every_campaign_and_a_held_one_does_not(self, ledger: Ledger) -> None:
+class TestVerification:
+    async def test_an_unverified_pass_waits_in_every_campaign_and_a_held_one_does_not(self, ledger: Ledger) -> None:
         first = await campaign_of(ledger, staged(1, "A"), name="first")
         second = await campaign_of(ledger, staged(1, "A"), name="second")
         one, two = await ledger.register_runner(first.id, quiet_seconds=10), await ledger.register_runner(second.id, quiet_seconds=10)
@@ -347,17 +347,17 @@ class TestDoubt:
         runner = await ledger.register_runner(record.id, quiet_seconds=0)
         (claim,) = await ledger.claim(runner, 1)
         await ledger.settle(runner, [ends(claim, Status.UNKNOWN, due_in_seconds=0, reason="timeout")])
-        (doubt,) = await ledger.claim_unverified(record.id, 5)
-        assert doubt.reason == "timeout"
-        assert await ledger.record_verification(doubt, conclusion, again_in_seconds=again)
+        (unverified,) = await ledger.claim_unverified(record.id, 5)
+        assert unverified.reason == "timeout"
+        assert await ledger.record_verification(unverified, conclusion, again_in_seconds=again)
         (row,) = reader.rows(record.id)
-        # While it is to be read again, the reason stays why it is in doubt.
+        # While it is to be read again, the reason stays why it is unknown.
         assert (row.outcome.status, row.outcome.reason) == (conclusion.status, conclusion.reason if again is None else "timeout")
         assert await ledger.claim_unverified(record.id, 5) == []
         if conclusion.status is not Status.UNKNOWN:
-            assert not await ledger.record_verification(doubt, Resolution(status=Status.PENDING), again_in_seconds=None)
+            assert not await ledger.record_verification(unverified, Resolution(status=Status.PENDING), again_in_seconds=None)
 
-    async def test_a_doubt_knows_what_was_sent_to_its_pass_before(self, ledger: Ledger) -> None:
+    async def test_an_unverified_row_knows_what_was_sent_to_its_pass_before(self, ledger: Ledger) -> None:
         first = await campaign_of(ledger, staged(1, "A", message="Old"), name="first")
         second = await campaign_of(ledger, staged(1, "A", message="New"), name="second")
         one = await ledger.register_runner(first.id, quiet_seconds=0)
@@ -366,21 +366,21 @@ class TestDoubt:
         two = await ledger.register_runner(second.id, quiet_seconds=0)
         (claim,) = await ledger.claim(two, 1)
         await ledger.settle(two, [ends(claim, Status.UNKNOWN, due_in_seconds=0, sent_at=20.0)])
-        (doubt,) = await ledger.claim_unverified(second.id, 5)
-        assert (doubt.sent_before, doubt.last_before) == (frozenset({"Old"}), "Old")
+        (unverified,) = await ledger.claim_unverified(second.id, 5)
+        assert (unverified.sent_before, unverified.last_before) == (frozenset({"Old"}), "Old")
 
-    async def test_a_doubt_is_handed_out_once_and_again_if_nothing_comes_of_it(
+    async def test_an_unverified_row_is_handed_out_once_and_again_if_nothing_comes_of_it(
         self, backend: Backend, ledger: Ledger, clock: HandClock
     ) -> None:
         record = await campaign_of(ledger, staged(1), staged(2))
         runner = await ledger.register_runner(record.id, quiet_seconds=0)
         await ledger.settle(runner, [ends(claim, Status.UNKNOWN) for claim in await ledger.claim(runner, 2)])
-        assert [doubt.claim.row for doubt in await ledger.claim_unverified(record.id, 5)] == [1, 2]
+        assert [unverified.claim.row for unverified in await ledger.claim_unverified(record.id, 5)] == [1, 2]
         assert await backend.ledger().claim_unverified(record.id, 5) == []
         clock.advance(60)
         assert len(await backend.ledger().claim_unverified(record.id, 5)) == 2
 
-    async def test_doubts_of_a_campaign_that_nobody_works_on_are_found_by_others_of_the_same_account(self, ledger: Ledger) -> None:
+    async def test_unverified_rows_of_a_campaign_that_nobody_works_on_are_found_by_others_of_the_same_account(self, ledger: Ledger) -> None:
         first = await campaign_of(ledger, staged(1, "A"), name="first")
         second = await campaign_of(ledger, staged(1, "A"), name="second")
         third = await campaign_of(ledger, staged(1, "A"), name="third")
@@ -393,9 +393,9 @@ class TestDoubt:
         assert len(await ledger.claim(three, 1)) == 1, "a pass of another account is another pass"
         await ledger.deregister_runner(one, "paused")
         assert await ledger.claim_unverified_orphans(third.id, 5) == []
-        (doubt,) = await ledger.claim_unverified_orphans(second.id, 5)
-        assert doubt.claim.campaign == first.id
-        await ledger.record_verification(doubt, Resolution(status=Status.ACCEPTED), again_in_seconds=None)
+        (unverified,) = await ledger.claim_unverified_orphans(second.id, 5)
+        assert unverified.claim.campaign == first.id
+        await ledger.record_verification(unverified, Resolution(status=Status.ACCEPTED), again_in_seconds=None)
         assert len(await ledger.claim(two, 1)) == 1
 
     async def test_a_campaign_belongs_to_one_api(self, ledger: Ledger, reader: LedgerReader) -> None:
@@ -438,13 +438,13 @@ class TestDoubt:
         (claim,) = await ledger.claim(runner, 1)
         await ledger.record_baseline(runner, claim, reading)
         await ledger.settle(runner, [ends(claim, Status.UNKNOWN, sent_at=20.0)])
-        (doubt,) = await ledger.claim_unverified(second.id, 1)
-        assert (doubt.baseline, doubt.last_before, doubt.sent_before) == (baseline, before, frozenset({"Old"}))
-        await ledger.record_verification(doubt, Resolution(status=Status.PENDING), again_in_seconds=None)
+        (unverified,) = await ledger.claim_unverified(second.id, 1)
+        assert (unverified.baseline, unverified.last_before, unverified.sent_before) == (baseline, before, frozenset({"Old"}))
+        await ledger.record_verification(unverified, Resolution(status=Status.PENDING), again_in_seconds=None)
         (claim,) = await ledger.claim(runner, 1)
         await ledger.settle(runner, [ends(claim, Status.UNKNOWN, sent_at=20.0)])
-        (doubt,) = await ledger.claim_unverified(second.id, 1)
-        assert (doubt.baseline, doubt.last_before) == (False, "Old")
+        (unverified,) = await ledger.claim_unverified(second.id, 1)
+        assert (unverified.baseline, unverified.last_before) == (False, "Old")
 
     async def test_a_witness_is_a_pass_that_surely_holds_a_text(self, ledger: Ledger) -> None:
         record = await campaign_of(ledger, *(staged(row) for row in range(1, 5)))
@@ -455,7 +455,7 @@ class TestDoubt:
         await ledger.settle(runner, [ends(three, Status.DELIVERED)])
         assert await ledger.reference_passes(record.id) == [("pass-3", "Hello")]
 
-    async def test_a_witness_after_a_doubt_was_sent_once_its_attempt_was_over(self, ledger: Ledger) -> None:
+    async def test_a_witness_after_an_unverified_row_was_sent_once_its_attempt_was_over(self, ledger: Ledger) -> None:
         record = await campaign_of(ledger, *(staged(row) for row in range(1, 6)))
         runner = await ledger.register_runner(record.id, quiet_seconds=0)
         one, two, three, four, five = await ledger.claim(runner, 5)
@@ -465,11 +465,11 @@ class TestDoubt:
             return replace(ends(claim, status), outcome=outcome)
 
         await ledger.settle(runner, [ending(one, Status.DELIVERED, 100), ending(two, Status.UNKNOWN, 200)])
-        (doubt,) = await ledger.claim_unverified(record.id, 1)
+        (unverified,) = await ledger.claim_unverified(record.id, 1)
         await ledger.settle(runner, [ending(three, Status.DELIVERED, 209), ending(four, Status.UNKNOWN, 300)])
-        assert await ledger.reference_passes_after(doubt) == []
+        assert await ledger.reference_passes_after(unverified) == []
         await ledger.settle(runner, [ending(five, Status.DELIVERED, 210)])
-        assert await ledger.reference_passes_after(doubt) == [("pass-5", "Hello")]
+        assert await ledger.reference_passes_after(unverified) == [("pass-5", "Hello")]
 
 
 class TestPace:

@@ -132,8 +132,8 @@ class TestCorrecting:
         runner = await ledger.register_runner(second.id, quiet_seconds=0)
         claims = await ledger.claim(runner, 1)
         await ledger.settle(runner, [ends(claims[0], Status.UNKNOWN, due_in_seconds=0)])
-        (doubt,) = await ledger.claim_unverified(second.id, 1)
-        assert doubt.sent_before == {"Old"}
+        (unverified,) = await ledger.claim_unverified(second.id, 1)
+        assert unverified.sent_before == {"Old"}
         assert reader.rows_of_passes(first.id, ["b", "a"]) == {"b": [1]}
 
 

@@ -108,8 +108,8 @@ class TestACommitWhoseAnswerIsLost:
         one, two, three, four = await ledger.claim(runner, 4)
         await struck(ledger.release(runner, [four]))
         await ledger.settle(runner, [ends(one, Status.UNKNOWN), ends(two, Status.FAILED)])
-        (doubt,) = await ledger.claim_unverified(record.id, 9)
-        assert await struck(ledger.record_verification(doubt, Resolution(status=Status.ACCEPTED), again_in_seconds=None)) is True
+        (unverified,) = await ledger.claim_unverified(record.id, 9)
+        assert await struck(ledger.record_verification(unverified, Resolution(status=Status.ACCEPTED), again_in_seconds=None)) is True
         assert await struck(ledger.retry(record.id, Selection(statuses=frozenset({Status.FAILED})))) == 1
         await struck(ledger.deregister_runner(runner, "interrupted"))
         assert [row.outcome.status.value for row in reader.rows(record.id)] == ["accepted", "pending", "unknown", "pending"]

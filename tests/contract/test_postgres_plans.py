@@ -126,7 +126,7 @@ def test_a_hot_statement_searches_by_its_indexes(
     [("claim", {"limit": 100}), ("settle", SETTLED), ("release", {})],
 )
 def test_it_looks_at_no_more_rows_than_it_takes(full: "psycopg.Connection[Any]", statement: str, values: dict[str, Any]) -> None:
-    """However many are pending, in doubt or told: what is read are the rows that are taken, and what is known of their passes."""
+    """However many are pending, unverified or sent: what is read are the rows that are taken, and what is known of their passes."""
     full.execute(SQL["seek"].encode())
     sql = f"EXPLAIN (ANALYZE, BUFFERS OFF, FORMAT JSON) {SQL[statement]}".encode()
     explained = full.execute(sql, VALUES | values).fetchall()[0][0]

@@ -136,7 +136,7 @@ async def test_a_campaign_is_sent_by_many_through_few_sessions(url: str, server:
     assert {row.outcome.status for row in rows} == {Status.PENDING}, "it is of the moment of the call, whatever came then"
     assert taken == dict.fromkeys(range(1, 301), 1)
     assert reader.counts(record.id).by_status[Status.DELIVERED] == 294
-    assert [doubt.claim.row for doubt in await ledgers[1].claim_unverified(record.id, 9)] == [50, 100, 150, 200, 250, 300]
+    assert [unverified.claim.row for unverified in await ledgers[1].claim_unverified(record.id, 9)] == [50, 100, 150, 200, 250, 300]
     ((sessions,),) = server.run(f"SELECT count(*) FROM pg_stat_activity WHERE datname = '{database}'")
     assert 0 < sessions <= SESSIONS
     for ledger in ledgers:

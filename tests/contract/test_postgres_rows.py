@@ -48,8 +48,8 @@ async def test_a_character_that_the_database_can_not_hold_stops_nothing(ledger: 
     first, second, _ = reader.rows(record.id)
     assert (first.cells, first.pass_id) == (("a\0b", "x"), "a\ufffdb"), "cells come back as they were"
     assert (second.outcome.error, second.outcome.notification_message) == ("no\ufffdthing", "\ufffd")
-    (doubt,) = await ledger.claim_unverified(record.id, 1)
-    assert doubt.last_before == "Old\ufffd"
+    (unverified,) = await ledger.claim_unverified(record.id, 1)
+    assert unverified.last_before == "Old\ufffd"
 
 
 async def test_a_staged_list_is_analyzed(ledger: PostgresLedger, server: Server, database: str) -> None:

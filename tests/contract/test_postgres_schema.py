@@ -148,8 +148,8 @@ class TestRole:
         one, two, three, four = await ledger.claim(runner, 4)
         await ledger.settle(runner, [ends(one, Status.DELIVERED), ends(two, Status.UNKNOWN), ends(three, Status.FAILED)])
         await ledger.release(runner, [four])
-        (doubt,) = await ledger.claim_unverified(record.id, 9)
-        assert await ledger.record_verification(doubt, Resolution(status=Status.ACCEPTED), again_in_seconds=None)
+        (unverified,) = await ledger.claim_unverified(record.id, 9)
+        assert await ledger.record_verification(unverified, Resolution(status=Status.ACCEPTED), again_in_seconds=None)
         assert await ledger.retry(record.id, Selection(statuses=frozenset({Status.FAILED}))) == 1
         await ledger.set_desired_state(record.id, DesiredState.PAUSED)
         await ledger.deregister_runner(runner, "paused")

@@ -20,7 +20,7 @@ OLD = Path(__file__).parent / "data"
 
 
 def old_ledger(path: Path, version: int) -> None:
-    """A ledger as that version made it, with a campaign of three rows, one of them in doubt."""
+    """A ledger as that version made it, with a campaign of three rows, one of them unknown."""
     db = apsw.Connection(str(path))
     db.execute((OLD / f"schema-{version}.sql").read_text(encoding="utf-8"))
     db.execute(f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {version}")

@@ -10,10 +10,14 @@ from tests.contract.backends import Backend, HandClock
 from tests.contract.given import campaign_of, ends, staged
 
 
-def concluded(doubt: UnverifiedRow, latest_text: str | None) -> Resolution:
+def resolved(unverified: UnverifiedRow, latest_text: str | None) -> Resolution:
     reading = PassReading(latest=Latest.NULL) if latest_text is None else PassReading(latest=Latest.TEXT, text=latest_text)
     return read_back(
-        reading, message=doubt.claim.message, sent_before=doubt.sent_before, last_before=doubt.last_before, baseline=doubt.baseline
+        reading,
+        message=unverified.claim.message,
+        sent_before=unverified.sent_before,
+        last_before=unverified.last_before,
+        baseline=unverified.baseline,
     )
 
 
@@ -39,8 +43,8 @@ async def test_what_was_sent_to_the_pass_after_a_held_row_makes_its_reading_prov
     await sent(ledger, second.id, Status.DELIVERED)
     clock.advance(10)
     await ledger.reschedule_verification(first.id)
-    (doubt,) = await ledger.claim_unverified(first.id, 1)
-    assert concluded(doubt, "Sale").status is Status.UNKNOWN  # the second campaign put it there
+    (unverified,) = await ledger.claim_unverified(first.id, 1)
+    assert resolved(unverified, "Sale").status is Status.UNKNOWN  # the second campaign put it there
 
 
 async def test_an_old_text_that_was_sent_again_meanwhile_does_not_make_a_held_row_pending(ledger: Ledger, clock: HandClock) -> None:
@@ -55,9 +59,9 @@ async def test_an_old_text_that_was_sent_again_meanwhile_does_not_make_a_held_ro
             held = record
     clock.advance(10)
     await ledger.reschedule_verification(held.id)
-    (doubt,) = await ledger.claim_unverified(held.id, 1)
+    (unverified,) = await ledger.claim_unverified(held.id, 1)
     # “Sale” may have arrived in between: to send it again could be to send it twice.
-    assert concluded(doubt, "Old").status is Status.UNKNOWN
+    assert resolved(unverified, "Old").status is Status.UNKNOWN
 
 
 async def test_an_old_text_that_is_being_sent_again_does_not_make_a_held_row_pending(ledger: Ledger, clock: HandClock) -> None:
@@ -69,8 +73,8 @@ async def test_an_old_text_that_is_being_sent_again_does_not_make_a_held_row_pen
     assert await ledger.claim(await ledger.register_runner(old.id, quiet_seconds=10), 1)
     clock.advance(10)
     await ledger.reschedule_verification(held.id)
-    (doubt,) = await ledger.claim_unverified(held.id, 1)
-    assert concluded(doubt, "Old").status is Status.UNKNOWN  # it may have written over “Sale”
+    (unverified,) = await ledger.claim_unverified(held.id, 1)
+    assert resolved(unverified, "Old").status is Status.UNKNOWN  # it may have written over “Sale”
 
 
 async def test_an_old_text_that_another_token_sent_again_at_the_same_time_does_not_make_a_row_pending(ledger: Ledger) -> None:
@@ -85,20 +89,20 @@ async def test_an_old_text_that_another_token_sent_again_at_the_same_time_does_n
     (again,) = await ledger.claim(other, 1)
     await ledger.settle(other, [ends(again, Status.NOT_DELIVERED, sent_at=21.0)])
     await ledger.settle(one, [ends(sale, Status.UNKNOWN, sent_at=20.0, seconds=30.0)])
-    (doubt,) = await ledger.claim_unverified(slow.id, 1)
-    assert concluded(doubt, "Old").status is Status.UNKNOWN
+    (unverified,) = await ledger.claim_unverified(slow.id, 1)
+    assert resolved(unverified, "Old").status is Status.UNKNOWN
 
 
 @pytest.mark.parametrize("held", [True, False], ids=["a row held by the file", "a row sent here"])
-async def test_what_a_results_file_says_was_sent_is_known_to_a_doubt(ledger: Ledger, *, held: bool) -> None:
+async def test_what_a_results_file_says_was_sent_is_known_when_read_back(ledger: Ledger, *, held: bool) -> None:
     await campaign_of(ledger, staged(1, "A", message="Sale", status=Status.DELIVERED), name="from a file")
     record = await campaign_of(ledger, staged(1, "A", message="Sale", status=Status.UNKNOWN if held else Status.PENDING), name="now")
     if held:
         await ledger.reschedule_verification(record.id)
     else:
         await sent(ledger, record.id, Status.UNKNOWN)
-    (doubt,) = await ledger.claim_unverified(record.id, 1)
-    assert concluded(doubt, "Sale").status is Status.UNKNOWN
+    (unverified,) = await ledger.claim_unverified(record.id, 1)
+    assert resolved(unverified, "Sale").status is Status.UNKNOWN
 
 
 async def test_a_reading_concluded_late_does_not_overrule_a_row_that_waits_for_a_person(
@@ -175,7 +179,7 @@ async def test_a_person_who_asks_at_once_still_waits_for_the_quiet_period(ledger
     assert len(await ledger.claim_unverified(record.id, 1)) == 1
 
 
-async def test_what_a_results_file_leaves_in_doubt_waits_for_the_quiet_period_too(ledger: Ledger, clock: HandClock) -> None:
+async def test_what_a_results_file_leaves_unknown_waits_for_the_quiet_period_too(ledger: Ledger, clock: HandClock) -> None:
     record = await campaign_of(ledger, staged(1, status=Status.UNKNOWN), quiet_seconds=10)
     assert await ledger.reschedule_verification(record.id) == 1
     assert await ledger.claim_unverified(record.id, 1) == []
@@ -210,7 +214,7 @@ async def test_a_row_that_is_still_to_be_read_back_is_not_retried(ledger: Ledger
     record = await campaign_of(ledger, staged(1))
     await sent(ledger, record.id, Status.UNKNOWN, due_in_seconds=10)
     assert await ledger.retry(record.id, Selection(statuses=frozenset({Status.UNKNOWN}))) == 0
-    assert reader.counts(record.id).in_doubt == 1
+    assert reader.counts(record.id).unverified == 1
 
 
 async def test_a_row_that_waits_beside_a_failed_one_of_its_pass_is_sent(ledger: Ledger) -> None:

@@ -44,7 +44,7 @@ async def test_where_a_batch_stands_is_kept(ledger: Ledger, reader: LedgerReader
     assert not await ledger.record_batch(runner, later)
 
 
-async def test_a_dead_runner_leaves_its_batches_to_the_next_and_its_other_rows_in_doubt(
+async def test_a_dead_runner_leaves_its_batches_to_the_next_and_its_other_rows_unknown(
     backend: Backend, ledger: Ledger, reader: LedgerReader
 ) -> None:
     record = await campaign_of(ledger, *(staged(row) for row in range(1, 5)))

@@ -19,7 +19,7 @@ class Row:
     """One row as the test knows it.
 
     `holder` is the runner that may send it now; `allowed` how often people have agreed to it being sent; `over_since` is when its last
-    attempt ended, `in_doubt_since` when that left it in doubt: both are on the
+    attempt ended, `unverified_since` when that left it unverified: both are on the
     world's clock, None where no read back is owed.
     """
 
@@ -31,7 +31,7 @@ class Row:
     holder: int | None = None
     fencing_token: int = 0
     allowed: int = 1
-    in_doubt_since: float | None = None
+    unverified_since: float | None = None
     over_since: float = float("-inf")
 
     @property

@@ -109,10 +109,10 @@ async def everything_happened(ledger: Ledger, reader: LedgerReader, clock: HandC
     await ledger.deregister_runner(first, "paused")
     clock.advance(300.0)
     second = await ledger.register_runner(record.id, quiet_seconds=0, account="token")
-    for place, doubt in enumerate(await ledger.claim_unverified(record.id, 9)):
+    for place, unverified in enumerate(await ledger.claim_unverified(record.id, 9)):
         status = (Status.ACCEPTED, Status.PENDING, Status.UNKNOWN)[place % 3]
         conclusion = Resolution(status=status, reason="other_message" if status is Status.UNKNOWN else "")
-        await ledger.record_verification(doubt, conclusion, again_in_seconds=None)
+        await ledger.record_verification(unverified, conclusion, again_in_seconds=None)
     await given.settle(second, await ledger.claim(second, 15), shift=2)
     await ledger.deregister_runner(second, "limit")
     clock.advance(30.0)

@@ -95,7 +95,7 @@ def of_figures(found: Figures) -> dict[str, Any]:
         "sent_to": counts.sent_to,
         "by_status": counts.by_status,
         "by_reason": {f"{status} {reason}": count for (status, reason), count in sorted(counts.by_reason.items())},
-        "in_doubt": counts.in_doubt,
+        "unverified": counts.unverified,
         "examples": {f"{status} {reason}": numbers for (status, reason), numbers in sorted(found.examples.items())},
         "latencies": [found.latencies.count, *(found.latencies.percentile_ms(part) for part in (1, 25, 50, 90, 99, 100))],
         "bands": found.latencies.bands(),

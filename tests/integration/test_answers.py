@@ -67,7 +67,7 @@ class TestTaken:
             assert given.processed() == dict.fromkeys(passes(200), 1)
 
 
-class TestSentAgainThoughInDoubt:
+class TestSentAgainThoughUnknown:
     @pytest.mark.parametrize("again", ["policy", "person"])
     @pytest.mark.parametrize("then", [Fault.NOT_FOUND, Fault.UNPROCESSABLE])
     async def test_a_refusal_does_not_hide_that_an_earlier_attempt_may_have_arrived(self, tmp_path: Path, again: str, then: Fault) -> None:
@@ -433,7 +433,7 @@ class TestSomebodyElse:
             given.simulator.configure(portal="page", faults={})
             end = await given.send(record)
             assert end.ended is StopReason.SAFEGUARD
-            assert given.reader.counts(record.id).in_doubt == 8
+            assert given.reader.counts(record.id).unverified == 8
             given.simulator.configure(portal="")
             assert (await given.send(record)).ended is StopReason.FINISHED
             assert count(given, record, Status.ACCEPTED) == 8

@@ -146,13 +146,13 @@ async def test_the_report_decides_what_became_of_each_row(tmp_path: Path) -> Non
         ("batch_failed", {("failed", "refused_by_batch")}),
     ],
 )
-async def test_what_the_report_does_not_say_stays_in_doubt_for_a_person(tmp_path: Path, fault: str, found: set[tuple[str, str]]) -> None:
+async def test_what_the_report_does_not_say_stays_unknown_for_a_person(tmp_path: Path, fault: str, found: set[tuple[str, str]]) -> None:
     async with rig(tmp_path, batch_faults={fault: 1.0}) as given:
         record = await given.campaign(*passes(9))
         assert (await send(given, record)).ended is StopReason.FINISHED
         assert set(statuses(given, record)) == found
         assert max(given.processed().values(), default=0) <= 1
-        # Asked to send again what is in doubt, a run does not: only a person may.
+        # Asked to send again unknown rows, a run does not: only a person may.
         assert (await send(given, record)).ended is StopReason.FINISHED
         assert max(given.processed().values(), default=0) <= 1
 

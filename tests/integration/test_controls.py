@@ -169,7 +169,7 @@ class TestStartAndEnd:
             assert counts.reasons(Status.SKIPPED) == {"expired": 200 - len(given.processed())}
             assert counts.by_status[Status.DELIVERED] == len(given.processed()) < 150
 
-    async def test_a_message_in_doubt_at_the_end_is_read_back_and_not_sent_again(self, tmp_path: Path, clock: WallClock) -> None:
+    async def test_an_unverified_message_at_the_end_is_read_back_and_not_sent_again(self, tmp_path: Path, clock: WallClock) -> None:
         clock.set("2026-11-24T12:00:00+00:00")
         schedule = Schedule(end=datetime(2026, 11, 24, 18, tzinfo=UTC))
         async with rig(tmp_path, clock=clock, faults={"cut_before": 1.0}) as given:

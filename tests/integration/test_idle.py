@@ -47,7 +47,7 @@ async def test_while_an_answer_is_waited_for_the_ledger_is_hardly_asked(tmp_path
     assert ledger.asked == once
 
 
-async def test_a_doubt_is_read_back_as_soon_as_it_is_seen_to_be_due(tmp_path: Path) -> None:
+async def test_an_unverified_row_is_read_back_as_soon_as_it_is_seen_to_be_due(tmp_path: Path) -> None:
     async with rig(tmp_path, faults={Fault.CUT_AFTER: 1.0}) as given:
         record = await given.campaign("a")
         await given.send(record)

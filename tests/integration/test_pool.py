@@ -168,7 +168,7 @@ class TestAmbiguity:
             assert given.processed() == {"a": sent}
             assert [request.method for request in given.simulator.requests()] == ["GET", *["POST"] * sent]
 
-    async def test_a_doubt_of_a_campaign_that_nobody_works_on_is_cleared_for_this_one(self, tmp_path: Path) -> None:
+    async def test_an_unverified_row_of_a_campaign_that_nobody_works_on_is_cleared_for_this_one(self, tmp_path: Path) -> None:
         async with rig(tmp_path, faults={Fault.CUT_AFTER: 1.0}) as given:
             first = await given.campaign("a", name="first", message="One")
             await given.send(first, limit=1)
@@ -354,7 +354,7 @@ async def test_what_is_still_to_be_read_back_keeps_a_campaign_from_being_finishe
         record = await given.campaign("a")
         assert (await given.send(record, limit=1)).ended is StopReason.LIMIT
         counts = given.reader.counts(record.id)
-        assert (counts.open, counts.in_doubt, counts.unfinished) == (0, 1, 1)
+        assert (counts.open, counts.unverified, counts.unfinished) == (0, 1, 1)
         assert exit_code_of(counts, rows_left_code=5) == 5
         fresh = given.reader.campaign("promo")
         assert fresh is not None

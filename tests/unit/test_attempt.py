@@ -127,7 +127,7 @@ def test_what_becomes_of_a_row(
     ],
 )
 @pytest.mark.parametrize("result", [CUT, BROKEN])
-def test_the_policy_decides_on_a_row_in_doubt(
+def test_the_policy_decides_on_an_unknown_row(
     result: Reply | Fault, on_unknown: OnUnknown, counted_attempts: int, status: Status, due: float | None
 ) -> None:
     settlement = settled(result, Policy(max_attempts=5, on_unknown=on_unknown, quiet_seconds=3.0), counted_attempts=counted_attempts)
@@ -139,12 +139,12 @@ def test_the_policy_decides_on_a_row_in_doubt(
     ("result", "counted_attempts"),
     [(Reply(http_status=404, error="None.", signature=SOME_JSON), 1), (Reply(http_status=422, signature=SOME_JSON), 1), (UNSENT, 4)],
 )
-def test_what_may_have_arrived_before_stays_in_doubt_though_the_last_attempt_did_not(
+def test_what_may_have_arrived_before_stays_unknown_though_the_last_attempt_did_not(
     result: Reply | Fault, counted_attempts: int, on_unknown: OnUnknown
 ) -> None:
-    doubtful = replace(claim(attempts=counted_attempts, counted_attempts=counted_attempts), in_doubt=True)
+    tried = replace(claim(attempts=counted_attempts, counted_attempts=counted_attempts), may_have_arrived=True)
     policy = Policy(on_unknown=on_unknown)
-    found = settle_attempt(doubtful, result, classify(result), policy=policy, sent_at=SENT_AT, latency_seconds=0.25, jitter=0.5)
+    found = settle_attempt(tried, result, classify(result), policy=policy, sent_at=SENT_AT, latency_seconds=0.25, jitter=0.5)
     assert (found.outcome.status, found.outcome.reason, found.outcome.error) == (Status.UNKNOWN, EARLIER_ATTEMPT, result.error)
     assert found.due_in_seconds is None
 
@@ -170,9 +170,9 @@ def test_every_settlement_is_one_the_ledger_takes(
     )
     status, due = settlement.outcome.status, settlement.due_in_seconds
     assert allowed(Status.SENDING, Event.SETTLED, status)
-    # A refused token that is not surely refused by PassEntry is a doubt.
-    doubt = isinstance(result, Reply) and result.http_status == 401 and not result.signature.documented
-    assert settlement.counted_attempts == settlement.outcome.attempts == counted_attempts + (verdict.counts_as_attempt or doubt)
+    # A refused token that is not surely refused by PassEntry is ambiguous.
+    ambiguous = isinstance(result, Reply) and result.http_status == 401 and not result.signature.documented
+    assert settlement.counted_attempts == settlement.outcome.attempts == counted_attempts + (verdict.counts_as_attempt or ambiguous)
     if status is Status.PENDING:
         assert due is not None
         assert 0 <= due <= LONGEST_RETRY_AFTER_SECONDS + 1

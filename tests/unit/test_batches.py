@@ -16,17 +16,17 @@ from campaign.domain.batches import (
     Size,
     can_be_said,
     cancelled_elsewhere,
-    in_doubt,
     name_of,
     proof_of,
     refused,
     settlement,
+    unknown,
     wording,
 )
 from campaign.domain.failure_guard import PATIENCE_SECONDS
 from campaign.domain.model import Claim
 from campaign.domain.status import Status
-from campaign.domain.verdict import BATCH_DOUBTS, EARLIER_ATTEMPT, WAS_SENDING, Resolution, after_reading
+from campaign.domain.verdict import BATCH_UNKNOWN, EARLIER_ATTEMPT, WAS_SENDING, Resolution, after_reading
 
 CLAIM = Claim(campaign=1, row=2, fencing_token=3, pass_id="p", message="Hi", attempts=4, counted_attempts=1)
 
@@ -118,13 +118,13 @@ class TestSettlement:
         assert (found.outcome.status, found.outcome.reason, found.waits_seconds) == (Status.UNKNOWN, reason, None)
 
     def test_a_refusal_says_nothing_of_an_earlier_attempt_that_may_have_arrived(self) -> None:
-        doubtful = Claim(campaign=1, row=2, fencing_token=3, pass_id="p", message="Hi", attempts=4, counted_attempts=1, in_doubt=True)
-        for found in (refused(doubtful, "no", http_status=422, now=1.0), cancelled_elsewhere(doubtful, now=1.0)):
+        tried = Claim(campaign=1, row=2, fencing_token=3, pass_id="p", message="Hi", attempts=4, counted_attempts=1, may_have_arrived=True)
+        for found in (refused(tried, "no", http_status=422, now=1.0), cancelled_elsewhere(tried, now=1.0)):
             assert (found.outcome.status, found.outcome.reason) == (Status.UNKNOWN, EARLIER_ATTEMPT)
         assert refused(CLAIM, "no", http_status=422, now=1.0).outcome.status is Status.FAILED
 
 
-@pytest.mark.parametrize("reason", sorted(BATCH_DOUBTS | {WAS_SENDING}))
+@pytest.mark.parametrize("reason", sorted(BATCH_UNKNOWN | {WAS_SENDING}))
 @pytest.mark.parametrize("status", [Status.PENDING, Status.FAILED, Status.UNKNOWN])
 def test_reading_a_pass_never_shows_that_a_batch_did_not_reach_it(reason: str, status: Status) -> None:
     found = after_reading(Resolution(status=status, reason="x"), reason=reason, counted_attempts=1, max_attempts=5)
@@ -133,9 +133,9 @@ def test_reading_a_pass_never_shows_that_a_batch_did_not_reach_it(reason: str, s
     assert after_reading(seen, reason=reason, counted_attempts=1, max_attempts=5) == seen
 
 
-@pytest.mark.parametrize("reason", sorted(BATCH_DOUBTS))
-def test_a_row_of_a_batch_in_doubt_says_why(reason: str) -> None:
-    assert in_doubt(CLAIM, reason, sent_at=1.0, now=2.0).outcome.error
+@pytest.mark.parametrize("reason", sorted(BATCH_UNKNOWN))
+def test_a_row_of_a_batch_that_is_unknown_says_why(reason: str) -> None:
+    assert unknown(CLAIM, reason, sent_at=1.0, now=2.0).outcome.error
 
 
 def test_patience_ends_with_an_api_that_answers_nothing_for_long() -> None:

@@ -120,7 +120,7 @@ async def test_what_is_still_to_be_read_back_has_no_outcome_yet() -> None:
     async def run(_limit: int | None, _rows: tuple[int, ...] | None) -> End:
         return End(ended=StopReason.FINISHED)
 
-    counts = Counts(by_status=dict.fromkeys(Status, 0) | {GOOD: 3, Status.UNKNOWN: 2}, in_doubt=2)
+    counts = Counts(by_status=dict.fromkeys(Status, 0) | {GOOD: 3, Status.UNKNOWN: 2}, unverified=2)
     await send_carefully(run, choose, lambda: counts, canary=5, limit=None, halt=Halt())
     assert asked == [2]
 

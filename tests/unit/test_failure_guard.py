@@ -377,9 +377,9 @@ class TestRecognition:
         assert guard.known
         for _ in range(9):
             for _ in range(FOREIGN_ANSWERS):
-                assert not guard.in_doubt
+                assert not guard.must_identify
                 assert not guard.note_send(PORTAL)
-            assert guard.in_doubt
+            assert guard.must_identify
             guard.go_on()
 
     def test_a_proxy_that_does_not_accept_the_login_stops_after_a_few_whatever_it_is_asked_for(self) -> None:

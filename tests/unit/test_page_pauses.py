@@ -122,12 +122,12 @@ def test_the_attempts_of_a_stretch_are_counted() -> None:
 
 
 def test_why_rows_were_sent_again_and_what_became_of_them() -> None:
-    slowed, in_doubt, broken = ("http_429", Status.PENDING, 429), ("", Status.PENDING, None), ("", Status.PENDING, 502)
+    slowed, unanswered, broken = ("http_429", Status.PENDING, 429), ("", Status.PENDING, None), ("", Status.PENDING, 502)
     some = [
         made(1),
         *(made(2, *slowed), made(2, *slowed), made(2)),
-        *(made(3, *slowed), made(3, *in_doubt), made(3)),
-        *(made(4, *in_doubt), made(4, *broken), made(4, "http_404")),
+        *(made(3, *slowed), made(3, *unanswered), made(3)),
+        *(made(4, *unanswered), made(4, *broken), made(4, "http_404")),
         made(5),
     ]
     outcomes = [

@@ -15,8 +15,8 @@ def test_any_number_of_workers_keeps_the_rate_and_spares_the_budget(workers: int
     assert found["leases_per_second"] < 40 + workers
 
 
-def test_workers_that_die_leave_few_rows_in_doubt_and_the_others_go_on() -> None:
+def test_workers_that_die_leave_few_rows_unknown_and_the_others_go_on() -> None:
     found = figures(Given(workers=60, rate_per_second=200.0, seconds=90.0, deaths_per_second=0.3, seed=7))
     assert found["deaths"] > 10
-    assert found["rows_in_doubt_per_death"] < 60
+    assert found["unknown_rows_per_death"] < 60
     assert found["sends_per_second"] >= 0.97 * 200.0

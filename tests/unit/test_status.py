@@ -44,7 +44,7 @@ def test_a_post_leaves_only_after_a_claim_and_a_claim_only_from_pending() -> Non
     ]
 
 
-def test_a_lost_claim_is_in_doubt_and_nothing_else() -> None:
+def test_a_lost_claim_is_unknown_and_nothing_else() -> None:
     assert TRANSITIONS[Status.SENDING, Event.LOST] == {Status.UNKNOWN}
 
 

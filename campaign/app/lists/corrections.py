@@ -141,9 +141,9 @@ class Corrector:
         matcher = Matcher(reader=reader, file=self.file)
         for lines in self.file.batches():
             batch, rows = Batch(), matcher.match(lines)
-            in_doubt = under_way(reader, self.file.record, rows)
+            busy = under_way(reader, self.file.record, rows)
             for line, row in zip(lines, rows, strict=True):
-                self._decide(line, row, batch, in_doubt=row.row in in_doubt)
+                self._decide(line, row, batch, is_busy=row.row in busy)
             yield batch
         if self.totals.problems:
             in_file = self.file.table.lines
@@ -161,7 +161,7 @@ class Corrector:
                 yield ResultRow(row=row.row, pass_id=row.pass_id, message=row.message, cells=row.cells, outcome=outcome)
             yield from reader.rows_numbered(self.file.record.id, batch.again).values()
 
-    def _decide(self, line: Line, row: ResultRow, batch: Batch, *, in_doubt: bool) -> None:
+    def _decide(self, line: Line, row: ResultRow, batch: Batch, *, is_busy: bool) -> None:
         status = row.outcome.status
         cells = line.filled(row)
         changes = self._changes(cells, row)
@@ -170,7 +170,7 @@ class Corrector:
         if changed:
             self._check_saved_whole(line, row, cells)
         if status not in CORRECTABLE and (changed or not self.selection.takes(row.outcome)):
-            if (status is Status.PENDING or in_doubt) and not changed:
+            if (status is Status.PENDING or is_busy) and not changed:
                 self.totals.waiting += 1
             elif changed or line.status in NEEDS_ATTENTION:
                 self.totals.untouched.setdefault(status, Numbers()).add(row.row)

@@ -22,7 +22,7 @@ NOT_IN_CAMPAIGN: Final = "not_in_campaign"
 NO_ID: Final = "no_id"
 BAD_ID: Final = "bad_id"
 REPEATED: Final = "repeated"
-IN_DOUBT: Final = "in_doubt"
+UNDER_WAY: Final = "in_doubt"
 LINES_AT_ONCE: Final = 50_000
 """How many lines' passes are searched in one scan of the campaign."""
 
@@ -49,19 +49,19 @@ _STANDS_FOR: Final = tuple(dict.fromkeys((Status.SENDING, Status.UNKNOWN, *BY_OU
 class NamedRows:
     """The rows of a campaign that the lines of a list name; each line is of one kind.
 
-    `chosen` are the rows that are sent again, `waiting` those that are pending anyway, and `in_doubt` those that are being sent or are
+    `chosen` are the rows that are sent again, `waiting` those that are pending anyway, and `under_way` those that are being sent or are
     unverified: these are sent if they did not arrive.
     """
 
     table: Table
     chosen: "array[int]" = field(default_factory=lambda: array("q"))
     waiting: "array[int]" = field(default_factory=lambda: array("q"))
-    in_doubt: "array[int]" = field(default_factory=lambda: array("q"))
+    under_way: "array[int]" = field(default_factory=lambda: array("q"))
     kinds: dict[str, Numbers] = field(default_factory=dict)
 
     def all_rows(self) -> tuple[int, ...]:
         """The campaign's rows that are sent, in the list's order."""
-        return tuple(sorted((*self.chosen, *self.waiting, *self.in_doubt)))
+        return tuple(sorted((*self.chosen, *self.waiting, *self.under_way)))
 
     def parts(self) -> Iterator["array[int]"]:
         """The chosen rows, some at a time."""
@@ -74,12 +74,12 @@ class NamedRows:
     def in_words(self) -> str:
         """Sentences about what happens to the file's rows."""
         waiting = f", {self._count(Status.PENDING):,} still to be sent" if self._count(Status.PENDING) else ""
-        waiting += f", {self._count(IN_DOUBT):,} to be read back first" if self._count(IN_DOUBT) else ""
+        waiting += f", {self._count(UNDER_WAY):,} to be read back first" if self._count(UNDER_WAY) else ""
         sentence = f"{rows_in_words(self.table.rows)} of {self.table.name}: {self._count(RETRIED):,} to send again{waiting}."
         left = [
             f"{numbers.count:,} {_IN_WORDS.get(kind, kind)} ({numbers.places(self.table.lines)})"
             for kind, numbers in self.kinds.items()
-            if kind not in {RETRIED, Status.PENDING, IN_DOUBT}
+            if kind not in {RETRIED, Status.PENDING, UNDER_WAY}
         ]
         return f"{sentence} Left as they are: {'; '.join(left)}." if left else sentence
 
@@ -146,14 +146,14 @@ class _Lookup:
         by_pass = self.reader.rows_of_passes(self.record.id, sorted({key for found in keys for key in found}))
         numbers = sorted({row for rows in by_pass.values() for row in rows})
         found = {row.row: row for row in numbered(self.reader, self.record, numbers)}
-        in_doubt = under_way(self.reader, self.record, found.values())
+        busy = under_way(self.reader, self.record, found.values())
         for text, own in zip(ids, keys, strict=True):
             self._lines += 1
             rows = next((by_pass[key] for key in own if key in by_pass), [])
-            kind = self._kind({row: found[row].outcome for row in rows}, in_doubt) if rows else _why_none(text)
+            kind = self._kind({row: found[row].outcome for row in rows}, busy) if rows else _why_none(text)
             self.found.kinds.setdefault(kind, Numbers()).add(self._lines)
 
-    def _kind(self, rows: dict[int, Outcome], in_doubt: frozenset[int]) -> str:
+    def _kind(self, rows: dict[int, Outcome], busy: frozenset[int]) -> str:
         if not self._seen.isdisjoint(rows):
             return REPEATED
         self._seen.update(rows)
@@ -164,9 +164,9 @@ class _Lookup:
         if Status.PENDING in statuses:
             self.found.waiting.extend(row for row, outcome in rows.items() if outcome.status is Status.PENDING)
             return Status.PENDING.value
-        if doubtful := in_doubt.intersection(rows):
-            self.found.in_doubt.extend(doubtful)
-            return IN_DOUBT
+        if among := busy.intersection(rows):
+            self.found.under_way.extend(among)
+            return UNDER_WAY
         return next(status.value for status in _STANDS_FOR if status in statuses)
 
 

@@ -53,7 +53,7 @@ async def stage(
 
     `ledger_name` is the value of `--ledger` in a hint; empty if it needs none. `exclusions` also apply to a campaign that was found. If
     nothing of a campaign was ever sent, another list or message of its name replaces it. `tell` reports that, a guess at a new list's
-    encoding, and near ids. `begin` makes the spec of a new campaign. Rows in doubt are not read back until `quiet_seconds` after they are
+    encoding, and near ids. `begin` makes the spec of a new campaign. Unknown rows are not read back until `quiet_seconds` after they are
     staged.
 
     Raises:

@@ -319,7 +319,7 @@ class _Probing:
             self.exit_code = 4
 
     async def _found(self) -> list[str]:
-        """Batches of its name; one whose creation was in doubt may turn up late."""
+        """Batches of its name; one whose creation got no answer may turn up late."""
         began = time.monotonic()
         while True:
             found = set[str]()

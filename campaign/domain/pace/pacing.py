@@ -131,7 +131,7 @@ def retry_in_seconds(slots: Slots, *, refused: int, jitter: float) -> float:
 
 
 def rows_ahead(*, last: int, taken: int, seconds: float, starved: bool, most: int) -> int:
-    """How many rows to claim next, so that they last AHEAD_SECONDS: no slot is lost, and a kill leaves few in doubt.
+    """How many rows to claim next, so that they last AHEAD_SECONDS: no slot is lost, and a kill leaves few unknown.
 
     Args:
         last: how many were claimed last.

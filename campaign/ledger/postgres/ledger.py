@@ -266,13 +266,13 @@ class PostgresLedger(Staging, Batches, Verification):
         """Check that the campaign has ended, and did not change for a day.
 
         Raises:
-            UsageError: it has not ended, has rows in doubt, or changed since.
+            UsageError: it has not ended, has unverified rows, or changed since.
         """
-        desired_state, pending_in, sending, doubt_in = db.all("pending_work", campaign=campaign)[0]
+        desired_state, pending_in, sending, unverified_in = db.all("pending_work", campaign=campaign)[0]
         exported = db.all("purged_or_exported", campaign=campaign)[0][1] is not None
         if desired_state == "staging" or ((pending_in is not None or sending) and not exported):
             raise ledger_errors.not_ended()
-        if sending or doubt_in is not None:
+        if sending or unverified_in is not None:
             raise ledger_errors.unverified()
         _when, seconds_ago = db.all("last_change", campaign=campaign)[0]
         if seconds_ago < DAY_SECONDS:

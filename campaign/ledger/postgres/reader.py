@@ -151,7 +151,7 @@ class PostgresReader:
         return Counts(
             by_status=by_status,
             by_reason=by_reason,
-            in_doubt=self._look.all("count_unverified", seconds=LONG_SECONDS, campaign=campaign)[0][0],
+            unverified=self._look.all("count_unverified", seconds=LONG_SECONDS, campaign=campaign)[0][0],
         )
 
     def rows(self, campaign: int, statuses: frozenset[Status] | None = None) -> Iterator[ResultRow]:
@@ -170,11 +170,11 @@ class PostgresReader:
         return [(row, error) for row, error in found]
 
     def pending_work(self, campaign: int) -> PendingWork:
-        desired_state, pending_in, sending, doubt_in = self._look.all("pending_work", campaign=campaign)[0]
+        desired_state, pending_in, sending, unverified_in = self._look.all("pending_work", campaign=campaign)[0]
         if desired_state is None:
             raise ledger_errors.replaced()
         return PendingWork(
-            desired_state=DesiredState(desired_state), pending_in_seconds=pending_in, sending=sending, unverified_in_seconds=doubt_in
+            desired_state=DesiredState(desired_state), pending_in_seconds=pending_in, sending=sending, unverified_in_seconds=unverified_in
         )
 
     def batches(self, campaign: int) -> list[Batch]:

@@ -15,7 +15,7 @@ from campaign.ledger.values import unverified_row
 
 class Verification(Store):
     async def claim_unverified(self, campaign: int, limit: int) -> list[UnverifiedRow]:
-        # This runs all the time, so nothing is written if no row is in doubt.
+        # This runs all the time, so nothing is written if no row is unverified.
         if not await self._writer.ask(lambda db: db.one("has_unverified", campaign=campaign)):
             return []
         return await self._writer.do(lambda db: _take(db, campaign, limit))
@@ -33,9 +33,9 @@ class Verification(Store):
 
         return await self._writer.do(work) if others else []
 
-    async def record_verification(self, doubt: UnverifiedRow, conclusion: Resolution, *, again_in_seconds: float | None) -> bool:
-        claim = doubt.claim
-        match conclusion.status:
+    async def record_verification(self, unverified: UnverifiedRow, resolution: Resolution, *, again_in_seconds: float | None) -> bool:
+        claim = unverified.claim
+        match resolution.status:
             case Status.PENDING:
                 due_in: float | None = 0.0
             case Status.UNKNOWN:
@@ -46,9 +46,9 @@ class Verification(Store):
             "campaign": claim.campaign,
             "row": claim.row,
             "fencing_token": claim.fencing_token,
-            "held_until": doubt.held_until,
+            "held_until": unverified.held_until,
         }
-        values |= {"status": conclusion.status.value, "reason": text(conclusion.reason), "due_in": due_in}
+        values |= {"status": resolution.status.value, "reason": text(resolution.reason), "due_in": due_in}
 
         def work(db: Session) -> bool:
             db.all("share_campaign", values)
@@ -69,8 +69,8 @@ class Verification(Store):
         # Only those of the first campaign and status.
         return [(pass_id, message) for *place, pass_id, message in found if place == list(found[0][:2])]
 
-    async def reference_passes_after(self, doubt: UnverifiedRow) -> list[tuple[str, str]]:
-        values = {"campaign": doubt.claim.campaign, "row": doubt.claim.row, "fencing_token": doubt.claim.fencing_token}
+    async def reference_passes_after(self, unverified: UnverifiedRow) -> list[tuple[str, str]]:
+        values = {"campaign": unverified.claim.campaign, "row": unverified.claim.row, "fencing_token": unverified.claim.fencing_token}
         return await self._writer.ask(lambda db: db.all("reference_passes_after", values))
 
     async def record_baseline(self, runner: Runner, claim: Claim, reading: PassReading) -> None:

@@ -254,7 +254,7 @@ FOR SHARE OF r;
 -- name: claim
 -- The first due rows of a zone (or of chosen rows), each claimed or skipped. A pass of another API or account is another pass, even with
 -- the same id. A row is skipped if its pass is excluded; if another row of the campaign has sent it the message, or may have; or if it has
--- reached the daily cap through this API. The cap counts messages in doubt, and those that another token has under way. Of two rows of one
+-- reached the daily cap through this API. The cap counts unknown messages, and those that another token has under way. Of two rows of one
 -- pass the second stays pending.
 WITH due AS MATERIALIZED (
     SELECT r.row, r.pass_key, r.attempts, r.quiet_until FROM campaign.rows AS r
@@ -264,11 +264,11 @@ WITH due AS MATERIALIZED (
                       WHERE o.pass_key = r.pass_key AND o.status || '' IN ('sending', 'unknown')
                         AND (o.status = 'sending' OR o.due_at IS NOT NULL)
                         AND c.account = (SELECT account FROM campaign.campaigns WHERE id = %(campaign)s)
-                      -- OFFSET 0 prevents a join of all rows in doubt with all due ones, which gets slow with many of both.
+                      -- OFFSET 0 prevents a join of all unknown rows with all due ones, which gets slow with many of both.
                       OFFSET 0)
     ORDER BY CASE WHEN %(only)s::bigint[] IS NULL THEN r.due_at END, r.row LIMIT %(limit)s
     FOR UPDATE OF r SKIP LOCKED
-), judged AS MATERIALIZED (
+), checked AS MATERIALIZED (
     SELECT d.row, d.pass_key, CASE
         WHEN EXISTS (SELECT 1 FROM campaign.exclusions AS e WHERE e.campaign = %(campaign)s AND e.pass_key = d.pass_key) THEN 'excluded'
         WHEN EXISTS (SELECT 1 FROM campaign.attempts AS a WHERE a.pass_key = d.pass_key AND a.campaign + 0 = %(campaign)s AND a.row <> d.row
@@ -287,21 +287,21 @@ WITH due AS MATERIALIZED (
         -- A row that another ledger was sending has a quiet period, and no attempt that ended.
         SELECT 1 FROM campaign.attempts AS a WHERE a.campaign = %(campaign)s AND a.row = d.row AND a.status = 'unknown' AND a.message IS NULL
         OFFSET 0
-    ) AS in_doubt
+    ) AS may_have_arrived
     FROM due AS d
 ), chosen AS (
-    SELECT row, why_not, in_doubt, row_number() OVER (PARTITION BY pass_key, why_not IS NULL ORDER BY row) AS place FROM judged
+    SELECT row, why_not, may_have_arrived, row_number() OVER (PARTITION BY pass_key, why_not IS NULL ORDER BY row) AS place FROM checked
 )
 UPDATE campaign.rows AS r
-SET status = CASE WHEN why_not IS NULL THEN 'sending' WHEN in_doubt THEN 'unknown' ELSE 'skipped' END,
-    reason = CASE WHEN why_not IS NULL THEN '' WHEN in_doubt THEN 'earlier_attempt' ELSE why_not END,
+SET status = CASE WHEN why_not IS NULL THEN 'sending' WHEN may_have_arrived THEN 'unknown' ELSE 'skipped' END,
+    reason = CASE WHEN why_not IS NULL THEN '' WHEN may_have_arrived THEN 'earlier_attempt' ELSE why_not END,
     runner = CASE WHEN why_not IS NULL THEN %(runner)s::bigint END, fencing_token = fencing_token + 1, claimed_at = campaign.ledger_now(),
         due_at = NULL,
     baseline = false, baseline_text = NULL, batch = %(batch)s::bigint
 FROM chosen AS c
 WHERE r.campaign = %(campaign)s AND r.row = c.row AND (c.why_not IS NOT NULL OR c.place = 1)
 RETURNING r.row, r.fencing_token, r.pass_id, r.message, r.attempts, r.counted_attempts, r.zone, r.http_status,
-    c.in_doubt, r.status;
+    c.may_have_arrived, r.status;
 
 -- name: zones
 SELECT zones FROM campaign.campaigns WHERE id = %(campaign)s;
@@ -467,7 +467,7 @@ RETURNING r.row, r.fencing_token, r.pass_id, r.pass_key, r.message, r.attempts, 
 SELECT EXISTS (SELECT 1 FROM campaign.rows WHERE campaign = %(campaign)s AND status = 'unknown' AND due_at <= campaign.ledger_now());
 
 -- name: campaigns_with_unverified
--- Campaigns that nobody works on, and whose doubts may block passes of this one.
+-- Campaigns that nobody works on, and whose unverified rows may block passes of this one.
 SELECT c.id FROM campaign.campaigns AS c
 WHERE c.id <> %(campaign)s AND c.account = (SELECT account FROM campaign.campaigns WHERE id = %(campaign)s)
   AND NOT EXISTS (SELECT 1 FROM campaign.runners AS r WHERE r.campaign = c.id AND r.ended_at = 0)
@@ -493,7 +493,7 @@ CROSS JOIN LATERAL (SELECT pass_id, message FROM campaign.rows WHERE campaign = 
 ORDER BY w.place, s.place;
 
 -- name: reference_passes_after
--- Passes of the campaign: the first accepted ones that were sent after the attempt in doubt was over. Scans at most 1000 attempts.
+-- Passes of the campaign: the first accepted ones that were sent after the row's attempt was over. Scans at most 1000 attempts.
 SELECT r.pass_id, coalesce(a.message, r.message)
 FROM (SELECT id, settled_at FROM campaign.attempts
       WHERE campaign = %(campaign)s AND row = %(row)s AND fencing_token = %(fencing_token)s ORDER BY id DESC LIMIT 1) AS d
@@ -503,7 +503,7 @@ WHERE a.campaign = %(campaign)s AND a.status IN ('delivered', 'accepted') AND a.
 ORDER BY a.id LIMIT 3;
 
 -- name: texts_before
--- The texts that other attempts have left on some passes, newest first, and whether they came after the one in doubt, or overlap it: what is
+-- The texts that other attempts have left on some passes, newest first, and whether they came after the unknown one, or overlap it: what is
 -- being sent now, and attempts of other tokens, which are not kept apart. The time of a row from a results file (fencing token 0) is unknown.
 SELECT g.row, t.message, t.status, t.later
 FROM unnest(%(rows)s::bigint[], %(fencing_tokens)s::bigint[], %(pass_keys)s::text[]) AS g (row, fencing_token, pass_key)
@@ -538,7 +538,7 @@ CROSS JOIN LATERAL (
 JOIN campaign.rows AS r ON r.campaign = l.campaign AND r.row = l.row;
 
 -- name: record_verification
--- As long as the row is to be read again, its reason stays the one of the doubt.
+-- As long as the row is to be read again, it keeps the reason why it is unknown.
 UPDATE campaign.rows
 SET status = %(status)s, reason = CASE WHEN %(status)s = 'unknown' AND %(due_in)s::double precision IS NOT NULL THEN reason ELSE %(reason)s END,
     due_at = campaign.ledger_now() + %(due_in)s::double precision, settled_at = campaign.ledger_now()

@@ -34,7 +34,7 @@ CREATE TABLE campaign.runners (
     ended_at               double precision NOT NULL DEFAULT 0,
     ended                  text NOT NULL DEFAULT '',
     quiet_seconds          double precision NOT NULL DEFAULT 0,  -- its quiet period, in seconds
-    hold_unverified        boolean NOT NULL DEFAULT false,       -- its rows in doubt wait for a person
+    hold_unverified        boolean NOT NULL DEFAULT false,       -- its unknown rows wait for a person
     username               text NOT NULL DEFAULT '',
     rows_left              bigint,                               -- when it ended; NULL: not counted
     rows_needing_attention bigint                                -- (same) failed, unknown, invalid
@@ -65,7 +65,7 @@ CREATE TABLE campaign.campaigns (
     zones          text[] NOT NULL DEFAULT '{""}'      -- its rows' time zones
 );
 
--- To find the campaigns whose doubts may block a campaign's passes.
+-- To find the campaigns whose unverified rows may block a campaign's passes.
 CREATE INDEX campaigns_by_account ON campaign.campaigns (account);
 
 -- Passes that a campaign must not be sent to.
@@ -115,7 +115,7 @@ CREATE TABLE campaign.rows (
 -- Claims take the first due rows of a campaign from this index, and counts read it without the rows.
 CREATE INDEX rows_by_status ON campaign.rows (campaign, status, zone, due_at, row, reason);
 
--- Whether a pass has a send in flight or in doubt, in any campaign. The || keeps the planner from using it for the doubts of a campaign.
+-- Whether a pass has a row in flight or unknown, in any campaign. The || keeps the planner from using it for the unknown rows of one.
 CREATE INDEX rows_unverified ON campaign.rows (pass_key) WHERE status || '' IN ('sending', 'unknown');
 
 CREATE FUNCTION campaign.refuse() RETURNS trigger LANGUAGE plpgsql

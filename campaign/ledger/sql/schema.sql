@@ -22,7 +22,7 @@ CREATE TABLE campaigns (
     zones          TEXT NOT NULL DEFAULT '[""]'  -- JSON array of its rows' time zones
 ) STRICT;
 
--- To find the campaigns whose doubts may block a campaign's passes.
+-- To find the campaigns whose unverified rows may block a campaign's passes.
 CREATE INDEX campaigns_by_account ON campaigns (account);
 
 -- Passes that a campaign must not be sent to.
@@ -73,7 +73,7 @@ CREATE TABLE rows (
 -- Claims take the first due rows of a campaign from this index, and counts read it without the rows.
 CREATE INDEX rows_by_status ON rows (campaign, status, zone, due_at, row, reason);
 
--- Whether a pass has a send in flight or in doubt, in any campaign.
+-- Whether a pass has a row in flight or unknown, in any campaign.
 CREATE INDEX rows_unverified ON rows (pass_key) WHERE status IN ('sending', 'unknown');
 
 -- A row changes only along the transitions in domain/status.py; a test compares the two.
@@ -117,7 +117,7 @@ CREATE TABLE runners (
     ended_at               REAL NOT NULL DEFAULT 0,
     ended                  TEXT NOT NULL DEFAULT '',
     quiet_seconds          REAL NOT NULL DEFAULT 0,  -- its quiet period, in seconds
-    hold_unverified        INTEGER NOT NULL DEFAULT 0 CHECK (hold_unverified IN (0, 1)),  -- 1: its rows in doubt wait for a person
+    hold_unverified        INTEGER NOT NULL DEFAULT 0 CHECK (hold_unverified IN (0, 1)),  -- 1: its unknown rows wait for a person
     username               TEXT NOT NULL DEFAULT '',
     rows_left              INTEGER,                  -- when it ended; NULL: not counted
     rows_needing_attention INTEGER                   -- (same) failed, unknown, invalid

@@ -192,7 +192,7 @@ WHERE EXISTS (SELECT 1 FROM campaigns WHERE id = :campaign AND desired_state = '
 -- name: claimable
 -- These rows in the form of claims, each with the reason to skip it, if there is one. The pass is excluded; or another row of the
 -- campaign has sent it the message, or may have; or it has reached the daily cap through this API since :since. The cap counts messages
--- in doubt, and those that another token has under way. Attempts from a results file, of a campaign that was not sent from here, count
+-- unknown, and those that another token has under way. Attempts from a results file, of a campaign that was not sent from here, count
 -- for every API. A row that another ledger was sending has a quiet period, and no attempt that ended. The + keeps SQLite from scanning all
 -- attempts of the campaign.
 SELECT json_group_array(json_array(r.row, r.fencing_token + 1, r.pass_id, r.message, r.attempts, r.counted_attempts, r.zone, r.http_status,
@@ -395,7 +395,7 @@ WHERE campaign = :campaign AND row IN (
 RETURNING row, fencing_token, pass_id, pass_key, message, attempts, counted_attempts, reason, baseline, baseline_text, due_at;
 
 -- name: campaigns_with_unverified
--- Campaigns that nobody works on, and whose doubts may block passes of this one.
+-- Campaigns that nobody works on, and whose unverified rows may block passes of this one.
 SELECT c.id FROM campaigns AS c
 WHERE c.id <> :campaign AND c.account = (SELECT account FROM campaigns WHERE id = :campaign)
   AND NOT EXISTS (SELECT 1 FROM runners AS r WHERE r.campaign = c.id AND r.ended_at = 0)
@@ -410,7 +410,7 @@ WHERE campaign = :campaign AND row = :row AND fencing_token = :fencing_token AND
 SELECT pass_id, message FROM rows WHERE campaign = :campaign AND status = :status LIMIT 3;
 
 -- name: reference_passes_after
--- Passes of the campaign: the first accepted ones that were sent after the attempt in doubt was over. Scans at most 1000 attempts.
+-- Passes of the campaign: the first accepted ones that were sent after the row's attempt was over. Scans at most 1000 attempts.
 SELECT r.pass_id, coalesce(sent.message, r.message)
 FROM (SELECT * FROM attempts WHERE id > (SELECT max(id) FROM attempts WHERE campaign = :campaign AND row = :row
     AND fencing_token = :fencing_token)
@@ -425,7 +425,7 @@ SELECT id FROM campaigns WHERE account = (SELECT account FROM campaigns WHERE id
 ORDER BY id DESC LIMIT 5;
 
 -- name: texts_before
--- The texts that other attempts have left on a pass, newest first, and whether they came after the one in doubt, or overlap it: what is
+-- The texts that other attempts have left on a pass, newest first, and whether they came after the unknown one, or overlap it: what is
 -- being sent now, and attempts of other tokens, which are not kept apart. The time of a row from a results file (fencing token 0) is unknown.
 SELECT message, status, later FROM (
     SELECT a.id, coalesce(a.message, r.message) AS message, a.status, a.campaign, :fencing_token = 0 OR a.fencing_token = 0
@@ -454,7 +454,7 @@ JOIN attempts AS a ON a.id = (SELECT l.id FROM attempts AS l
 JOIN rows AS r ON r.campaign = a.campaign AND r.row = a.row;
 
 -- name: record_verification
--- As long as the row is to be read again, its reason stays the one of the doubt.
+-- As long as the row is to be read again, it keeps the reason why it is unknown.
 UPDATE rows
 SET status = :status, reason = iif(:status = 'unknown' AND :due_at IS NOT NULL, reason, :reason), due_at = :due_at, settled_at = :wall
 WHERE campaign = :campaign AND row = :row AND fencing_token = :fencing_token AND status = 'unknown' AND due_at = :held_until

@@ -64,7 +64,7 @@ def connect(path: Path, *, read_only: bool = False) -> apsw.Connection:
         connection.execute(f"PRAGMA cache_size = -{cache_kib}; PRAGMA temp_store = FILE; PRAGMA mmap_size = 0")
         # Only `move_log` moves the log, as it records that.
         connection.pragma("wal_autocheckpoint", 0)
-        # Otherwise statements about rows in doubt are prepared again for other values, which takes longer than a claim.
+        # Otherwise statements about unverified rows are prepared again for other values, which takes longer than a claim.
         connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
         connection.execute("PRAGMA query_only = ON" if read_only else "PRAGMA synchronous = FULL; PRAGMA secure_delete = ON")
     return connection

@@ -241,13 +241,13 @@ class SqliteLedger(Staging, Batches, Verification):
         """Check that the campaign has ended, and did not change for a day.
 
         Raises:
-            UsageError: it has not ended, has rows in doubt, or changed since.
+            UsageError: it has not ended, has unverified rows, or changed since.
         """
-        desired_state, pending_at, sending, doubt_at = rows(db, "pending_work", campaign=campaign)[0]
+        desired_state, pending_at, sending, unverified_at = rows(db, "pending_work", campaign=campaign)[0]
         exported = rows(db, "purged_or_exported", campaign=campaign)[0][1] is not None
         if desired_state == "staging" or ((pending_at is not None or sending) and not exported):
             raise ledger_errors.not_ended()
-        if sending or doubt_at is not None:
+        if sending or unverified_at is not None:
             raise ledger_errors.unverified()
         last = rows(db, "last_change", campaign=campaign, wall=self._clock.wall())[0][0]
         if self._clock.wall() - last < DAY_SECONDS:

@@ -62,7 +62,7 @@ class SqliteReader:
         counted = self._all("count_by_status", campaign=campaign, statuses=as_json(list(Status)))
         by_status = dict.fromkeys(Status, 0) | {Status(status): count for status, count in counted}
         by_reason = {(Status(status), reason): count for status, reason, count in self._all("count_by_reason", campaign=campaign)}
-        return Counts(by_status=by_status, by_reason=by_reason, in_doubt=self._all("count_unverified", campaign=campaign)[0][0])
+        return Counts(by_status=by_status, by_reason=by_reason, unverified=self._all("count_unverified", campaign=campaign)[0][0])
 
     def rows(self, campaign: int, statuses: frozenset[Status] | None = None) -> Iterator[ResultRow]:
         wanted = {status.value for status in statuses} if statuses is not None else None
@@ -82,7 +82,7 @@ class SqliteReader:
         return [(row, error) for row, error in self._all("examples", campaign=campaign, status=status.value, reason=reason, limit=limit)]
 
     def pending_work(self, campaign: int) -> PendingWork:
-        desired_state, pending_at, sending, doubt_at = self._all("pending_work", campaign=campaign)[0]
+        desired_state, pending_at, sending, unverified_at = self._all("pending_work", campaign=campaign)[0]
         if desired_state is None:
             raise ledger_errors.replaced()
         now = self._clock.now()
@@ -90,7 +90,7 @@ class SqliteReader:
             desired_state=DesiredState(desired_state),
             pending_in_seconds=None if pending_at is None else pending_at - now,
             sending=bool(sending),
-            unverified_in_seconds=None if doubt_at is None else doubt_at - now,
+            unverified_in_seconds=None if unverified_at is None else unverified_at - now,
         )
 
     def batches(self, campaign: int) -> list[Batch]:

@@ -29,11 +29,11 @@ class Verification(Store):
 
         return await self._writer.do(work)
 
-    async def record_verification(self, doubt: UnverifiedRow, conclusion: Resolution, *, again_in_seconds: float | None) -> bool:
-        claim = doubt.claim
+    async def record_verification(self, unverified: UnverifiedRow, resolution: Resolution, *, again_in_seconds: float | None) -> bool:
+        claim = unverified.claim
 
         def work(db: apsw.Connection) -> bool:
-            match conclusion.status:
+            match resolution.status:
                 case Status.PENDING:
                     due_at: float | None = self._clock.now()
                 case Status.UNKNOWN if again_in_seconds is not None:
@@ -44,9 +44,10 @@ class Verification(Store):
                 "campaign": claim.campaign,
                 "row": claim.row,
                 "fencing_token": claim.fencing_token,
+                "held_until": unverified.held_until,
                 "wall": self._clock.wall(),
             }
-            values |= {"status": conclusion.status.value, "reason": conclusion.reason, "due_at": due_at, "held_until": doubt.held_until}
+            values |= {"status": resolution.status.value, "reason": resolution.reason, "due_at": due_at}
             if db.execute(SQL["record_verification"], values).fetchone() is None:
                 return False
             if again_in_seconds is None:
@@ -70,8 +71,8 @@ class Verification(Store):
 
         return await self._writer.do(work)
 
-    async def reference_passes_after(self, doubt: UnverifiedRow) -> list[tuple[str, str]]:
-        values = {"campaign": doubt.claim.campaign, "row": doubt.claim.row, "fencing_token": doubt.claim.fencing_token}
+    async def reference_passes_after(self, unverified: UnverifiedRow) -> list[tuple[str, str]]:
+        values = {"campaign": unverified.claim.campaign, "row": unverified.claim.row, "fencing_token": unverified.claim.fencing_token}
         return await self._writer.do(lambda db: rows(db, "reference_passes_after", **values))
 
     async def record_baseline(self, runner: Runner, claim: Claim, reading: PassReading) -> None:
@@ -89,10 +90,10 @@ class Verification(Store):
 
     def _take(self, db: apsw.Connection, campaign: int, limit: int) -> list[UnverifiedRow]:
         values = {"campaign": campaign, "now": self._clock.now(), "claim_seconds": VERIFICATION_CLAIM_SECONDS, "limit": limit}
-        return [self._doubt(db, campaign, row) for row in sorted(rows(db, "claim_unverified", **values))]
+        return [self._unverified(db, campaign, row) for row in sorted(rows(db, "claim_unverified", **values))]
 
     @staticmethod
-    def _doubt(db: apsw.Connection, campaign: int, values: tuple[Any, ...]) -> UnverifiedRow:
+    def _unverified(db: apsw.Connection, campaign: int, values: tuple[Any, ...]) -> UnverifiedRow:
         row, fencing_token, _pass_id, pass_key, *_ = values
         return unverified_row(
             campaign, values, rows(db, "texts_before", campaign=campaign, row=row, fencing_token=fencing_token, pass_key=pass_key)

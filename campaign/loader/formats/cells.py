@@ -164,10 +164,10 @@ def damage(what: str) -> Iterator[None]:
 
 def usable_columns(schema: pa.Schema, read: Callable[[Sequence[int]], Iterable[pa.RecordBatch]]) -> list[int]:
     """The positions of the columns that can be text. `read` reads columns of bytes or nested values, which have to be read to know."""
-    doubtful = [place for place, field in enumerate(schema) if is_binary(field.type) or kinds.is_nested(field.type)]
+    uncertain = [place for place, field in enumerate(schema) if is_binary(field.type) or kinds.is_nested(field.type)]
     bad: set[int] = set()
-    for batch in read(doubtful) if doubtful else ():
-        bad.update(place for place, array in zip(doubtful, batch.columns, strict=True) if place not in bad and not _are_cells(array))
+    for batch in read(uncertain) if uncertain else ():
+        bad.update(place for place, array in zip(uncertain, batch.columns, strict=True) if place not in bad and not _are_cells(array))
     return [place for place in range(len(schema)) if place not in bad]
 
 

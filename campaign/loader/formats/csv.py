@@ -73,8 +73,8 @@ def read_csv(path: Path, header_row: int | None = None) -> List:
         error.header_row = guess
         raise
     how = f"separated by {_label(separator)}s" if separator else "with one column"
-    doubt = " (a guess: if letters look wrong, save the list as CSV UTF-8)" if encoding.guessed else ""
-    head = Head(columns=header.columns, description=f"CSV in {encoding.label}{doubt}, {how}", guessed=encoding.guessed, header_guess=guess)
+    note = " (a guess: if letters look wrong, save the list as CSV UTF-8)" if encoding.guessed else ""
+    head = Head(columns=header.columns, description=f"CSV in {encoding.label}{note}, {how}", guessed=encoding.guessed, header_guess=guess)
     return head, parts
 
 

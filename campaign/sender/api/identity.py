@@ -62,9 +62,9 @@ class IdentifyingGateway:
             await asyncio.sleep(AGAIN_SECONDS)
 
     @property
-    def in_doubt(self) -> bool:
+    def must_identify(self) -> bool:
         """Whether somebody else has answered several messages in a row, so that `identify_again` must be called."""
-        return self._recognition.in_doubt
+        return self._recognition.must_identify
 
     async def identify_again(self, pass_id: str, limiter: RateLimiter) -> None:
         """Read a pass until PassEntry answers; stop the run if somebody else still does after a while."""

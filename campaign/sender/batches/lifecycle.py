@@ -339,7 +339,7 @@ class Lifecycle(RecordedBatch):
                 reason = {RemoteState.FAILED: BATCH_FAILED, RemoteState.CANCELLED: BATCH_CANCELLED}
                 why = reason.get(remote.state, NO_REPORT)
                 now, sent_at = self.env.wall(), self.batch.released_at
-                return await self.end([rules.in_doubt(claim, why, sent_at=sent_at, now=now) for claim in claims])
+                return await self.end([rules.unknown(claim, why, sent_at=sent_at, now=now) for claim in claims])
             await self.pause(None)
 
     def _judged(self, claims: list[Claim], report: Report, remote: RemoteBatch) -> list[Settlement]:

@@ -143,7 +143,7 @@ class BatchPool:
             heart=self._lease_keeper,
             timing=self._timing,
             stop_signal=self._stop_signal,
-            doubts_are_due=verifier.tell_due,
+            on_verification_due=verifier.tell_due,
             ignores_pause=not self._batches.creates,
         )
         async with asyncio.TaskGroup() as group:
@@ -276,7 +276,7 @@ class BatchPool:
             await asyncio.wait(left)
 
     async def _cancel_late_ones(self) -> bool:
-        """Cancel what turned up late: batches whose creation was in doubt, and of which the campaign has no row; whether none is left."""
+        """Cancel what turned up late: batches whose creation got no answer, and of which the campaign has no row; whether none is left."""
         wall = self._clocks.wall()
         names = frozenset(await asyncio.to_thread(self._reader.unidentified_batches, self._runner.campaign, since=wall))
         found = await self._calls.named(names) if names else []

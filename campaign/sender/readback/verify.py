@@ -77,7 +77,7 @@ class Verifier:
     async def run(self) -> None:
         while True:
             self._due.clear()
-            if not await self.round() and not await self._conclude(
+            if not await self.round() and not await self._verify_all(
                 await self._ledger.claim_unverified_orphans(self._campaign, self._together)
             ):
                 await happens_within(self._due, LOOK_SECONDS)
@@ -88,42 +88,42 @@ class Verifier:
 
     async def round(self) -> int:
         """Read back a group of the campaign's rows that are due; returns how many these were."""
-        return await self._conclude(await self._ledger.claim_unverified(self._campaign, self._together))
+        return await self._verify_all(await self._ledger.claim_unverified(self._campaign, self._together))
 
-    async def _conclude(self, doubts: list[UnverifiedRow]) -> int:
+    async def _verify_all(self, rows: list[UnverifiedRow]) -> int:
         async with asyncio.TaskGroup() as group:
-            for doubt in doubts:
+            for unverified in rows:
                 await self._limiter.slot()
-                group.create_task(self._verify(doubt))
-        return len(doubts)
+                group.create_task(self._verify(unverified))
+        return len(rows)
 
-    async def _verify(self, doubt: UnverifiedRow) -> None:
-        reading = await self._read(doubt.claim.pass_id)
-        conclusion = _read_back(doubt, reading)
+    async def _verify(self, unverified: UnverifiedRow) -> None:
+        reading = await self._read(unverified.claim.pass_id)
+        resolution = _read_back(unverified, reading)
         # What other passes show counts only for a reading after theirs: until then the server may have lagged behind, or failed.
-        if self._is_gone(doubt, reading) and await self._can_read(doubt.claim.campaign):
-            reading = await self._read_in_turn(doubt.claim.pass_id)
-            gone = Resolution(status=Status.FAILED, reason=doubt.reason)
-            conclusion = gone if self._is_gone(doubt, reading) else _read_back(doubt, reading)
-        if conclusion.status is Status.PENDING:
-            shows = await self._shows(doubt)
+        if self._is_gone(unverified, reading) and await self._can_read(unverified.claim.campaign):
+            reading = await self._read_in_turn(unverified.claim.pass_id)
+            gone = Resolution(status=Status.FAILED, reason=unverified.reason)
+            resolution = gone if self._is_gone(unverified, reading) else _read_back(unverified, reading)
+        if resolution.status is Status.PENDING:
+            shows = await self._shows(unverified)
             if shows not in {None, Shows.UNSEEN}:
-                reading = await self._read_in_turn(doubt.claim.pass_id)
-                conclusion = _read_back(doubt, reading)
-            if conclusion.status is Status.PENDING:
-                reading, conclusion = self._trusted(doubt, reading, shows)
-        again = self._again_in_seconds(doubt, reading) if conclusion.reason == "unreadable" else None
-        conclusion = after_reading(
-            conclusion, reason=doubt.reason, counted_attempts=doubt.claim.counted_attempts, max_attempts=self._max_attempts
+                reading = await self._read_in_turn(unverified.claim.pass_id)
+                resolution = _read_back(unverified, reading)
+            if resolution.status is Status.PENDING:
+                reading, resolution = self._trusted(unverified, reading, shows)
+        again = self._again_in_seconds(unverified, reading) if resolution.reason == "unreadable" else None
+        resolution = after_reading(
+            resolution, reason=unverified.reason, counted_attempts=unverified.claim.counted_attempts, max_attempts=self._max_attempts
         )
-        if await self._ledger.record_verification(doubt, conclusion, again_in_seconds=again):
-            self._observer.event("read_back", row=doubt.claim.row, status=conclusion.status.value, reason=conclusion.reason)
+        if await self._ledger.record_verification(unverified, resolution, again_in_seconds=again):
+            self._observer.event("read_back", row=unverified.claim.row, status=resolution.status.value, reason=resolution.reason)
 
-    def _trusted(self, doubt: UnverifiedRow, reading: PassReading, shows: "Shows | None") -> tuple[PassReading, Resolution]:
+    def _trusted(self, unverified: UnverifiedRow, reading: PassReading, shows: "Shows | None") -> tuple[PassReading, Resolution]:
         """That a message did not arrive is trusted only if the API is seen to show texts as they were sent."""
-        mixes_up = self._names_passes and not reading.names(doubt.claim.pass_id)
+        mixes_up = self._names_passes and not reading.names(unverified.claim.pass_id)
         match shows:
-            case Shows.UNSEEN if doubt.claim.counted_attempts < self._max_attempts <= doubt.claim.attempts:
+            case Shows.UNSEEN if unverified.claim.counted_attempts < self._max_attempts <= unverified.claim.attempts:
                 # Trusted, but not for ever: attempts in an outage do not count towards the limit, and yet must end.
                 return reading, Resolution(status=Status.UNKNOWN, reason="no_latest_message")
             case Shows.NOTHING if reading.latest is not Latest.TEXT:
@@ -135,7 +135,7 @@ class Verifier:
                 reading = replace(reading, latest=Latest.UNREADABLE)
             case _:
                 pass
-        return reading, _read_back(doubt, reading)
+        return reading, _read_back(unverified, reading)
 
     async def _read_in_turn(self, pass_id: str) -> PassReading:
         await self._limiter.slot()
@@ -147,18 +147,18 @@ class Verifier:
             await self._limiter.throttle(reading.retry_after_seconds)
         return reading
 
-    async def _shows(self, doubt: UnverifiedRow) -> "Shows | None":
+    async def _shows(self, unverified: UnverifiedRow) -> "Shows | None":
         """What the API shows of texts, read from passes that surely hold one; None if it can't be seen now.
 
         Passes whose text was sent after the unverified one come first, as a server that lags behind shows older texts only.
         """
         async with self._looking:
-            after = await self._best(await self._ledger.reference_passes_after(doubt))
+            after = await self._best(await self._ledger.reference_passes_after(unverified))
             now = asyncio.get_running_loop().time()
             later_tell_nothing = after in {Shows.UNSEEN, Shows.GONE}
             if not later_tell_nothing or now < self._shown_at + SHOWN_SECONDS:
                 return self._shown if later_tell_nothing else after
-            shown = await self._best(await self._ledger.reference_passes(doubt.claim.campaign))
+            shown = await self._best(await self._ledger.reference_passes(unverified.claim.campaign))
             if shown is Shows.GONE:
                 # Another API, and the token of another organisation, know none of the passes.
                 return None
@@ -183,13 +183,13 @@ class Verifier:
                     known.append(shows)
         return None if failed else min(known, default=Shows.UNSEEN)
 
-    def _is_gone(self, doubt: UnverifiedRow, reading: PassReading) -> bool:
+    def _is_gone(self, unverified: UnverifiedRow, reading: PassReading) -> bool:
         """Whether the answers to the message and to the reading say that there is no such pass.
 
         A gateway's 404 may last for a moment only, so several are needed.
         """
-        seen = self._foreign[_key(doubt)] + self._reads[_key(doubt)]
-        return _not_found(doubt, reading) and (reading.signature.by_api or seen >= MOST_READS - 1)
+        seen = self._foreign[_key(unverified)] + self._reads[_key(unverified)]
+        return _not_found(unverified, reading) and (reading.signature.by_api or seen >= MOST_READS - 1)
 
     async def _can_read(self, campaign: int) -> bool:
         """Whether a pass that surely exists can be read now."""
@@ -213,34 +213,34 @@ class Verifier:
             case _:
                 return Shows.NOTHING
 
-    def _again_in_seconds(self, doubt: UnverifiedRow, reading: PassReading) -> float | None:
+    def _again_in_seconds(self, unverified: UnverifiedRow, reading: PassReading) -> float | None:
         """Seconds until a failed reading is made again; None if it is not, as it failed too often or was refused for good."""
-        key = _key(doubt)
+        key = _key(unverified)
         answer = foreign(reading)
         throttled = reading.http_status == 429
         times = self._foreign if answer else self._refused if throttled else self._reads
         times[key] += 1
         over = times[key] >= (MOST_FOREIGN if answer else MOST_REFUSED if throttled else MOST_READS)
         refused = reading.http_status in {401, 403, 404} and not answer
-        if over or (refused and (reading.signature.by_api or not _not_found(doubt, reading))):
+        if over or (refused and (reading.signature.by_api or not _not_found(unverified, reading))):
             del self._foreign[key], self._refused[key], self._reads[key]
             return None
         return AGAIN_SECONDS if throttled else min(LONGEST_AGAIN_SECONDS, AGAIN_SECONDS * times[key])
 
 
-def _not_found(doubt: UnverifiedRow, reading: PassReading) -> bool:
-    return reading.http_status in {404, 410} and doubt.reason == f"http_{reading.http_status}"
+def _not_found(unverified: UnverifiedRow, reading: PassReading) -> bool:
+    return reading.http_status in {404, 410} and unverified.reason == f"http_{reading.http_status}"
 
 
-def _key(doubt: UnverifiedRow) -> tuple[int, int, int]:
-    return doubt.claim.campaign, doubt.claim.row, doubt.claim.fencing_token
+def _key(unverified: UnverifiedRow) -> tuple[int, int, int]:
+    return unverified.claim.campaign, unverified.claim.row, unverified.claim.fencing_token
 
 
-def _read_back(doubt: UnverifiedRow, reading: PassReading) -> Resolution:
+def _read_back(unverified: UnverifiedRow, reading: PassReading) -> Resolution:
     return read_back(
         reading,
-        message=doubt.claim.message,
-        sent_before=doubt.sent_before,
-        last_before=doubt.last_before,
-        baseline=doubt.baseline,
+        message=unverified.claim.message,
+        sent_before=unverified.sent_before,
+        last_before=unverified.last_before,
+        baseline=unverified.baseline,
     )

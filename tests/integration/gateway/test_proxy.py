@@ -207,7 +207,7 @@ class TestCut:
                 outcomes.add((written, server.requests == 1))
         assert outcomes == {(False, False), (True, False), (True, True)}
 
-    async def test_an_answer_that_is_lost_on_the_way_is_in_doubt(self, authority: Authority) -> None:
+    async def test_an_answer_that_is_lost_on_the_way_is_ambiguous(self, authority: Authority) -> None:
         async with (
             serving(answer, tls=authority.server()) as server,
             proxying(ConnectProxy(always(Fate(loses_answer=1)))) as proxy,
