@@ -195,11 +195,11 @@ def _check_may_be_forgotten(reader: LedgerReader, record: CampaignRecord, age: f
 def _has_ended(reader: LedgerReader, record: CampaignRecord) -> bool:
     if record.desired_state is DesiredState.STAGING:
         return False
-    counts, outlook = reader.counts(record.id), reader.pending_work(record.id)
+    counts, work = reader.counts(record.id), reader.pending_work(record.id)
     open_rows = sum(counts.by_status[status] for status in OPEN)
     if any(runner.alive for runner in reader.runners(record.id)) or counts.by_status[Status.SENDING]:
         return False
-    return outlook.unverified_in_seconds is None and (not open_rows or bool(record.exported_at))
+    return work.unverified_in_seconds is None and (not open_rows or bool(record.exported_at))
 
 
 def _idle_seconds(reader: LedgerReader, record: CampaignRecord) -> float:

@@ -16,12 +16,12 @@ LOOKS_FOR_THE_DEAD: Final = 3
 """Dead runners are reaped in one poll of this many: there is no hurry, as their rows wait for the quiet period anyway."""
 
 
-class Control:
+class RunControl:
     """Ends a run when someone asks for it, or when it may not go on.
 
     Args:
         ledger, reader, runner, observer: of the run.
-        heart: its lease.
+        lease_keeper: its lease.
         timing: its send window, whose zones are kept up to date.
         stop_signal: gets the reason of the end.
         on_verification_due: called when a row may be read back.
@@ -35,7 +35,7 @@ class Control:
         reader: LedgerReader,
         runner: Runner,
         observer: Observer,
-        heart: LeaseKeeper,
+        lease_keeper: LeaseKeeper,
         timing: SendWindow,
         stop_signal: StopSignal,
         on_verification_due: Callable[[], None],
@@ -45,7 +45,7 @@ class Control:
         self._reader = reader
         self._runner = runner
         self._observer = observer
-        self._lease_keeper = heart
+        self._lease_keeper = lease_keeper
         self._timing = timing
         self._stop_signal = stop_signal
         self._on_verification_due = on_verification_due
@@ -58,20 +58,20 @@ class Control:
             if looks % LOOKS_FOR_THE_DEAD == 1 and (lost := await self._ledger.reap_dead_runners(quiet_seconds=self._runner.quiet_seconds)):
                 self._observer.event("rows_of_a_dead_runner", rows=lost)
             # A correction may have moved a row into a new zone.
-            self._timing.zones, outlook = await asyncio.to_thread(self._look)
+            self._timing.zones, work = await asyncio.to_thread(self._look)
             if self._timing.is_over() and (expired := await self._ledger.skip_pending(self._runner.campaign, Skip.EXPIRED)):
                 self._observer.event("expired", rows=expired)
-            if outlook.unverified_in_seconds is not None and outlook.unverified_in_seconds <= 0:
+            if work.unverified_in_seconds is not None and work.unverified_in_seconds <= 0:
                 self._on_verification_due()
-            self._judge(outlook.desired_state)
+            self._stop_if_needed(work.desired_state)
         self._stop_signal.set(StopReason.INTERRUPTED)
 
-    def _judge(self, desired_state: DesiredState) -> None:
+    def _stop_if_needed(self, desired_state: DesiredState) -> None:
         if desired_state is DesiredState.PAUSED and not self._ignores_pause:
             self._stop_signal.set(StopReason.PAUSED)
         elif desired_state is DesiredState.CANCELLED and not self._ignores_pause:
             self._stop_signal.set(StopReason.CANCELLED)
-        elif self._lease_keeper.lost:
+        elif self._lease_keeper.lease_lost:
             self._stop_signal.set(StopReason.LEASE_LOST, TAKEN_OVER)
         elif not self._lease_keeper.is_held():
             self._stop_signal.set(StopReason.LEASE_LOST, LEASE_OVER)

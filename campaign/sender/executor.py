@@ -164,7 +164,7 @@ class AttemptExecutor:
         observer: Observer,
         runner: Runner,
         settlements: SettlementBatcher,
-        heart: LeaseKeeper,
+        lease_keeper: LeaseKeeper,
         limiter: RateLimiter | None,
         stop_signal: StopSignal,
         timing: SendWindow,
@@ -177,7 +177,7 @@ class AttemptExecutor:
         self._observer = observer
         self._runner = runner
         self._settlements = settlements
-        self._lease_keeper = heart
+        self._lease_keeper = lease_keeper
         self._limiter = limiter
         self._stop_signal = stop_signal
         self._timing = timing

@@ -9,7 +9,7 @@ from typing import Final
 from campaign.domain.errors import LedgerError
 from campaign.ledger.port import Ledger, Runner
 
-BEAT_SECONDS: Final = 5.0
+HEARTBEAT_SECONDS: Final = 5.0
 MARGIN_SECONDS: Final = 5.0
 TAKEN_OVER: Final = "Another process took this one for dead and has taken over its rows."
 
@@ -29,25 +29,25 @@ class LeaseKeeper:
         self._ticks = ticks
         self._good_until = -math.inf
         self.activity = "sending"
-        self.lost = False
+        self.lease_lost = False
 
     def is_held(self) -> bool:
         """Whether this process may send now."""
-        return not self.lost and self._ticks() < self._good_until
+        return not self.lease_lost and self._ticks() < self._good_until
 
-    async def begin(self) -> bool:
+    async def start(self) -> bool:
         """Renew before anything is claimed; False if the lease is already lost, and nothing may be sent.
 
         Raises:
             LedgerError: the ledger can't be written.
         """
         await self._renew()
-        return not self.lost
+        return not self.lease_lost
 
     async def run(self) -> None:
         """Renew until cancelled or the lease is lost."""
-        while not self.lost:
-            await asyncio.sleep(BEAT_SECONDS)
+        while not self.lease_lost:
+            await asyncio.sleep(HEARTBEAT_SECONDS)
             await self.heartbeat()
 
     async def heartbeat(self) -> None:
@@ -60,4 +60,4 @@ class LeaseKeeper:
         if await self._ledger.heartbeat(self._runner, self.activity):
             self._good_until = began + self._runner.lease_seconds - MARGIN_SECONDS
         else:
-            self.lost = True
+            self.lease_lost = True

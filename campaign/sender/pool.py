@@ -11,7 +11,7 @@ from typing import Final
 from campaign.domain.model import Claim
 from campaign.ledger.port import Ledger, LedgerReader, PendingWork, Runner
 from campaign.sender.api.identity import NO_PASS, IdentifyingGateway
-from campaign.sender.control import Control
+from campaign.sender.control import RunControl
 from campaign.sender.executor import AttemptExecutor, SendWindow, Workers
 from campaign.sender.lease import MARGIN_SECONDS, TAKEN_OVER, LeaseKeeper
 from campaign.sender.port import Gateway, Observer
@@ -64,13 +64,13 @@ class Pool:
             daily_cap=settings.daily_cap,
             only=settings.only,
         )
-        self._sends = AttemptExecutor(
+        self._executor = AttemptExecutor(
             ledger=ledger,
             gateway=self._gateway,
             observer=observer,
             runner=runner,
             settlements=self._settlements,
-            heart=self._lease_keeper,
+            lease_keeper=self._lease_keeper,
             limiter=self._limiter,
             stop_signal=self._stop_signal,
             timing=self._timing,
@@ -78,7 +78,7 @@ class Pool:
             clocks=clocks,
             jitter=jitter,
         )
-        self._workers = Workers(settings.workers, self._sends.send)
+        self._workers = Workers(settings.workers, self._executor.send)
 
     async def run(self, *, stop: asyncio.Event, stop_now: asyncio.Event) -> End:
         """Send until nothing is left, or until `stop` is set.
@@ -90,7 +90,7 @@ class Pool:
         Raises:
             CampaignError: the ledger can't be used any more; the next run finds all claimed rows.
         """
-        if not await self._lease_keeper.begin():
+        if not await self._lease_keeper.start():
             return End(ended=StopReason.LEASE_LOST, why=TAKEN_OVER)
         read_limiter = RateLimiter(self._ledger, f"{self._settings.key} read", self._settings.read_rate_per_second)
         verifier = Verifier(
@@ -101,12 +101,12 @@ class Pool:
             campaign=self._runner.campaign,
             max_attempts=self._settings.policy.max_attempts,
         )
-        control = Control(
+        control = RunControl(
             ledger=self._ledger,
             reader=self._reader,
             runner=self._runner,
             observer=self._observer,
-            heart=self._lease_keeper,
+            lease_keeper=self._lease_keeper,
             timing=self._timing,
             stop_signal=self._stop_signal,
             on_verification_due=verifier.tell_due,
@@ -150,7 +150,7 @@ class Pool:
         slots = 0
         idle_seconds = 0.0
         while self._left > 0:
-            if self._sends.must_ask or self._gateway.must_identify:
+            if self._executor.must_ask or self._gateway.must_identify:
                 await self._ask(rows, read_limiter, group)
             self._held = await rows.next(most=int(min(self._left, 10**9)))
             if self._held is None:
@@ -187,20 +187,20 @@ class Pool:
         self._left += len(waiting)
         # Shielded: if the caller is cancelled here, the rows that are being given back must not be lost.
         await asyncio.shield(group.create_task(rows.give_back(*waiting)))
-        if self._sends.must_ask:
+        if self._executor.must_ask:
             await self._decide_refusals(read_limiter)
         if self._gateway.must_identify:
-            await self._gateway.identify_again(self._sends.last_accepted or NO_PASS, read_limiter)
+            await self._gateway.identify_again(self._executor.last_accepted or NO_PASS, read_limiter)
 
     async def _decide_refusals(self, read_limiter: RateLimiter) -> None:
         """Read the passes of held refusals, to find out whether they concern their rows or the token.
 
         Before and after them a pass that got a message is read, to see that the token works.
         """
-        held = self._sends.held_refusals
+        held = self._executor.held_refusals
         if not held:
             return
-        passes = [self._sends.last_accepted] if self._sends.last_accepted else []
+        passes = [self._executor.last_accepted] if self._executor.last_accepted else []
         passes += [pass_id for pass_id, _ in await self._ledger.reference_passes(self._runner.campaign)]
         readable: dict[int, bool | None] = dict.fromkeys(held)
         works = await self._gateway.token_works(passes, read_limiter)
@@ -208,7 +208,7 @@ class Pool:
             for row, pass_id in held.items():
                 readable[row] = await self._gateway.can_read(pass_id, read_limiter)
             works = await self._gateway.token_works(passes, read_limiter)
-        await self._sends.decide_refusals(works=works, readable=readable)
+        await self._executor.decide_refusals(works=works, readable=readable)
 
     def _usable(self) -> tuple[float, float]:
         rows = self._rows.left if self._rows is not None else math.inf
@@ -217,26 +217,26 @@ class Pool:
     async def _is_finished(self) -> bool:
         if self._workers.busy:
             return False
-        outlook = await asyncio.to_thread(self._reader.pending_work, self._runner.campaign)
-        if outlook.sending and any(not batch.worked_on for batch in await asyncio.to_thread(self._reader.batches, self._runner.campaign)):
+        work = await asyncio.to_thread(self._reader.pending_work, self._runner.campaign)
+        if work.sending and any(not batch.worked_on for batch in await asyncio.to_thread(self._reader.batches, self._runner.campaign)):
             self._stop_signal.set(StopReason.BATCHES_LEFT)
         self._timing.zones = await asyncio.to_thread(self._reader.pending_zones, self._runner.campaign, self._settings.only)
-        opens_at = self._timing.opens_at() if outlook.pending_in_seconds is not None else None
-        busy = outlook.sending or (outlook.pending_in_seconds is not None and opens_at is None)
+        opens_at = self._timing.opens_at() if work.pending_in_seconds is not None else None
+        busy = work.sending or (work.pending_in_seconds is not None and opens_at is None)
         self._lease_keeper.activity = "sending" if busy else "waiting"
         if opens_at is not None:
-            self._until(opens_at, outlook)
+            self._until(opens_at, work)
         only = self._settings.only
         if only is not None and not await asyncio.to_thread(self._reader.unfinished, self._runner.campaign, only):
             self._stop_signal.set(StopReason.LIMIT)
-        return outlook.finished
+        return work.finished
 
-    def _until(self, opens_at: datetime, outlook: PendingWork) -> None:
+    def _until(self, opens_at: datetime, work: PendingWork) -> None:
         """The schedule does not allow sending before `opens_at`: report it once, and end the run unless it may wait."""
         if opens_at != self._opens_at:
             self._opens_at = opens_at
             self._observer.event("waiting_for_its_time", until=opens_at.isoformat(timespec="minutes"))
-        if not self._settings.wait and not outlook.sending and outlook.unverified_in_seconds is None:
+        if not self._settings.wait and not work.sending and work.unverified_in_seconds is None:
             self._stop_signal.set(StopReason.OUTSIDE_WINDOW)
 
     async def _drain(self, rows: ClaimPrefetcher | Baselines, stop_now: asyncio.Event) -> None:
@@ -248,4 +248,4 @@ class Pool:
         while self._workers.busy and asyncio.get_running_loop().time() < deadline and not await happens_within(stop_now, 0.02):
             pass
         await self._workers.stop()
-        await self._sends.release_refusals()
+        await self._executor.release_refusals()

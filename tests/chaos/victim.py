@@ -27,7 +27,7 @@ REPORT_SECONDS: Final = 30.0
 """Long enough for several tries at a file that fails."""
 TEMPO: Final[dict[tuple[str, str], Any]] = {
     ("campaign.sender.readback.verify", "AGAIN_SECONDS"): 0.5,
-    ("campaign.sender.lease", "BEAT_SECONDS"): 0.7,
+    ("campaign.sender.lease", "HEARTBEAT_SECONDS"): 0.7,
     ("campaign.ledger.{kind}.verification", "VERIFICATION_CLAIM_SECONDS"): 3.0,
     ("campaign.domain.batches", "MOST_RECIPIENTS"): ROWS_OF_A_BATCH,
     ("campaign.sender.batches.pool", "Size"): partial(Size, rows=ROWS_OF_A_BATCH),

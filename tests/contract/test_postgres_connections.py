@@ -18,7 +18,7 @@ from campaign.ledger.port import DesiredState, Runner
 from campaign.ledger.postgres import PostgresLedger, PostgresReader, connection, writer
 from campaign.ledger.postgres import reader as reading
 from campaign.ledger.postgres.connection import LostError
-from campaign.sender.lease import BEAT_SECONDS, MARGIN_SECONDS
+from campaign.sender.lease import HEARTBEAT_SECONDS, MARGIN_SECONDS
 from tests.contract.given import campaign_of, ends, spec, staged
 from tests.contract.postgres_server import Server
 from tests.contract.proxy import Fate, Proxy
@@ -282,6 +282,6 @@ def test_who_can_not_renew_gives_up_while_he_may_still_be_sure() -> None:
     longest = (
         writer.TRYING_TO_RENEW_SECONDS + writer.LONGEST_WAIT_SECONDS + connection.DEFAULTS["connect_timeout"] + connection.PATIENCE_SECONDS
     )
-    assert longest < LEASE_SECONDS - MARGIN_SECONDS - BEAT_SECONDS
+    assert longest < LEASE_SECONDS - MARGIN_SECONDS - HEARTBEAT_SECONDS
     assert connection.IDLE_SECONDS < connection.PATIENCE_SECONDS
     assert longest > reading.TRYING_TO_READ_SECONDS

@@ -29,7 +29,7 @@ from campaign.ledger.sqlite.connection import BUSY_SECONDS, LOCK_SECONDS, connec
 from campaign.ledger.sqlite.integrity import check_not_mounted_alone
 from campaign.ledger.sqlite.staging import CACHE_KIB
 from campaign.ledger.sqlite.writer import LONGEST_LOG_PAGES
-from campaign.sender.lease import BEAT_SECONDS, MARGIN_SECONDS
+from campaign.sender.lease import HEARTBEAT_SECONDS, MARGIN_SECONDS
 from tests.contract.backends import HandClock
 from tests.contract.given import campaign_of, ends, spec, staged
 from tests.errors import raises
@@ -385,7 +385,7 @@ async def test_odd_names_are_names(tmp_path: Path, name: str, monkeypatch: pytes
 
 def test_a_lock_is_waited_for_less_long_than_a_lease_holds() -> None:
     """A writer that waits for a lock can't renew: it must give up while it still may be sure that nobody takes its rows for lost."""
-    assert BUSY_SECONDS < LEASE_SECONDS - MARGIN_SECONDS - BEAT_SECONDS
+    assert BUSY_SECONDS < LEASE_SECONDS - MARGIN_SECONDS - HEARTBEAT_SECONDS
 
 
 @pytest.mark.parametrize(

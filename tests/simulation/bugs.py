@@ -144,10 +144,10 @@ def sent_at_any_hour() -> AbstractContextManager[object]:
 
 def a_cancel_is_not_heard() -> AbstractContextManager[object]:
     """The rows of a cancelled campaign stay pending, and its runners go on."""
-    outlook = SqliteReader.pending_work
+    pending_work = SqliteReader.pending_work
 
     def deaf(self: SqliteReader, campaign: int) -> Any:
-        found = outlook(self, campaign)
+        found = pending_work(self, campaign)
         return replace(found, desired_state=DesiredState.GO) if found.desired_state is DesiredState.CANCELLED else found
 
     stack = ExitStack()

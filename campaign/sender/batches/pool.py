@@ -21,7 +21,7 @@ from campaign.sender.batches.lifecycle import REPORT_SECONDS, Lifecycle
 from campaign.sender.batches.port import BatchGateway
 from campaign.sender.batches.watcher import Watcher
 from campaign.sender.batches.wire import USUAL, Shape
-from campaign.sender.control import Control
+from campaign.sender.control import RunControl
 from campaign.sender.executor import SendWindow
 from campaign.sender.lease import MARGIN_SECONDS, TAKEN_OVER, LeaseKeeper
 from campaign.sender.pool import DRAIN_SECONDS, IDLE_SECONDS
@@ -124,7 +124,7 @@ class BatchPool:
 
     async def run(self, *, stop: asyncio.Event, stop_now: asyncio.Event) -> End:
         """Send until nothing is left, or until asked to stop; arguments and errors as of `Pool.run`."""
-        if not await self._lease_keeper.begin():
+        if not await self._lease_keeper.start():
             return End(ended=StopReason.LEASE_LOST, why=TAKEN_OVER)
         read_limiter = RateLimiter(self._ledger, f"{self._settings.key} read", self._settings.read_rate_per_second)
         verifier = Verifier(
@@ -135,12 +135,12 @@ class BatchPool:
             campaign=self._runner.campaign,
             max_attempts=self._settings.policy.max_attempts,
         )
-        control = Control(
+        control = RunControl(
             ledger=self._ledger,
             reader=self._reader,
             runner=self._runner,
             observer=self._observer,
-            heart=self._lease_keeper,
+            lease_keeper=self._lease_keeper,
             timing=self._timing,
             stop_signal=self._stop_signal,
             on_verification_due=verifier.tell_due,
@@ -232,18 +232,18 @@ class BatchPool:
             return not await asyncio.to_thread(self._reader.batches, self._runner.campaign)
         if self._left <= 0:
             return True
-        outlook = await asyncio.to_thread(self._reader.pending_work, self._runner.campaign)
+        work = await asyncio.to_thread(self._reader.pending_work, self._runner.campaign)
         only = self._settings.only
         if only is not None and not await asyncio.to_thread(self._reader.unfinished, self._runner.campaign, only):
             return True
-        if outlook.pending_in_seconds is not None and (opens_at := self._timing.opens_at()) is not None:
+        if work.pending_in_seconds is not None and (opens_at := self._timing.opens_at()) is not None:
             self._lease_keeper.activity = "waiting"
-            if not self._settings.wait and not outlook.sending and outlook.unverified_in_seconds is None:
+            if not self._settings.wait and not work.sending and work.unverified_in_seconds is None:
                 self._stop_signal.set(StopReason.OUTSIDE_WINDOW)
             self._observe_waiting(opens_at.isoformat(timespec="minutes"))
         else:
             self._lease_keeper.activity = "sending"
-        return outlook.finished
+        return work.finished
 
     def _observe_waiting(self, until: str) -> None:
         """Say once that it is not the time to send."""
