@@ -20,7 +20,7 @@ from typing import Any, Final, Generic, Never, Self, TypeVar
 
 from campaign.app.confirmation import Question
 from campaign.app.progress import Tally
-from campaign.app.send import Stop, send
+from campaign.app.send import StopRequest, send
 from campaign.app.session import Sender, UserInterface
 from campaign.domain.errors import StoppedError, UsageError
 from campaign.domain.model import Counts, Settlement
@@ -62,16 +62,16 @@ class Background(Generic[T]):
         self._asked = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[Any] | None = None
-        self._stop: Stop | None = None
+        self._stop: StopRequest | None = None
 
     def run(self, work: Coroutine[Any, Any, Any]) -> Any:
         """Run a coroutine on a loop in this thread. Only the body calls it."""
         with asyncio.Runner(loop_factory=_new_loop) as runner:
             return runner.run(self._watched(work))
 
-    def listen(self) -> Stop:
+    def listen(self) -> StopRequest:
         """`app.session.UserInterface.listen`."""
-        self._stop = Stop(gently=asyncio.Event(), now=asyncio.Event())
+        self._stop = StopRequest()
         return self._stop
 
     def wait(self) -> T:

@@ -13,7 +13,7 @@ from campaign.sender.stop import End, StopReason
 from campaign.settings import Engine, Settings, Via
 
 if TYPE_CHECKING:
-    from campaign.app.send import Stop
+    from campaign.app.send import StopRequest
     from campaign.sender.batches.gateway import HttpBatchGateway
 
 TAG: Final = "campaign"
@@ -86,7 +86,7 @@ def check_can_undo(record: CampaignRecord, left: list[Batch], settings: Settings
         raise UsageError(f"{_left_in_words(record, left)} {again} {error}", code="batches_left", campaign=record.spec.name) from None
 
 
-def check_undone(record: CampaignRecord, left: list[Batch], end: End, stop: "Stop") -> None:
+def check_undone(record: CampaignRecord, left: list[Batch], end: End, stop: "StopRequest") -> None:
     """See that no batch of a cancelled campaign is left that nobody works on.
 
     Raises:

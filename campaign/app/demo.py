@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from campaign.app.run import run_list
-from campaign.app.send import Stop
+from campaign.app.send import StopRequest
 from campaign.app.session import CommandResult, UserInterface
 from campaign.domain.errors import UsageError
 from campaign.domain.model import Counts
@@ -52,7 +52,7 @@ async def run_demo(
     rate_per_second: float,
     folder: Path | None,
     watch: Callable[[str, Counts], AbstractContextManager[Observer]],
-    listen: Callable[[], Stop],
+    listen: Callable[[], StopRequest],
 ) -> DemoResult:
     """Run the sample list to its end, and compare the outcome with the messages that the simulator processed.
 

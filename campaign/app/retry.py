@@ -25,7 +25,7 @@ from campaign.app.run import (
     is_paused,
     results_of,
 )
-from campaign.app.send import Stop, check_access, send
+from campaign.app.send import StopRequest, check_access, send
 from campaign.app.session import CommandResult, Session, UserInterface, session
 from campaign.domain.errors import StoppedError, UsageError
 from campaign.domain.lists.locations import Location
@@ -261,7 +261,7 @@ def _planned(work: Session, corrector: Corrector) -> Corrector:
 
 
 @asynccontextmanager
-async def _opened(target: FileSource, work: Session, stop: Stop) -> AsyncIterator[CorrectionFile | None]:
+async def _opened(target: FileSource, work: Session, stop: StopRequest) -> AsyncIterator[CorrectionFile | None]:
     """`correction_file` in a thread, so that signals are handled meanwhile."""
     context = correction_file(target, work.reader)
     file = await asyncio.to_thread(context.__enter__)

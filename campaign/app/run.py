@@ -13,7 +13,7 @@ from campaign.app.lists.stage import LOOK_SECONDS, Staged, check_rest, stage
 from campaign.app.open_ledger import find, find_whole, open_ledger, open_reader
 from campaign.app.results.ledger_checks import check_known, check_same_api, check_same_ledger, other_token, warn_of_same_content
 from campaign.app.results.results_path import check_writable
-from campaign.app.send import Stop, check_access, send, verify
+from campaign.app.send import StopRequest, check_access, send, verify
 from campaign.app.session import CommandResult, Session, UserInterface, session
 from campaign.domain.batches import InBatches
 from campaign.domain.errors import StoppedError, UsageError
@@ -27,7 +27,7 @@ from campaign.settings import Settings
 
 
 @asynccontextmanager
-async def checked_list(source: ListSource, settings: Settings, stop: Stop) -> AsyncIterator[CheckedList]:
+async def checked_list(source: ListSource, settings: Settings, stop: StopRequest) -> AsyncIterator[CheckedList]:
     """`opened` in a thread, so that signals are handled meanwhile."""
     context = opened(source, settings)
     given = await asyncio.to_thread(context.__enter__)
@@ -203,7 +203,12 @@ class Undone:
 
 
 async def set_desired_state(
-    name: str, wanted: DesiredState, settings: Settings, *, stop: Stop | None = None, tell: Callable[[InBatches], None] = lambda _: None
+    name: str,
+    wanted: DesiredState,
+    settings: Settings,
+    *,
+    stop: StopRequest | None = None,
+    tell: Callable[[InBatches], None] = lambda _: None,
 ) -> Undone:
     """Pause or cancel a campaign, whichever processes are sending it.
 
@@ -230,7 +235,7 @@ async def set_desired_state(
             tell(InBatches.of(left, now=utc_now().timestamp()))
             kept = settings.with_fallback(kept_of(record.spec.settings))
             skipped = reader.counts(record.id).by_status[Status.SKIPPED]
-            stop = stop or Stop(gently=asyncio.Event(), now=asyncio.Event())
+            stop = stop or StopRequest()
             end = await send(find_whole(reader, name), ledger, reader, kept, observer=Silence(), stop=stop)
             undone = reader.counts(record.id).by_status[Status.SKIPPED] - skipped
             check_undone(record, orphans(reader, record), end, stop)

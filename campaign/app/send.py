@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -123,11 +123,11 @@ EXIT_CODES = {
 
 
 @dataclass(slots=True, kw_only=True)
-class Stop:
+class StopRequest:
     """Set by signals: with `gently` the run settles what is in flight, with `now` it waits for nothing. `exit_code` is the signal's."""
 
-    gently: asyncio.Event
-    now: asyncio.Event
+    gently: asyncio.Event = field(default_factory=asyncio.Event)
+    now: asyncio.Event = field(default_factory=asyncio.Event)
     exit_code: int = 130
 
 
@@ -168,7 +168,7 @@ async def send(
     settings: Settings,
     *,
     observer: Observer,
-    stop: Stop,
+    stop: StopRequest,
     fresh_canary: bool = False,
     only: tuple[int, ...] | None = None,
     begin: Callable[[], None] = lambda: None,
@@ -231,7 +231,7 @@ class _Sending:
     reader: LedgerReader
     settings: Settings
     observer: Observer
-    stop: Stop
+    stop: StopRequest
     runner: Runner
     gateway: "HttpGateway"
     pool_settings: PoolSettings
@@ -283,7 +283,7 @@ class _Sending:
         return await pool.run(stop=self.stop.gently, stop_now=self.stop.now)
 
 
-def _in_a_word(end: End, stop: Stop) -> str:
+def _in_a_word(end: End, stop: StopRequest) -> str:
     """How a run ended, in the form that the ledger stores: a word, or the sentence of the end."""
     if end.ended is StopReason.INTERRUPTED:
         return next((word for word, code in CODES_OF_SIGNALS.items() if code == stop.exit_code), end.ended.value)
@@ -338,7 +338,7 @@ def _pool_settings(record: CampaignRecord, reader: LedgerReader, settings: Setti
 
 
 async def verify(
-    record: CampaignRecord, ledger: Ledger, reader: LedgerReader, settings: Settings, *, observer: Observer, stop: Stop
+    record: CampaignRecord, ledger: Ledger, reader: LedgerReader, settings: Settings, *, observer: Observer, stop: StopRequest
 ) -> End:
     """Read back the pass of every unknown row, including those left to a person; sends nothing, and returns why it ended."""
     await ledger.reap_dead_runners(quiet_seconds=settings.quiet_period)
@@ -355,7 +355,7 @@ async def _read_back(
     settings: Settings,
     *,
     observer: Observer,
-    stop: Stop,
+    stop: StopRequest,
 ) -> End:
     stop_signal = StopSignal()
     identifying = IdentifyingGateway(
@@ -381,7 +381,7 @@ def report(reader: LedgerReader, record: CampaignRecord, results: Location) -> "
     return write_results(results, campaign=spec.name, columns=spec.columns, parts=reader.result_columns(record.id), failed=failed)
 
 
-def exit_code(end: End, seen: CampaignView, stop: Stop) -> int:
+def exit_code(end: End, seen: CampaignView, stop: StopRequest) -> int:
     """The exit code of the process, from how the run ended and the statuses of the rows."""
     if end.ended is StopReason.INTERRUPTED and seen.counts.unfinished:
         return stop.exit_code

@@ -13,7 +13,7 @@ from campaign.app.open_ledger import find, open_ledger, open_reader
 from campaign.app.preflight.reach import NOT_WANTED, skip_unreachable
 from campaign.app.results.known_results import check_not_newer, places_of_campaign
 from campaign.app.results.sending_marker import check_not_sent_elsewhere, mark_as_sending, remove_marker
-from campaign.app.send import Stop, exit_code, report, send
+from campaign.app.send import StopRequest, exit_code, report, send
 from campaign.domain.errors import CampaignError, InputError, LedgerError, SafeguardError, StoppedError, UsageError
 from campaign.domain.lists.lint_findings import LintFinding
 from campaign.domain.lists.locations import Location
@@ -40,7 +40,7 @@ class Sender(Protocol):
         /,
         *,
         observer: Observer,
-        stop: Stop,
+        stop: StopRequest,
         fresh_canary: bool = False,
         begin: Callable[[], None] = ...,
     ) -> End: ...
@@ -62,7 +62,7 @@ class UserInterface:
     confirm: Callable[[Question], bool]
     agree: Callable[[str, str], bool]
     watch: Callable[[str, Counts], AbstractContextManager[Observer]]
-    listen: Callable[[], Stop]
+    listen: Callable[[], StopRequest]
     tell: Tell
     sender: Sender = send
     words: tuple[str, ...] = ()
@@ -94,7 +94,7 @@ class Session:
     reader: LedgerReader
     settings: Settings
     ui: UserInterface
-    stop: Stop
+    stop: StopRequest
     warnings: list[dict[str, Any]] = field(default_factory=list)
     sentences: list[str] = field(default_factory=list)
     compared: dict[Location, object] = field(default_factory=dict)
@@ -301,7 +301,7 @@ class Session:
 
 
 @asynccontextmanager
-async def session(settings: Settings, ui: UserInterface, stop: Stop) -> AsyncIterator[Session]:
+async def session(settings: Settings, ui: UserInterface, stop: StopRequest) -> AsyncIterator[Session]:
     """Open the ledger for one command."""
     ledger = open_ledger(settings)
     reader = open_reader(settings)

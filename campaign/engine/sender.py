@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from campaign.app.batches import check_batch_settings
-from campaign.app.send import Stop, send
+from campaign.app.send import StopRequest, send
 from campaign.app.session import Sender
 from campaign.engine.protocol import order_of
 from campaign.engine.supervisor import Supervisor, Work
@@ -37,7 +37,7 @@ def sender_of(settings: Settings) -> Iterator[Sender]:
             settings: Settings,
             *,
             observer: Observer,
-            stop: Stop,
+            stop: StopRequest,
             fresh_canary: bool = False,  # noqa: ARG001 - there are no canaries with this engine
             begin: Callable[[], None] = lambda: None,  # noqa: ARG001 - the workers register themselves
         ) -> End:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, assert_never
 
-from campaign.app.send import Stop
+from campaign.app.send import StopRequest
 from campaign.domain.errors import LedgerError
 from campaign.domain.model import Counts
 from campaign.domain.status import Status
@@ -71,7 +71,7 @@ class Work:
     record: CampaignRecord
     reader: LedgerReader
     observer: Observer
-    stop: Stop
+    stop: StopRequest
 
 
 class Supervisor:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from importlib.metadata import version
 
 from campaign.app.open_ledger import find_whole, open_ledger, open_reader
-from campaign.app.send import Stop, send
+from campaign.app.send import StopRequest, send
 from campaign.domain.errors import UsageError, fault_of, problem_of
 from campaign.engine.protocol import SILENCE_SECONDS, Broken, Order
 from campaign.sender.port import Silence
@@ -24,7 +24,7 @@ class Worker:
     """
 
     def __init__(self, leave: Callable[[int], None] = os._exit) -> None:
-        self._stop = Stop(gently=asyncio.Event(), now=asyncio.Event())
+        self._stop = StopRequest()
         self._leave = leave
         self._heard_at = 0.0
         self._forsaken = False

@@ -16,7 +16,7 @@ import orjson
 from aiohttp import web
 
 from campaign.domain.errors import UsageError
-from campaign.simulator.api.handlers import ROOT, Api, Control
+from campaign.simulator.api.handlers import ROOT, Api, ControlApi
 from campaign.simulator.config import SimulatorConfig
 from campaign.simulator.passes import PassChange
 from campaign.simulator.records import AuditFile, BatchRecord, LoggedRequest, Notification, Summary
@@ -118,7 +118,7 @@ class Simulator:
 
     async def _start(self, stack: AsyncExitStack, listener: socket.socket) -> None:
         api = Api(self._state, stopping=self._stopping, own_host=lambda: self.url, other_host=lambda: self._url("localhost"))
-        control = Control(self._state, outage=self._outage_soon)
+        control = ControlApi(self._state, outage=self._outage_soon)
         self._server = web.Server(
             _dispatcher(api, control),
             access_log=None,
@@ -162,7 +162,7 @@ class Simulator:
         return f"http://[{host}]:{self._port}" if ":" in host else f"http://{host}:{self._port}"
 
 
-def _dispatcher(api: Api, control: Control) -> Callable[[web.BaseRequest], Any]:
+def _dispatcher(api: Api, control: ControlApi) -> Callable[[web.BaseRequest], Any]:
     async def handle(request: web.BaseRequest) -> web.StreamResponse:
         return await (control.handle(request) if request.raw_path.startswith(ROOT) else api.handle(request))
 

@@ -201,7 +201,7 @@ class State:
         endpoint = arrival.target.endpoint
         meter = self._records.meter(endpoint, arrival.token)
         meter.arrive(arrival.at_ns)
-        verdict = self._admission.judge(endpoint, token=token, token_number=arrival.token, now_ns=arrival.at_ns, unix_ns=arrival.unix_ns)
+        verdict = self._admission.admit(endpoint, token=token, token_number=arrival.token, now_ns=arrival.at_ns, unix_ns=arrival.unix_ns)
         objection = verdict.objection
         if objection is None:
             meter.admit(arrival.at_ns)

@@ -68,7 +68,7 @@ def main(words: Sequence[str] | None = None) -> int:
             print(f"{asked.earlier} is of the short form, whose figures are for no document.", file=sys.stderr)
             return 2
         print(as_markdown(machine, groups) if asked.markdown else as_texts(machine, groups))
-        return _judged(groups)
+        return _exit_code(groups)
     machine, groups = Machine.here(), []
     print(machine.in_a_line, file=sys.stderr, flush=True)
     for group in measured(chosen(asked.which, short=asked.short), short=asked.short):
@@ -78,10 +78,10 @@ def main(words: Sequence[str] | None = None) -> int:
             saved.write(asked.json, machine, groups, short=asked.short)
     if asked.markdown:
         print(as_markdown(machine, groups))
-    return _judged(groups)
+    return _exit_code(groups)
 
 
-def _judged(groups: Sequence[Group]) -> int:
+def _exit_code(groups: Sequence[Group]) -> int:
     said = complaints(groups)
     for complaint in said:
         print(complaint, file=sys.stderr)

@@ -58,7 +58,7 @@ class Person:
         await given.save_as(path)
         return path
 
-    async def judge(self, name: str) -> None:
+    async def check(self, name: str) -> None:
         """Its page in both themes and both widths: nothing that axe calls serious, nothing that scrolls sideways; a picture of each."""
         found = []
         size = self.page.viewport_size

@@ -37,7 +37,7 @@ class Violation:
     words: str
 
 
-def judge(evidence: Evidence, *, quiet_seconds: float) -> list[Violation]:
+def violations_in(evidence: Evidence, *, quiet_seconds: float) -> list[Violation]:
     """Everything that breaks the promise, or that makes one of the witnesses unreliable."""
     return [
         *_ledger(evidence),

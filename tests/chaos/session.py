@@ -7,7 +7,7 @@ from itertools import count
 from pathlib import Path
 from typing import Final
 
-from tests.chaos.audit import Kind, Violation, judge
+from tests.chaos.audit import Kind, Violation, violations_in
 from tests.chaos.driver import Driver, Story
 from tests.chaos.evidence import gather
 from tests.chaos.ledgers import ledgers
@@ -57,7 +57,7 @@ def hold(wishes: Wishes, limits: Limits, folder: Path, say: Callable[[str], None
 def _one(place: World, limits: Limits, session: Session, say: Callable[[str], None]) -> list[Violation]:
     story = Driver(place, kills_left=limits.kills - session.kills.total(), seconds=limits.seconds).run()
     evidence = gather(place)
-    violations = [*_of_story(story), *judge(evidence, quiet_seconds=QUIET_SECONDS)]
+    violations = [*_of_story(story), *violations_in(evidence, quiet_seconds=QUIET_SECONDS)]
     session.add(story, evidence, violations)
     say(
         f"campaign {place.plan.index} in {place.kept.kind} via {place.plan.via}: {story.kills.total()} kills, {story.blows.total()} blows, "

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from campaign.simulator.records import BatchRecord, Ending, LoggedRequest, Notification
-from tests.chaos.audit import Kind, judge
+from tests.chaos.audit import Kind, violations_in
 from tests.chaos.evidence import Attempt, Evidence, Row
 from tests.chaos.world import ListRow, text_of
 
@@ -119,7 +119,7 @@ def in_order(**changes: Any) -> Evidence:
 
 
 def test_a_campaign_in_order_passes() -> None:
-    assert judge(in_order(), quiet_seconds=QUIET_SECONDS) == []
+    assert violations_in(in_order(), quiet_seconds=QUIET_SECONDS) == []
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ def test_a_campaign_in_order_passes() -> None:
     ],
 )
 def test_whatever_is_spoilt_is_noticed(kind: Kind, row: int, name: str, change: Callable[[Any], Any]) -> None:
-    found = judge(in_order(**{name: change}), quiet_seconds=QUIET_SECONDS)
+    found = violations_in(in_order(**{name: change}), quiet_seconds=QUIET_SECONDS)
     assert (kind, row) in {(violation.kind, violation.row) for violation in found}
 
 
@@ -173,5 +173,5 @@ def test_whatever_is_spoilt_is_noticed(kind: Kind, row: int, name: str, change: 
 )
 def test_files_that_do_not_agree_are_noticed(row: int, spoil: Callable[[Evidence], dict[str, Any]]) -> None:
     evidence = in_order()
-    found = judge(replace(evidence, **spoil(evidence)), quiet_seconds=QUIET_SECONDS)
+    found = violations_in(replace(evidence, **spoil(evidence)), quiet_seconds=QUIET_SECONDS)
     assert (Kind.FILES, row) in {(violation.kind, violation.row) for violation in found}

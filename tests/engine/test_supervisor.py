@@ -11,7 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from campaign.app.campaign_settings import schedule_of
-from campaign.app.send import Stop
+from campaign.app.send import StopRequest
 from campaign.domain.errors import UsageError
 from campaign.domain.status import Status
 from campaign.engine import protocol as orders_module
@@ -84,7 +84,7 @@ class FakeCluster:
 async def work_in(folder: Path) -> AsyncIterator[tuple[Work, CampaignRecord]]:
     ledger, reader = SqliteLedger(folder / "campaign.db"), SqliteReader(folder / "campaign.db")
     record = await campaign_of(ledger, staged(1), staged(2))
-    stop = Stop(gently=asyncio.Event(), now=asyncio.Event())
+    stop = StopRequest()
     try:
         yield Work(record=record, reader=reader, observer=Silence(), stop=stop), record
     finally:

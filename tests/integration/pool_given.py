@@ -96,10 +96,10 @@ class Rig:
         self.sending.append(asyncio.create_task(self.send(record, **settings)))
         return self.sending[-1]
 
-    async def until(self, judge: Callable[[], bool]) -> None:
+    async def until(self, holds: Callable[[], bool]) -> None:
         """Waits for what another task is about to do; fails by the test's own time limit."""
         async with asyncio.timeout(20):
-            while not judge():  # noqa: ASYNC110 - the books have no event to wait for
+            while not holds():  # noqa: ASYNC110 - the books have no event to wait for
                 await asyncio.sleep(0.01)
 
     def rows(self, record: CampaignRecord) -> dict[str, ResultRow]:

@@ -1,6 +1,5 @@
 """A probe of the batch API, against the simulator's: what it finds, what it sends, and that it leaves nothing behind."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -10,7 +9,7 @@ import pytest
 
 from campaign.app.preflight.exchanges import Exchange
 from campaign.app.preflight.probe import Probed, Waits, plan_of, probe
-from campaign.app.send import Stop
+from campaign.app.send import StopRequest
 from campaign.domain.errors import UsageError
 from campaign.sender.batches.assumptions import Found
 from campaign.settings import GivenSettings
@@ -26,7 +25,7 @@ WAITS = Waits(first=0.02, validating=1.0, ending=5.0, report=0.3, found=0.6)
 @dataclass
 class Bench:
     simulator: Simulator
-    stop: Stop = field(default_factory=lambda: Stop(gently=asyncio.Event(), now=asyncio.Event()))
+    stop: StopRequest = field(default_factory=StopRequest)
     told: list[Exchange] = field(default_factory=list)
     stops_at: str = ""
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 import pytest
 
 from campaign.app.preflight.reach import Reached, count_reach, skip_unreachable
-from campaign.app.send import Stop
+from campaign.app.send import StopRequest
 from campaign.domain.errors import SafeguardError, StoppedError, TokenRefusedError
 from campaign.domain.status import Status
 from campaign.ledger.port import CampaignRecord
@@ -37,7 +37,7 @@ class Given:
     record: CampaignRecord
     settings: GivenSettings
     log: Log = field(default_factory=Log)
-    stop: Stop = field(default_factory=lambda: Stop(gently=asyncio.Event(), now=asyncio.Event()))
+    stop: StopRequest = field(default_factory=StopRequest)
 
     @property
     def simulator(self) -> Simulator:

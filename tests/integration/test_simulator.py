@@ -29,7 +29,7 @@ from campaign.simulator.state import Clock
 from tests.errors import raises
 
 TOKEN = {"Authorization": "Bearer secret-token"}
-Judge = Callable[[], bool]
+Condition = Callable[[], bool]
 
 
 class Client:
@@ -64,10 +64,10 @@ async def running(**settings: Any) -> AsyncIterator[Client]:
         yield Client(simulator, session)
 
 
-async def until(judge: Judge) -> None:
+async def until(holds: Condition) -> None:
     """Waits for what another task is about to do; fails by the test's own time limit."""
     async with asyncio.timeout(10):
-        while not judge():  # noqa: ASYNC110 - the books have no event to wait for
+        while not holds():  # noqa: ASYNC110 - the books have no event to wait for
             await asyncio.sleep(0.005)
 
 

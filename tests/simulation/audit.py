@@ -42,7 +42,7 @@ class Violation:
     words: str
 
 
-def judge(evidence: Evidence) -> list[Violation]:
+def violations_in(evidence: Evidence) -> list[Violation]:
     """Everything that breaks an invariant of the design."""
     return [
         *_whole(evidence),

@@ -29,22 +29,22 @@ from tests.simulation.network import SimulatedGateway
 Bug = Callable[[], AbstractContextManager[object]]
 
 
-def _judged(is_concerned: Callable[[Reply | Fault], bool]) -> AbstractContextManager[object]:
-    def judge(result: Reply | Fault) -> AttemptOutcome:
+def _classified(is_concerned: Callable[[Reply | Fault], bool]) -> AbstractContextManager[object]:
+    def classify(result: Reply | Fault) -> AttemptOutcome:
         found = verdict.classify(result)
         return replace(found, proof=Evidence.NOT_ACCEPTED) if is_concerned(result) else found
 
-    return mock.patch.object(executor, "classify", judge)
+    return mock.patch.object(executor, "classify", classify)
 
 
 def server_errors_are_sent_again() -> AbstractContextManager[object]:
     """A 5xx is taken for a message that was not accepted."""
-    return _judged(lambda result: isinstance(result, Reply) and result.http_status >= 500)
+    return _classified(lambda result: isinstance(result, Reply) and result.http_status >= 500)
 
 
 def lost_answers_are_sent_again() -> AbstractContextManager[object]:
     """A connection that was cut after the request is taken for one that never was."""
-    return _judged(lambda result: isinstance(result, Fault) and result.reason == "disconnected")
+    return _classified(lambda result: isinstance(result, Fault) and result.reason == "disconnected")
 
 
 @contextmanager

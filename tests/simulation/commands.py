@@ -35,7 +35,7 @@ class Runner:
 
     process: Process
     task: "asyncio.Task[Any]"
-    stop: send.Stop
+    stop: send.StopRequest
     held: set[str] = field(default_factory=set)
 
     @property
@@ -122,7 +122,7 @@ class Commands:
             }
         )
 
-    def _ui(self, stop: send.Stop) -> UserInterface:
+    def _ui(self, stop: send.StopRequest) -> UserInterface:
         @contextmanager
         def watch(name: str, counts: Counts) -> Iterator[Watcher]:
             del name, counts
@@ -137,7 +137,7 @@ class Commands:
     def _begin(self, what: str, command: Callable[[Settings, UserInterface], Awaitable[Any]]) -> Runner:
         self._number += 1
         process = Process(f"{what} {self._number}")
-        stop = send.Stop(gently=asyncio.Event(), now=asyncio.Event())
+        stop = send.StopRequest()
 
         async def whole() -> str:
             try:

@@ -15,7 +15,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Final
 
-from tests.simulation.audit import Kind, Violation, judge
+from tests.simulation.audit import Kind, Violation, violations_in
 from tests.simulation.bugs import BUGS
 from tests.simulation.campaign import simulate
 from tests.simulation.machine import StuckError
@@ -62,7 +62,7 @@ def simulated(seed: int, folder: Path, *, trace: Callable[[str], None] | None = 
     found.requests = len(evidence.network.written)
     found.happened = evidence.happened
     found.faults = Counter(evidence.network.faults)
-    if violations := judge(evidence):
+    if violations := violations_in(evidence):
         found.violations[seed] = violations
     return found
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from campaign.app.jobs import JobError, Mistake, read_job
+from campaign.app.jobs import JobError, JobMistake, read_job
 
 
 def write_job(folder: Path, text: str, name: str = "job.toml") -> Path:
@@ -11,7 +11,7 @@ def write_job(folder: Path, text: str, name: str = "job.toml") -> Path:
     return path
 
 
-def mistakes(path: Path) -> tuple[Mistake, ...]:
+def mistakes(path: Path) -> tuple[JobMistake, ...]:
     """The mistakes of a job file; none if it is fine."""
     try:
         read_job(path)

@@ -7,16 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaign.app.jobs.document import MistakeError, line_of, parse
-from campaign.app.jobs.schema import Mistake
+from campaign.app.jobs.document import TomlError, line_of, parse
+from campaign.app.jobs.schema import JobMistake
 
 
 def placed(text: str) -> list[tuple[str, Any, int]]:
     return [(".".join(path), value, line_of(path, text)) for path, value in parse(text).items()]
 
 
-def mistake(text: str) -> Mistake:
-    with pytest.raises(MistakeError) as caught:
+def mistake(text: str) -> JobMistake:
+    with pytest.raises(TomlError) as caught:
         parse(text)
     return caught.value.mistake
 

@@ -3,7 +3,7 @@
 from campaign.app.jobs.job import Command, Job, read_job
 from campaign.app.jobs.resolve import Order, RetryOrder, SendOrder, order_of, settings_of
 from campaign.app.jobs.run import carry_out, too_early
-from campaign.app.jobs.schema import JobError, Mistake
+from campaign.app.jobs.schema import JobError, JobMistake
 from campaign.app.jobs.validate import JobCheck, check_folder
 
 __all__ = [
@@ -11,7 +11,7 @@ __all__ = [
     "Job",
     "JobCheck",
     "JobError",
-    "Mistake",
+    "JobMistake",
     "Order",
     "RetryOrder",
     "SendOrder",

@@ -5,7 +5,7 @@ import tomllib
 from collections.abc import Iterator
 from typing import Any, Final
 
-from campaign.app.jobs.schema import Mistake
+from campaign.app.jobs.schema import JobMistake
 from campaign.domain.errors import BadValueError
 
 Path = tuple[str, ...]
@@ -23,23 +23,23 @@ def parse(text: str) -> dict[Path, Any]:
     """The values by key; a table without keys is an empty dict.
 
     Raises:
-        MistakeError: the text is not TOML, or has a key twice.
+        TomlError: the text is not TOML, or has a key twice.
     """
     try:
         return dict(_leaves(tomllib.loads(text)))
     except tomllib.TOMLDecodeError as error:
-        raise MistakeError(_mistake(str(error), text)) from None
+        raise TomlError(_mistake(str(error), text)) from None
     except RecursionError:
-        raise MistakeError(Mistake(line=0, key="", problem="brackets are nested too deeply", code="too_deep")) from None
+        raise TomlError(JobMistake(line=0, key="", problem="brackets are nested too deeply", code="too_deep")) from None
     except ValueError:
         # The number has more digits than Python reads.
-        raise MistakeError(Mistake(line=0, key="", problem="a number is far too long", code="number_too_long")) from None
+        raise TomlError(JobMistake(line=0, key="", problem="a number is far too long", code="number_too_long")) from None
 
 
-class MistakeError(Exception):
+class TomlError(Exception):
     """A text that is not TOML."""
 
-    def __init__(self, mistake: Mistake) -> None:
+    def __init__(self, mistake: JobMistake) -> None:
         super().__init__(str(mistake))
         self.mistake = mistake
 
@@ -75,7 +75,7 @@ def _leaves(value: dict[str, Any]) -> Iterator[tuple[Path, Any]]:
             yield (name,), inner
 
 
-def _mistake(problem: str, text: str) -> Mistake:
+def _mistake(problem: str, text: str) -> JobMistake:
     place = _PLACE.search(problem)
     lines = text.split("\n")
     at = int(place[1]) if place and place[1] else max((number for number, line in enumerate(lines, start=1) if line.strip()), default=1)
@@ -85,7 +85,7 @@ def _mistake(problem: str, text: str) -> Mistake:
         at = max((number for number, line in enumerate(lines[:at], start=1) if _OPENS.search(line)), default=at)
         found = BadValueError("what begins here has no end; close its quotes or its bracket", code="unclosed")
     key = _KEY.match(lines[at - 1])
-    return Mistake.of(found, line=at, key=key[1] if key else "")
+    return JobMistake.of(found, line=at, key=key[1] if key else "")
 
 
 def _in_words(problem: str, line: str) -> BadValueError:

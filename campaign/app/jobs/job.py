@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from campaign.app.jobs import schema as keys
-from campaign.app.jobs.document import MistakeError, line_of, parse
+from campaign.app.jobs.document import TomlError, line_of, parse
 from campaign.app.jobs.names import ALL, LIST, OF_THE_DAY, under, used_in
-from campaign.app.jobs.schema import JobError, Key, Mistake, known_keys, problem_of_unknown
+from campaign.app.jobs.schema import JobError, JobMistake, Key, known_keys, problem_of_unknown
 from campaign.domain.errors import BadValueError, InputError
 from campaign.domain.retry_selection import Selection, is_http_status, parts_of
 from campaign.domain.schedule import parse_moment, zone
@@ -82,9 +82,9 @@ def read_job(path: Path) -> Job:
     text = _text(path)
     try:
         given = parse(text)
-    except MistakeError as error:
+    except TomlError as error:
         raise JobError(str(path), [error.mistake]) from None
-    mistakes: list[Mistake] = []
+    mistakes: list[JobMistake] = []
     values: dict[tuple[str, ...], Any] = {}
     lines = {name: line_of(name, text) for name in given}
     for name, value in given.items():
@@ -98,7 +98,7 @@ def read_job(path: Path) -> Job:
             problem, reported = _unknown(name, value)
         # An unknown table is one mistake, however many keys it has.
         if problem is not None and not any(mistake.key == reported for mistake in mistakes):
-            mistakes.append(Mistake.of(problem, line=lines[name], key=reported))
+            mistakes.append(JobMistake.of(problem, line=lines[name], key=reported))
     mistakes += _not_possible(values, lines, path.parent)
     mistakes += _not_together(values, lines)
     if mistakes:
@@ -159,24 +159,24 @@ def _checked(key: Key, value: object) -> tuple[BadValueError | None, Any]:
     return None, taken
 
 
-def _not_possible(values: dict[tuple[str, ...], Any], lines: dict[tuple[str, ...], int], folder: Path) -> list[Mistake]:
+def _not_possible(values: dict[tuple[str, ...], Any], lines: dict[tuple[str, ...], int], folder: Path) -> list[JobMistake]:
     """The mistakes in the values of settings."""
     of_settings = {key.field: key for key in known_keys().values() if key.field and key.path in values}
     found = problems_of({field: in_folder(key, values[key.path], folder) for field, key in of_settings.items()})
     return [
-        Mistake.of(problem, line=lines[key.path], key=key.name)
+        JobMistake.of(problem, line=lines[key.path], key=key.name)
         if (key := of_settings.get(field)) is not None
-        else Mistake.of(problem, line=0, key="")
+        else JobMistake.of(problem, line=0, key="")
         for field, problem in found.items()
     ]
 
 
-def _not_together(values: dict[tuple[str, ...], Any], lines: dict[tuple[str, ...], int]) -> list[Mistake]:
+def _not_together(values: dict[tuple[str, ...], Any], lines: dict[tuple[str, ...], int]) -> list[JobMistake]:
     """The mistakes of keys that exclude each other, or need another key."""
     retries = values.get(keys.COMMAND.path) == Command.RETRY
     messages = sorted((lines[name,], name) for name in keys.MESSAGES if (name,) in lines)
     found = [
-        Mistake(
+        JobMistake(
             line=line,
             key=name,
             problem=f"line {messages[0][0]} says already what is sent, with {messages[0][1]}; keep one of the two",
@@ -195,7 +195,7 @@ def _not_together(values: dict[tuple[str, ...], Any], lines: dict[tuple[str, ...
         else 'only a job with command = "retry" has this'
     )
     found += [
-        Mistake(line=line, key=name[0], problem=f"{why}; take it out", code="key_of_another_command")
+        JobMistake(line=line, key=name[0], problem=f"{why}; take it out", code="key_of_another_command")
         for name, line in lines.items()
         if name[0] in foreign
     ]
@@ -203,12 +203,12 @@ def _not_together(values: dict[tuple[str, ...], Any], lines: dict[tuple[str, ...
         name = ("results",)
         if LIST in used_in(values.get(name, "")):
             problem = "a retry has no list that {list} could name"
-            found.append(Mistake(line=lines[name], key="results", problem=problem, code="unknown_placeholder"))
+            found.append(JobMistake(line=lines[name], key="results", problem=problem, code="unknown_placeholder"))
     needed = keys.CAMPAIGN if retries else keys.LIST
     if needed.path not in lines:
         example = 'campaign = "weekly-offer-{week}"' if retries else 'list = "lists/weekly-*.csv"'
         problem = f"this key is missing; write for example {example}"
-        found.append(Mistake(line=0, key=needed.name, problem=problem, code="missing_key"))
+        found.append(JobMistake(line=0, key=needed.name, problem=problem, code="missing_key"))
     return found
 
 

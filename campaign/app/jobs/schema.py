@@ -201,7 +201,7 @@ def _kind(kinds: list[Any]) -> Kind:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class Mistake:
+class JobMistake:
     """A mistake in a job file.
 
     `line` counts from 1; it is 0 if the mistake is about the whole file. `key` may be empty. `problem` is the end of a sentence.
@@ -215,7 +215,7 @@ class Mistake:
     suggestion: str = ""
 
     @classmethod
-    def of(cls, error: BadValueError, *, line: int, key: str) -> "Mistake":
+    def of(cls, error: BadValueError, *, line: int, key: str) -> "JobMistake":
         return cls(line=line, key=key, problem=str(error), code=error.code, suggestion=error.suggestion)
 
     def __str__(self) -> str:
@@ -232,7 +232,7 @@ class JobError(UsageError):
 
     code = "job_mistakes"
 
-    def __init__(self, file: str, mistakes: Iterable[Mistake]) -> None:
+    def __init__(self, file: str, mistakes: Iterable[JobMistake]) -> None:
         self.mistakes = tuple(sorted(set(mistakes)))
         count = len(self.mistakes)
         found = "is a mistake" if count == 1 else f"are {count} mistakes"

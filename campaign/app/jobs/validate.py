@@ -9,7 +9,7 @@ from typing import Any
 from campaign.app.campaign_settings import Exclusions, remembered
 from campaign.app.jobs.job import Job, read_job
 from campaign.app.jobs.resolve import RetryOrder, SendOrder, order_of, rows_of, settings_of
-from campaign.app.jobs.schema import JobError, Mistake
+from campaign.app.jobs.schema import JobError, JobMistake
 from campaign.app.lists.check import Checked, check
 from campaign.app.lists.list_source import default_name
 from campaign.domain.errors import CampaignError, InputError
@@ -30,7 +30,7 @@ class JobCheck:
     selection: Selection | None = None
     rows: str | None = None
     checked: Checked | None = None
-    mistakes: tuple[Mistake, ...] = ()
+    mistakes: tuple[JobMistake, ...] = ()
     problem: str = ""
 
     @property

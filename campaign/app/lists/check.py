@@ -16,7 +16,7 @@ from campaign.app.lists.stage import stage
 from campaign.app.open_ledger import open_ledger, open_reader_if_there
 from campaign.app.preflight.reach import Reached, count_reach
 from campaign.app.results.ledger_checks import earlier_results
-from campaign.app.send import Stop, check_access
+from campaign.app.send import StopRequest, check_access
 from campaign.domain.errors import InputError
 from campaign.domain.lists.lint_findings import LintFinding
 from campaign.domain.lists.locations import Location
@@ -123,7 +123,7 @@ async def check(
     problem_rows: Path | None = None,
     progress: Progress = lambda *_: None,
     reach: Observer | None = None,
-    stop: Stop | None = None,
+    stop: StopRequest | None = None,
 ) -> Checked:
     """Check a list as `run` would; nothing is sent. The ledger is only asked for the earlier messages of passes.
 
@@ -138,7 +138,7 @@ async def check(
     Raises:
         CampaignError: the list, the template or an option can't be used; or with `reach`, as `app.preflight.reach.count_reach`.
     """
-    stop = stop or Stop(gently=asyncio.Event(), now=asyncio.Event())
+    stop = stop or StopRequest()
     check_batch_settings(settings)
     if reach is not None:
         check_access(settings)
@@ -181,7 +181,7 @@ async def check(
             reader.close()
 
 
-async def _reach(reader: LedgerReader, campaign: int, settings: Settings, *, observer: Observer, stop: Stop) -> Reached:
+async def _reach(reader: LedgerReader, campaign: int, settings: Settings, *, observer: Observer, stop: StopRequest) -> Reached:
     shared = open_ledger(settings)
     try:
         return await count_reach(reader, campaign, shared, settings, observer=observer, stop=stop)

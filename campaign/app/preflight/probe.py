@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from campaign.app.batches import TAG, entity_of, open_batches
 from campaign.app.preflight.exchanges import Exchange, Heard, masked
-from campaign.app.send import Stop, check_access, open_gateway
+from campaign.app.send import StopRequest, check_access, open_gateway
 from campaign.domain.batches import (
     HELD_SECONDS,
     MAY_BE_SENT,
@@ -115,7 +115,9 @@ def plan_of(to: str, text: str | None, settings: Settings, *, cancels: bool) -> 
     return Plan(entity=entity, pass_id=pass_id, text=text, name=name, cancels=cancels)
 
 
-async def probe(plan: Plan, settings: Settings, *, stop: Stop, tell: Callable[[Exchange], None], waits: Waits | None = None) -> Probed:
+async def probe(
+    plan: Plan, settings: Settings, *, stop: StopRequest, tell: Callable[[Exchange], None], waits: Waits | None = None
+) -> Probed:
     """Run a probe. `tell` is called after each exchange."""
     token = settings.token()
     heard = Heard(token, tell)
@@ -160,7 +162,7 @@ class _Probing:
     settings: Settings
     gateway: BatchGateway
     heard: Heard
-    stop: Stop
+    stop: StopRequest
     waits: Waits
     batch_id: str = ""
     may_exist: bool = False

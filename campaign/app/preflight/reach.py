@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
-from campaign.app.send import Stop, account_key, open_gateway, read_limiter
+from campaign.app.send import StopRequest, account_key, open_gateway, read_limiter
 from campaign.domain.errors import SafeguardError, StoppedError, problem_of
 from campaign.domain.model import Skip
 from campaign.domain.reach import FRESH_SECONDS, NOT_IN_WALLET, Reach
@@ -41,7 +41,7 @@ class Reached:
 
 
 async def count_reach(
-    reader: LedgerReader, campaign: int, ledger: RateLimits, settings: Settings, *, observer: Observer, stop: Stop
+    reader: LedgerReader, campaign: int, ledger: RateLimits, settings: Settings, *, observer: Observer, stop: StopRequest
 ) -> Reached:
     """Read the passes of a campaign's pending rows, except those that were read in the last hours, and count their reach.
 
@@ -63,7 +63,7 @@ async def count_reach(
 
 
 async def skip_unreachable(
-    reader: LedgerReader, campaign: int, ledger: Ledger, settings: Settings, *, observer: Observer, stop: Stop
+    reader: LedgerReader, campaign: int, ledger: Ledger, settings: Settings, *, observer: Observer, stop: StopRequest
 ) -> int:
     """Read passes as `count_reach` does, and skip the pending rows whose pass is not in a wallet; returns how many.
 
@@ -79,7 +79,7 @@ async def skip_unreachable(
 
 @asynccontextmanager
 async def _read(
-    reader: LedgerReader, campaign: int, ledger: RateLimits, settings: Settings, *, observer: Observer, stop: Stop
+    reader: LedgerReader, campaign: int, ledger: RateLimits, settings: Settings, *, observer: Observer, stop: StopRequest
 ) -> AsyncIterator[Readings]:
     with Readings(settings.ledger_folder, account=account_key(settings), now=time.time()) as readings:
         await asyncio.to_thread(readings.want, _passes(reader, campaign, settings))
@@ -96,7 +96,9 @@ def _passes(reader: LedgerReader, campaign: int, settings: Settings) -> Iterator
             yield pass_key(row.pass_id), row.pass_id, row.row
 
 
-async def _until_stopped(reading: Coroutine[None, None, None], readings: Readings, stop: Stop, is_wanted: Callable[[], bool]) -> None:
+async def _until_stopped(
+    reading: Coroutine[None, None, None], readings: Readings, stop: StopRequest, is_wanted: Callable[[], bool]
+) -> None:
     work, stopped = asyncio.create_task(reading), asyncio.create_task(stop.gently.wait())
     try:
         while not (await asyncio.wait({work, stopped}, timeout=LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED))[0] and is_wanted():

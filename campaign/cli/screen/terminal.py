@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 import typer
 
 from campaign.app.confirmation import NUMBER_FROM, is_number, plan_in_words
-from campaign.app.send import Stop
+from campaign.app.send import StopRequest
 from campaign.cli.logs.setup import tell
 from campaign.domain.lists.lint_findings import LintKind
 from campaign.loader.source import STOP_CODE
@@ -143,9 +143,9 @@ AT_ONCE_SECONDS: Final = 1.0
 STOPPING: Final = "Stopping: no new sends; waiting up to 10 s for those under way. Press again to stop at once."
 
 
-def listen(saying: str = STOPPING) -> Stop:
-    """A `Stop` that the process's signals set; the first signal is reported to the person. Called inside the event loop."""
-    stop = Stop(gently=asyncio.Event(), now=asyncio.Event())
+def listen(saying: str = STOPPING) -> StopRequest:
+    """A `StopRequest` that the process's signals set; the first signal is reported to the person. Called inside the event loop."""
+    stop = StopRequest()
     # The thread that waits for a list from a pipe checks this.
     STOP_CODE.set(lambda: stop.exit_code if stop.gently.is_set() else 0)
     loop = asyncio.get_running_loop()
@@ -174,7 +174,7 @@ def _handled() -> list[signal.Signals]:
     return [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
 
-def _stop_requested(stop: Stop, number: signal.Signals, saying: str) -> None:
+def _stop_requested(stop: StopRequest, number: signal.Signals, saying: str) -> None:
     if stop.gently.is_set():
         stop.now.set()
         asyncio.get_running_loop().call_later(AT_ONCE_SECONDS, os._exit, stop.exit_code)

@@ -124,7 +124,7 @@ async def receive(part: BodyPartReader, folder: Path, *, most_bytes: int) -> Rec
         file = await asyncio.to_thread(_begun, path)
         try:
             size_bytes, sha256, head = await _copied(part, file, folder, most_bytes, name)
-            await asyncio.to_thread(_sealed, file)
+            await asyncio.to_thread(os.fsync, file.fileno())
         finally:
             file.close()
         suffix = suffix_of(name, head)
@@ -177,7 +177,3 @@ def _written(file: BinaryIO, digest: "hashlib._Hash", chunk: bytes) -> None:
     view = memoryview(chunk)
     while view:
         view = view[file.write(view) :]
-
-
-def _sealed(file: BinaryIO) -> None:
-    os.fsync(file.fileno())

@@ -136,9 +136,9 @@ class HttpGateway:
         try:
             answer = await wire.post(path, body)
         except Exception as error:  # noqa: BLE001 - whatever aiohttp makes of a hostile answer settles the row and must not end the run
-            return self._fault(error, written=body.seal())
+            return self._fault(error, written=body.forbid_write())
         finally:
-            written = body.seal()
+            written = body.forbid_write()
             if in_flight is not None:
                 in_flight.written = written
         if answer.broken is not None and not isinstance(answer.broken, TooLongError) and 200 <= answer.status < 300:

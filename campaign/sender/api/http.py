@@ -54,17 +54,17 @@ class SingleUseBody:
     Until `written` is set, no byte of the request has left.
     """
 
-    __slots__ = ("_may_write", "_sealed", "json", "written")
+    __slots__ = ("_may_write", "_write_forbidden", "json", "written")
 
     def __init__(self, json: bytes, may_write: Callable[[], bool] | None = None) -> None:
         self.json = json
         self.written = False
-        self._sealed = False
+        self._write_forbidden = False
         self._may_write = may_write
 
-    def seal(self) -> bool:
+    def forbid_write(self) -> bool:
         """Forbid writing from now on; returns whether the request was written before."""
-        self._sealed = True
+        self._write_forbidden = True
         return self.written
 
     def write(self, head: bytes, transport: asyncio.WriteTransport | None) -> None:
@@ -73,7 +73,7 @@ class SingleUseBody:
         Raises:
             ClientConnectionResetError: nothing was written by this call.
         """
-        if self._sealed or self.written:
+        if self._write_forbidden or self.written:
             raise ClientConnectionResetError("The request may be written only once.")
         if transport is None or transport.is_closing():
             raise ClientConnectionResetError("The connection was closed while it was idle.")
@@ -84,7 +84,7 @@ class SingleUseBody:
 
 
 @dataclass(slots=True)
-class Answer:
+class RawResponse:
     """The answer, as far as it came. A status of 0 is none. `broken` is why the body is not whole: TooLongError, a timeout, or aiohttp's
     exception for a body that is cut short or garbled.
 
@@ -149,7 +149,7 @@ class Wire:
         lines = host | dict(headers) | (login if is_read_by_proxy else {})
         self._headers = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
 
-    def post(self, path: str, body: SingleUseBody) -> Coroutine[Any, Any, Answer]:
+    def post(self, path: str, body: SingleUseBody) -> Coroutine[Any, Any, RawResponse]:
         """Send a JSON body to a path, which must be percent-encoded.
 
         Raises:
@@ -159,7 +159,7 @@ class Wire:
         size = f"Content-Length: {len(body.json)}\r\nContent-Type: application/json\r\n\r\n"
         return self._exchange(f"POST {self._target}{path} HTTP/1.1\r\n{self._headers}{size}".encode("ascii"), body)
 
-    def ask(self, method: str, path: str, *, headers: str = "", most_bytes: int = LONGEST_BODY_BYTES) -> Coroutine[Any, Any, Answer]:
+    def ask(self, method: str, path: str, *, headers: str = "", most_bytes: int = LONGEST_BODY_BYTES) -> Coroutine[Any, Any, RawResponse]:
         """Send a request without a body.
 
         `headers` are additional lines, each with its line end; the answer's body may have up to `most_bytes`. Raises as `post` does.
@@ -168,8 +168,8 @@ class Wire:
         length = "" if method == "GET" else "Content-Length: 0\r\n"
         return self._exchange(f"{head}{length}\r\n".encode("ascii"), SingleUseBody(b""), most_bytes)
 
-    async def _exchange(self, head: bytes, body: SingleUseBody, most_bytes: int = LONGEST_BODY_BYTES) -> Answer:
-        answer = Answer()
+    async def _exchange(self, head: bytes, body: SingleUseBody, most_bytes: int = LONGEST_BODY_BYTES) -> RawResponse:
+        answer = RawResponse()
         try:
             with self._deadlines.begin():
                 await self._on_a_connection(head, body, answer, most_bytes)
@@ -180,7 +180,7 @@ class Wire:
             answer.broken = error
         return answer
 
-    async def _on_a_connection(self, head: bytes, body: SingleUseBody, answer: Answer, most_bytes: int) -> None:
+    async def _on_a_connection(self, head: bytes, body: SingleUseBody, answer: RawResponse, most_bytes: int) -> None:
         try:
             connection = await self._connector.connect(self._where_to, [], self._limits)
         except Exception as error:
@@ -218,7 +218,7 @@ class _Destination(ClientRequest):
         return super().connection_key
 
 
-async def receive(content: StreamReader, answer: Answer, most_bytes: int) -> None:
+async def receive(content: StreamReader, answer: RawResponse, most_bytes: int) -> None:
     """Read the body into the answer, as far as it comes, up to `most_bytes`.
 
     Raises:

@@ -106,15 +106,15 @@ def findings(seen: Seen) -> list[Finding]:
     ]
 
 
-Judged = tuple[Found, str, str]
-_FINE: Final[Judged] = (Found.AS_ASSUMED, "", "")
+Comparison = tuple[Found, str, str]
+_FINE: Final[Comparison] = (Found.AS_ASSUMED, "", "")
 
 
-def _not_seen(detail: str = "") -> Judged:
+def _not_seen(detail: str = "") -> Comparison:
     return Found.NOT_SEEN, detail, ""
 
 
-def _differs(detail: str, remedy: str) -> Judged:
+def _differs(detail: str, remedy: str) -> Comparison:
     return Found.DIFFERS, detail, remedy
 
 
@@ -122,12 +122,12 @@ def _keys(*keys: str) -> str:
     return f"Set {' or '.join(keys)} in {_SHAPE}."
 
 
-def _finding(number: int, assumption: str, judged: Judged) -> Finding:
-    found, detail, remedy = judged
+def _finding(number: int, assumption: str, compared: Comparison) -> Finding:
+    found, detail, remedy = compared
     return Finding(number=number, assumption=assumption, found=found, detail=detail, remedy=remedy)
 
 
-def _recipients(seen: Seen) -> Judged:
+def _recipients(seen: Seen) -> Comparison:
     created = seen.answer("create")
     if created is not None and proof_of(created) is Proof.REFUSED:
         return _differs(
@@ -143,7 +143,7 @@ def _recipients(seen: Seen) -> Judged:
     return _not_seen("The batch was not validated.")
 
 
-def _recipient_id(seen: Seen, files: "_Files") -> Judged:
+def _recipient_id(seen: Seen, files: "_Files") -> Comparison:
     if files.errors_name_pass or files.deliveries_name_pass or seen.latest == seen.text:
         return _FINE
     if seen.errors is not None:
@@ -151,7 +151,7 @@ def _recipient_id(seen: Seen, files: "_Files") -> Judged:
     return _FINE if seen.is_validated else _not_seen()
 
 
-def _variable(seen: Seen) -> Judged:
+def _variable(seen: Seen) -> Comparison:
     if seen.latest is None:
         return _not_seen("Nothing was sent, or the pass does not show its latest message: look at the phone.")
     if seen.latest == seen.text:
@@ -161,7 +161,7 @@ def _variable(seen: Seen) -> Judged:
     return _not_seen(f"The pass has another message, “{seen.latest}”: look at the phone.")
 
 
-def _url(seen: Seen, key: str) -> Judged:
+def _url(seen: Seen, key: str) -> Comparison:
     name = getattr(seen.shape, key)
     if name in seen.attributes:
         return _FINE
@@ -208,7 +208,7 @@ class _Files:
         except ReportError:
             return False
 
-    def ids(self) -> Judged:
+    def ids(self) -> Comparison:
         for name, (header, rows) in self._tables.items():
             if not _have(header, self._seen.shape.id_columns):
                 holding = _columns_with(header, rows, {self._seen.pass_id})
@@ -221,7 +221,7 @@ class _Files:
                 )
         return _FINE if self._tables else _not_seen("There was no such file.")
 
-    def statuses(self) -> Judged:
+    def statuses(self) -> Comparison:
         if "delivery" not in self._tables:
             return _not_seen("There was no such file.")
         header, rows = self._tables["delivery"]
@@ -238,7 +238,7 @@ class _Files:
             )
         return _FINE
 
-    def details(self) -> Judged:
+    def details(self) -> Comparison:
         for name, (header, _) in self._tables.items():
             if not _have(header, self._seen.shape.detail_columns):
                 return _differs(f"The {name} CSV has the columns {_named_all(header)}.", _setting("detail_columns", []))
@@ -266,7 +266,7 @@ def _setting(key: str, holding: Sequence[str]) -> str:
     return _keys(f"{key} to {_named_all(holding)}" if holding else key)
 
 
-def _listed(seen: Seen) -> Judged:
+def _listed(seen: Seen) -> Comparison:
     if seen.listed is None:
         return _not_seen()
     if seen.listed:
@@ -274,7 +274,7 @@ def _listed(seen: Seen) -> Judged:
     return _differs("The first page of the list does not show the batch: one whose answer is lost could not be found again.", _NO_SETTING)
 
 
-def _named(seen: Seen) -> Judged:
+def _named(seen: Seen) -> Comparison:
     if not seen.attributes:
         return _not_seen()
     if seen.attributes.get("name") == seen.name:
@@ -282,7 +282,7 @@ def _named(seen: Seen) -> Judged:
     return _differs(f"The name of “{seen.name}” came back as {seen.attributes.get('name')!r}.", _NO_SETTING)
 
 
-def _answered(seen: Seen) -> Judged:
+def _answered(seen: Seen) -> Comparison:
     unlike = [
         (step, one) for step, one in seen.answers if one.http_status is not None and 200 <= one.http_status < 300 and not one.readable
     ]

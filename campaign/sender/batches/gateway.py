@@ -11,7 +11,7 @@ from yarl import URL
 from campaign.domain.batches import BatchAnswer
 from campaign.sender.api.api_url import ApiUrl, check_token, is_loopback
 from campaign.sender.api.gateway import NOT_FROM_A_CACHE, Timeouts, connector_to, headers_of
-from campaign.sender.api.http import Answer, SingleUseBody, Wire
+from campaign.sender.api.http import RawResponse, SingleUseBody, Wire
 from campaign.sender.api.network import DIRECT, Network
 from campaign.sender.api.network_errors import fault_of
 from campaign.sender.api.responses import excerpt
@@ -80,9 +80,9 @@ class HttpBatchGateway:
         try:
             answer = await self._opened().post(path, once)
         except Exception as error:  # noqa: BLE001 - whatever aiohttp makes of a hostile answer must not end the run
-            return self._fault(error, written=once.seal())
+            return self._fault(error, written=once.forbid_write())
         finally:
-            written = once.seal()
+            written = once.forbid_write()
             if in_flight is not None:
                 in_flight.written = written
         return self._read("POST", path, body, answer)
@@ -130,7 +130,7 @@ class HttpBatchGateway:
             return self._fault(error, written=True)
         return self._read(method, path, b"", answer)
 
-    def _read(self, method: str, path: str, body: bytes, answer: Answer) -> BatchAnswer:
+    def _read(self, method: str, path: str, body: bytes, answer: RawResponse) -> BatchAnswer:
         with answer:
             self._tell(method, path, body, answer)
             if answer.broken is not None and 200 <= answer.status < 300:
@@ -147,7 +147,7 @@ class HttpBatchGateway:
             answer.reusable = found.readable and found.by_api and answer.broken is None
         return found
 
-    def _tell(self, method: str, path: str, body: bytes, answer: Answer) -> None:
+    def _tell(self, method: str, path: str, body: bytes, answer: RawResponse) -> None:
         if self._heard is not None:
             self._heard(method, path, body, answer.status, answer.body.replace(self._token.encode(), b"***"))
 

@@ -334,7 +334,7 @@ class Lifecycle(RecordedBatch):
                     raise LeftError
                 reads += 1
                 if reads >= MOST_READS or all(report.of(claim.pass_id) is not None for claim in claims):
-                    return await self.end(self._judged(claims, report, remote))
+                    return await self.end(self._settlements(claims, report, remote))
             elif self.env.ticks() - began > self.env.report_seconds:
                 reason = {RemoteState.FAILED: BATCH_FAILED, RemoteState.CANCELLED: BATCH_CANCELLED}
                 why = reason.get(remote.state, NO_REPORT)
@@ -342,7 +342,7 @@ class Lifecycle(RecordedBatch):
                 return await self.end([rules.unknown(claim, why, sent_at=sent_at, now=now) for claim in claims])
             await self.pause(None)
 
-    def _judged(self, claims: list[Claim], report: Report, remote: RemoteBatch) -> list[Settlement]:
+    def _settlements(self, claims: list[Claim], report: Report, remote: RemoteBatch) -> list[Settlement]:
         now, sent_at = self.env.wall(), self.batch.released_at
         return [rules.settlement(claim, report.of(claim.pass_id), remote.state, sent_at=sent_at, now=now) for claim in claims]
 

@@ -152,7 +152,7 @@ class Admission:
         if "storms" in changed:
             self._storms = _dated(config.storms, now_ns)
 
-    def judge(self, endpoint: Endpoint, *, token: str | None, token_number: int, now_ns: int, unix_ns: int) -> Verdict:
+    def admit(self, endpoint: Endpoint, *, token: str | None, token_number: int, now_ns: int, unix_ns: int) -> Verdict:
         """Admit the request, or return why not. A refused request doesn't count against the limit."""
         limit = self._config.limit_per_second
         window = self._windows.setdefault((endpoint, token_number), SlidingWindow())

@@ -158,7 +158,7 @@ _PASSES: Final = "passes/"
 _LINES_AT_ONCE: Final = 1000
 
 
-class Control:
+class ControlApi:
     """Answers requests that read or change the simulator.
 
     Args:

@@ -250,9 +250,9 @@ class TestOnceBody:
         body = SingleUseBody(b"{}")
         assert (await self.post_twice(body), body.written) == (1, True)
 
-    async def test_it_is_not_written_after_it_was_sealed(self) -> None:
+    async def test_it_is_not_written_after_writing_was_forbidden(self) -> None:
         body = SingleUseBody(b"{}")
-        assert not body.seal()
+        assert not body.forbid_write()
         assert (await self.post_twice(body), body.written) == (0, False)
 
     async def test_it_is_not_written_to_a_connection_that_is_closing(self) -> None:

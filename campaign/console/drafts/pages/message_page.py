@@ -32,7 +32,7 @@ class Chip:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mistake:
+class MessageMistake:
     """A mistake in a message that concerns all rows; `line` and its `excerpt` say where, if known."""
 
     sentence: str
@@ -54,7 +54,7 @@ class Preview:
     rest: str = ""
     length: int = 0
     refusal: str = ""
-    mistake: Mistake | None = None
+    mistake: MessageMistake | None = None
 
 
 def chips(looked: ListPreview, *, without: str = "") -> tuple[Chip, ...]:
@@ -67,7 +67,7 @@ def chips(looked: ListPreview, *, without: str = "") -> tuple[Chip, ...]:
     )
 
 
-def compiled(looked: ListPreview, words: MessageSource, message: str, *, max_length: int) -> Messages | Mistake:
+def compiled(looked: ListPreview, words: MessageSource, message: str, *, max_length: int) -> Messages | MessageMistake:
     """The compiled message, or the mistake in it."""
     text = message if words is MessageSource.WRITTEN else None
     try:
@@ -76,13 +76,13 @@ def compiled(looked: ListPreview, words: MessageSource, message: str, *, max_len
         return mistake_of(error, message)
 
 
-def mistake_of(error: CampaignError, message: str) -> Mistake:
+def mistake_of(error: CampaignError, message: str) -> MessageMistake:
     """The mistake in a message, with its place if the error has one."""
     if not isinstance(error, TemplateError):
-        return Mistake(sentence=in_the_forms_words(error.problem if isinstance(error, InputError) else str(error)))
+        return MessageMistake(sentence=in_the_forms_words(error.problem if isinstance(error, InputError) else str(error)))
     lines = message.splitlines()
     excerpt = lines[error.template_line - 1][:200] if 0 < error.template_line <= len(lines) else ""
-    return Mistake(sentence=in_the_forms_words(error.sentence), line=error.template_line, excerpt=excerpt)
+    return MessageMistake(sentence=in_the_forms_words(error.sentence), line=error.template_line, excerpt=excerpt)
 
 
 def preview(looked: ListPreview, messages: Messages, message: str, *, at: int, lock_screen: int) -> Preview:
@@ -165,16 +165,16 @@ async def _values(request: web.Request, draft: Draft, looked: ListPreview, form:
     words, message = _said(draft, form)
     lock_screen = lock_screen_of(console, draft)
     seen: Preview | None = None
-    mistake: Mistake | None = None
+    mistake: MessageMistake | None = None
     if words is MessageSource.COLUMN or message.strip():
         messages = await asyncio.to_thread(compiled, looked, words, message, max_length=console.settings.max_length)
-        if isinstance(messages, Mistake):
+        if isinstance(messages, MessageMistake):
             mistake = messages
         else:
             seen = await asyncio.to_thread(_seen, looked, messages, message, form, lock_screen)
             mistake = seen.mistake
     elif form and "go" not in form and is_page(request):
-        mistake = Mistake(sentence=console.pages.text("drafts.message.empty"))
+        mistake = MessageMistake(sentence=console.pages.text("drafts.message.empty"))
     return {
         "words": words,
         "message": message,
