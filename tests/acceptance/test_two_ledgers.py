@@ -246,6 +246,28 @@ class TestResultsAsList:
         finish(first, code=3)
         assert texts(desk) == [1]
 
+    def test_what_another_user_has_gone_on_with_and_nobody_else_may_read_is_seen(self, desk: Desk) -> None:
+        desk.run(*WORDS, "--limit", "2", code=5)
+        there = home(desk, "root")
+        desk.run("run", "list.results.csv", "--limit", "3", code=5, HOME=there)
+        with mode(desk.folder / "list.resumed.csv", 0):
+            why = finish(start(desk, "resume", "list", before=unprivileged()), code=2)
+            assert events(why)["run_broke_off"]["code"] == "results_not_readable"
+            # The ledger that has written it goes on, whoever uses it.
+            finish(start(desk, "resume", "list", before=unprivileged(), HOME=there), code=0)
+        assert all_sent_once(desk)
+
+    def test_a_corrected_file_is_sent_by_one_ledger_alone(self, desk: Desk) -> None:
+        """In the other one the rows have other numbers, and this one does not know the new ids before it has read the file."""
+        desk.simulator.set_faults(missing=["pass-00003", "pass-00007"])
+        desk.run(*WORDS, code=3)
+        failed = desk.folder / "list.results.failed.csv"
+        failed.write_text(failed.read_text(encoding="utf-8-sig").replace("pass-0000", "new-"), encoding="utf-8")
+        words = ("retry", str(failed), *WORDS[2:])
+        desk.run(*words, HOME=home(desk, "root"))
+        assert "list.resumed.csv" in refused(desk, *words)
+        assert all_sent_once(desk)
+
 
 class TestWhereThereIsNoMarker:
     def test_a_folder_that_takes_no_file_is_no_reason_to_refuse(self, desk: Desk) -> None:

@@ -48,11 +48,14 @@ class Numbers:
 
 @dataclass(slots=True)
 class Totals:
-    """What happens to the rows of a whole file; `waiting` are rows that an earlier retry took from it, and that are still under way."""
+    """What happens to the rows of a whole file; `waiting` are rows that an earlier retry took from it, and that are still under way.
+
+    `new_ids` has the rows that get another pass, by its key.
+    """
 
     sent: int = 0
     corrected: int = 0
-    new_ids: int = 0
+    new_ids: dict[str, int] = field(default_factory=dict)
     rendered: int = 0
     waiting: int = 0
     still_invalid: Numbers = field(default_factory=Numbers)
@@ -203,7 +206,8 @@ class Corrector:
         batch.corrected.append(corrected)
         self.totals.corrected += 1
         self.totals.rendered += again
-        self.totals.new_ids += corrected.pass_key != pass_key(row.pass_id)
+        if corrected.pass_key != pass_key(row.pass_id):
+            self.totals.new_ids[corrected.pass_key] = row.row
         self.totals.sent += 1
 
     def _message(self, cells: tuple[str, ...], row: ResultRow, changes: list[str], new_text: str) -> tuple[Rendered, bool]:
@@ -250,7 +254,7 @@ def describe(corrector: Corrector) -> str:
     totals, texts, lines = corrector.totals, corrector.texts, corrector.file.record.spec.lines
     parts = [sentence for _, sentence, _ in corrector.file.odd_columns()]
     if totals.corrected:
-        ids = f", {totals.new_ids:,} of them with another pass" if totals.new_ids else ""
+        ids = f", {len(totals.new_ids):,} of them with another pass" if totals.new_ids else ""
         parts.append(f"{rows_in_words(totals.corrected)} of the file {'was' if totals.corrected == 1 else 'were'} corrected{ids}.")
     if totals.rendered and not texts.same:
         parts.append(f"The messages of {rows_in_words(totals.rendered)} were made from another text than the campaign's.")

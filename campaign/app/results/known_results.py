@@ -5,13 +5,13 @@ The rows of both are compared, never times: clocks differ and go back, and a cop
 
 import os
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Final
 
 from campaign import object_store
-from campaign.app.lists.list_source import ListSource, message_fingerprint, results_path
+from campaign.app.lists.list_source import ListSource, as_file_name, message_fingerprint, results_path
 from campaign.app.results.results_path import owner_of
 from campaign.domain.errors import InputError, UsageError
 from campaign.domain.lists.locations import Location, parse_location, place_of
@@ -21,6 +21,7 @@ from campaign.domain.model import RESULT_COLUMNS, Outcome
 from campaign.domain.row_state import RowState, same_attempt, tells_more
 from campaign.domain.status import ENDED, Status
 from campaign.domain.text.formula_escape import escape_formula, unescape_formula
+from campaign.domain.text.sanitize import sanitize_for_terminal
 from campaign.ledger.port import CampaignRecord, LedgerReader
 from campaign.loader.columns import ids_of, normalize_name
 from campaign.loader.source import Source
@@ -134,7 +135,13 @@ def resume_from(results: Location) -> str:
     return shlex.join(again)
 
 
-def check_not_newer(place: Location, reader: LedgerReader, record: CampaignRecord, compared: dict[Location, object] | None = None) -> str:
+def check_not_newer(
+    place: Location,
+    reader: LedgerReader,
+    record: CampaignRecord,
+    compared: dict[Location, object] | None = None,
+    new_ids: Mapping[str, int] | None = None,
+) -> str:
     """Check that a campaign's results do not know more than the ledger; returns why they can't be read to their end, or an empty text.
 
     They are read only if they are this campaign's, and the ledger has rows that may be sent: about other rows they can't know more.
@@ -144,16 +151,26 @@ def check_not_newer(place: Location, reader: LedgerReader, record: CampaignRecor
         reader: the ledger.
         record: the campaign.
         compared: the files that were compared before; they are not read again unless they have changed.
+        new_ids: the rows whose ids are about to be corrected, by the key of their new pass.
 
     Raises:
-        UsageError: they know more. They are the only proof of what was sent, so nothing may replace them, and nothing may be sent.
+        UsageError: they know more, or may know more and can't be read. They are the only proof of what was sent, so nothing may replace
+            them, and nothing may be sent.
     """
     version = _version(place)
     if version is None or (compared is not None and compared.get(place) == version):
         return ""
     problem = ""
+    if _is_private_to_another(place, record) and _may_send(reader, record):
+        raise UsageError(
+            f"{place} can't be read. Another user's run went on from results and wrote it: if they are of the campaign "
+            f"“{sanitize_for_terminal(record.spec.name)}”, this ledger would send the same again. Make the file readable for you, or, if "
+            "it is of another campaign, move it away.",
+            code="results_not_readable",
+            results=str(place),
+        )
     if owner_of(place) == record.spec.name and _may_send(reader, record):
-        comparison = _Comparison(place, reader, record)
+        comparison = _Comparison(place, reader, record, new_ids or {})
         try:
             source = Source.find(place)
             if source.sha256 in record.spec.settings.get(SENT_AGAIN, "").split():
@@ -179,6 +196,21 @@ def _version(place: Location) -> object:
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
+def _is_private_to_another(place: Location, record: CampaignRecord) -> bool:
+    """Whether a file is named as results of a run from this campaign's results, this ledger did not write it, and it can't be read."""
+    own = record.spec.settings.get("results", "")
+    if not isinstance(place, Path) or ".resumed" not in place.name or (own and same_file(place, place_of(own))):
+        return False
+    of_campaign = [as_file_name(record.spec.name), *(PurePath(one).name for one in (record.spec.list_place, record.spec.list_name, own))]
+    if place.name.split(".")[0] not in {name.split(".")[0] for name in of_campaign}:
+        return False
+    try:
+        place.open("rb").close()
+    except PermissionError:
+        return True
+    return False
+
+
 def _may_send(reader: LedgerReader, record: CampaignRecord) -> bool:
     by_status = reader.counts(record.id).by_status
     return any(count for status, count in by_status.items() if status not in ENDED)
@@ -191,8 +223,9 @@ class _Comparison:
     Rows are found by number, or else by pass: another ledger may have gone on from some of the results, or in another order.
     """
 
-    def __init__(self, place: Location, reader: LedgerReader, record: CampaignRecord) -> None:
+    def __init__(self, place: Location, reader: LedgerReader, record: CampaignRecord, new_ids: Mapping[str, int]) -> None:
         self._place = place
+        self._new_ids = new_ids
         self._reader = reader
         self._record = record
         self._names = {record.spec.name, escape_formula(record.spec.name)}
@@ -238,6 +271,8 @@ class _Comparison:
         """Compare the rows that were not found by number; each call searches the whole campaign."""
         rows, self._elsewhere = self._elsewhere, []
         by_pass = self._reader.rows_of_passes(self._record.id, sorted({key for key, _ in rows})) if rows else {}
+        for key in {key for key, _ in rows} & self._new_ids.keys():
+            by_pass[key] = [*by_pass.get(key, ()), self._new_ids[key]]
         numbers = [number for numbers in by_pass.values() for number in numbers]
         known = {one.row: one for one in self._reader.row_states(self._record.id, numbers)}
         for key, told in rows:

@@ -3,7 +3,7 @@
 import asyncio
 import shlex
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import chain
 from typing import assert_never
@@ -129,7 +129,12 @@ def warn_of_same_content(work: Session, record: CampaignRecord) -> None:
 
 
 async def check_same_ledger(
-    work: Session, record: CampaignRecord, *, source: ListSource | None = None, results: Location | None = None
+    work: Session,
+    record: CampaignRecord,
+    *,
+    source: ListSource | None = None,
+    results: Location | None = None,
+    new_ids: Mapping[str, int] | None = None,
 ) -> None:
     """Check that the ledger is no copy of one that may still be sent from; called before anything of the campaign is sent.
 
@@ -138,6 +143,7 @@ async def check_same_ledger(
         record: the campaign.
         source: its list, if the person named it.
         results: where this run writes.
+        new_ids: the rows whose ids are about to be corrected, by the key of their new pass.
 
     Raises:
         UsageError: it is a copy, and nobody agrees to send from it from now on; or another ledger is sending
@@ -154,7 +160,7 @@ async def check_same_ledger(
         )
     if sentence := other_token(record, work.settings):
         work.warn("other_token", sentence, count=1, example=record.spec.name, in_summary=True)
-    await asyncio.to_thread(_check_not_behind_results, work, record, source, results)
+    await asyncio.to_thread(_check_not_behind_results, work, record, source, results, new_ids)
     if displaced is not None:
         before = displaced.before
         work.ui.tell(
@@ -192,11 +198,17 @@ def other_token(record: CampaignRecord, settings: Settings) -> str:
     )
 
 
-def _check_not_behind_results(work: Session, record: CampaignRecord, source: ListSource | None, results: Location | None) -> None:
+def _check_not_behind_results(
+    work: Session,
+    record: CampaignRecord,
+    source: ListSource | None,
+    results: Location | None,
+    new_ids: Mapping[str, int] | None,
+) -> None:
     places = places_of_campaign(record, work.settings, source=source, results=results)
     check_not_sent_elsewhere(places, record.spec.name, record.spec.mark)
     for place in places:
-        if problem := check_not_newer(place, work.reader, record, work.compared):
+        if problem := check_not_newer(place, work.reader, record, work.compared, new_ids):
             sentence = f"Whether the results know more than the ledger can't be seen, as they can't be read: {problem}"
             work.ui.tell("results_not_compared", sentence, results=str(place))
 
