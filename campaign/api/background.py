@@ -253,17 +253,8 @@ class ProgressWatch:
         self._tally.settled(settlement.outcome.status, time.monotonic())
 
     def event(self, name: str, **details: Any) -> None:
-        match name:
-            case "standing":
-                self._tally.take_over(details["counts"], time.monotonic())
-            case "read_back":
-                self._tally.read_back(Status(details["status"]), time.monotonic())
-            case "rows_of_a_dead_runner":
-                self._tally.lost(details["rows"])
-            case "rows_skipped":
-                self._tally.skipped(details["rows"])
-            case _:
-                _LOG.info("%s %s", name, details, extra={"event": name, "details": details})
+        if not self._tally.event(name, details, time.monotonic()):
+            _LOG.info("%s %s", name, details, extra={"event": name, "details": details})
 
     def _tick(self) -> None:
         self._note()

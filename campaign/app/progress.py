@@ -1,7 +1,8 @@
 """The progress of a run, in numbers, from its events. Pure; the caller gives the time in seconds of any monotonic clock."""
 
 from collections import Counter, deque
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from campaign.domain.model import Counts
 from campaign.domain.status import OPEN, SENT_TO, Status
@@ -53,14 +54,21 @@ class Tally:
         self._last = now
         return True
 
-    def lost(self, count: int) -> None:
-        """Count rows of a dead runner as unknown."""
-        self._move(Status.SENDING, Status.UNKNOWN, count)
-
-    def skipped(self, count: int) -> None:
-        """Count rows that are skipped, which do not count for the rate."""
-        self._move(Status.PENDING, Status.SKIPPED, count)
-        self._closed = ""
+    def event(self, name: str, details: Mapping[str, Any], now: float) -> bool:
+        """Count the rows that an event is about; False if it is about none. Skipped rows do not count for the rate."""
+        match name:
+            case "standing":
+                self.take_over(details["counts"], now)
+            case "read_back":
+                self.read_back(Status(details["status"]), now)
+            case "rows_of_a_dead_runner":
+                self._move(Status.SENDING, Status.UNKNOWN, details["rows"])
+            case "rows_skipped":
+                self._move(Status.PENDING, Status.SKIPPED, details["rows"])
+                self._closed = ""
+            case _:
+                return False
+        return True
 
     def held(self, seconds: float, why: str, now: float) -> None:
         """Nothing is sent for this many seconds."""

@@ -8,22 +8,23 @@ from functools import partial
 from itertools import chain
 from typing import Final
 
-from campaign.app.campaign_settings import Exclusions, check_not_over, remembered, utc_now
+from campaign.app.campaign_settings import Exclusions, check_not_over, utc_now
 from campaign.app.campaigns import check_here
 from campaign.app.lists.correction_file import CorrectionFile, correction_file
 from campaign.app.lists.corrections import Corrector, Texts, Totals, describe
 from campaign.app.lists.list_source import FileSource
 from campaign.app.lists.message_warnings import near_to_send
 from campaign.app.lists.named_rows import NamedRows, named_rows, numbered
-from campaign.app.lists.stage import exclude, stage, warn
+from campaign.app.lists.stage import exclude, warn
 from campaign.app.open_ledger import find_whole
-from campaign.app.results.ledger_checks import check_known, check_same_ledger
+from campaign.app.results.ledger_checks import check_same_ledger
 from campaign.app.run import (
     check_not_cancelled,
     checked_list,
     is_file,
     is_paused,
     results_of,
+    stage_unless_known,
 )
 from campaign.app.send import StopRequest, check_access, send
 from campaign.app.session import CommandResult, Session, UserInterface, session
@@ -76,20 +77,7 @@ async def retry(
             if file is not None:
                 return await _correct(work, target if isinstance(target, str) else of, file, selection)
         async with checked_list(target, settings, stop) as given:
-            own_zones = given.layout.zone_place is not None
-            agreed = await check_known(work, given, target)
-            staged = await stage(
-                work.ledger,
-                work.reader,
-                given,
-                stop=stop.gently,
-                quiet_seconds=settings.quiet_period,
-                ledger_name=settings.ledger_to_name,
-                begin=lambda spec: replace(
-                    spec, settings=spec.settings | remembered(settings, now=utc_now(), own_zones=own_zones) | agreed
-                ),
-                tell=ui.tell,
-            )
+            staged = await stage_unless_known(work, given, target)
         return await _again(work, staged.record, selection)
 
 

@@ -86,25 +86,28 @@ async def _staged(source: ListSource, settings: Settings, ui: UserInterface) -> 
                 lines=given.table.lines,
             )
         async with session(settings, ui, stop) as work:
-            own_zones = given.layout.zone_place is not None
             exclusions = await asyncio.to_thread(Exclusions, settings.exclude, given.spec.id_column)
-            agreed = await check_known(work, given, source)
-            staged = await stage(
-                work.ledger,
-                work.reader,
-                given,
-                stop=stop.gently,
-                quiet_seconds=settings.quiet_period,
-                ledger_name=settings.ledger_to_name,
-                exclusions=exclusions,
-                begin=lambda spec: replace(
-                    spec, settings=spec.settings | remembered(settings, now=utc_now(), own_zones=own_zones) | agreed
-                ),
-                tell=ui.tell,
-            )
+            staged = await stage_unless_known(work, given, source, exclusions)
             work.keep(staged.record, staged.concerns)
             await asyncio.to_thread(warn_of_same_content, work, staged.record)
             yield work, staged, results
+
+
+async def stage_unless_known(work: Session, given: CheckedList, source: ListSource, exclusions: Exclusions | None = None) -> Staged:
+    """Stage a list, unless another ledger has sent it; raises as `check_known` and `stage` do."""
+    settings, own_zones = work.settings, given.layout.zone_place is not None
+    agreed = await check_known(work, given, source)
+    return await stage(
+        work.ledger,
+        work.reader,
+        given,
+        stop=work.stop.gently,
+        quiet_seconds=settings.quiet_period,
+        ledger_name=settings.ledger_to_name,
+        exclusions=exclusions,
+        begin=lambda spec: replace(spec, settings=spec.settings | remembered(settings, now=utc_now(), own_zones=own_zones) | agreed),
+        tell=work.ui.tell,
+    )
 
 
 def _file_of(source: ListSource, given: CheckedList) -> Location | None:

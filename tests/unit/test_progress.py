@@ -43,7 +43,7 @@ def test_a_rate_of_the_first_second_is_not_blown_up() -> None:
 
 def test_rows_are_counted_once_wherever_they_go() -> None:
     seen = tally(pending=5, sending=2, delivered=3)
-    seen.lost(2)
+    seen.event("rows_of_a_dead_runner", {"rows": 2}, 100.0)
     seen.settled(Status.UNKNOWN, 101.0)
     seen.settled(Status.PENDING, 102.0)
     seen.read_back(Status.ACCEPTED, 103.0)

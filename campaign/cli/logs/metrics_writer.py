@@ -61,21 +61,9 @@ class MetricsWriter:
             self._tally.settled(status, time.monotonic())
 
     def event(self, name: str, **details: Any) -> None:
-        if self._tally is None:
-            return
-        match name:
-            case "read_back":
-                self._tally.read_back(Status(details["status"]), time.monotonic())
-            case "standing":
-                self._tally.take_over(details["counts"], time.monotonic())
-            case "rows_of_a_dead_runner":
-                self._tally.lost(details["rows"])
-            case "rows_skipped":
-                self._tally.skipped(details["rows"])
-            case "throttled":
-                self._sends["throttled"] += 1
-            case _:
-                pass
+        if self._tally is not None:
+            self._tally.event(name, details, time.monotonic())
+            self._sends["throttled"] += name == "throttled"
 
     def ended(self, exit_code: int, *, counts: Counts | None = None, campaign: str | None = None) -> None:
         """Write the file a last time at the end of the command, and wait up to PATIENCE_SECONDS for that."""

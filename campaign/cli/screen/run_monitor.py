@@ -114,13 +114,8 @@ class RunProgress:
             case "standing":
                 self._changed |= self._tally.take_over(details["counts"], now)
                 return
-            case "read_back":
-                self._tally.read_back(Status(details["status"]), now)
+            case _ if self._tally.event(name, details, now):
                 self._changed = True
-            case "rows_of_a_dead_runner":
-                self._tally.lost(details["rows"])
-            case "rows_skipped":
-                self._tally.skipped(details["rows"])
             case "backing_off":
                 self._tally.held(details["seconds"], said, now)
             case "throttled":

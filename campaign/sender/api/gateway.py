@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Final, Self
+from typing import Final, Self, TypeVar
 
 import orjson
 from aiohttp import AddrInfoType, ClientTimeout, TCPConnector, ThreadedResolver
@@ -24,13 +24,14 @@ from yarl import URL
 
 from campaign.domain.verdict import Fault, Latest, PassReading, Reply
 from campaign.sender.api.api_url import ApiUrl, UnsendableIdError, check_token
-from campaign.sender.api.http import SingleUseBody, TooLongError, Wire
+from campaign.sender.api.http import RawResponse, SingleUseBody, TooLongError, Wire
 from campaign.sender.api.network import DIRECT, Network
 from campaign.sender.api.network_errors import fault_of
 from campaign.sender.api.pass_list import PageReading, read_page
 from campaign.sender.api.responses import read_pass, read_reply
 from campaign.sender.port import InFlight
 
+T = TypeVar("T", Reply, PassReading)
 KEEP_ALIVE_SECONDS: Final = 1.5
 """How long an idle connection may be used again: less than usual servers keep one (2 s and up), as a request on a connection that the
 server is closing may or may not have arrived."""
@@ -143,17 +144,7 @@ class HttpGateway:
                 in_flight.written = written
         if answer.broken is not None and not isinstance(answer.broken, TooLongError) and 200 <= answer.status < 300:
             return self._fault(answer.broken, written=True, http_status=answer.status)
-        with answer:
-            reply = read_reply(
-                http_status=answer.status,
-                headers=answer.headers,
-                body=answer.body,
-                whole=answer.whole,
-                token=self._token,
-                now=time.time(),
-            )
-            answer.reusable = reply.completes
-        return reply
+        return self._parsed(read_reply, answer)
 
     async def read(self, pass_id: str) -> PassReading:
         """Read the pass back once; if it can't be read, `error` says why."""
@@ -168,17 +159,7 @@ class HttpGateway:
             except Exception as error:  # noqa: BLE001 - as in `send`
                 fault = self._fault(error, written=True)
                 return PassReading(latest=Latest.UNREADABLE, error=fault.error, cause=fault.cause)
-        with answer:
-            reading = read_pass(
-                http_status=answer.status,
-                headers=answer.headers,
-                body=answer.body,
-                whole=answer.whole,
-                token=self._token,
-                now=time.time(),
-            )
-            answer.reusable = reading.completes
-        return reading
+        return self._parsed(read_pass, answer)
 
     async def read_page(self, number: int) -> PageReading:
         """Read a page of the list of all passes once; pages count from 1."""
@@ -199,6 +180,19 @@ class HttpGateway:
             )
             answer.reusable = reading.page is not None
         return reading
+
+    def _parsed(self, parse: Callable[..., T], answer: RawResponse) -> T:
+        with answer:
+            found = parse(
+                http_status=answer.status,
+                headers=answer.headers,
+                body=answer.body,
+                whole=answer.whole,
+                token=self._token,
+                now=time.time(),
+            )
+            answer.reusable = found.completes
+        return found
 
     def _fault(self, error: Exception, *, written: bool, http_status: int | None = None) -> Fault:
         fault = fault_of(error, written=written, token=self._token, api=self._endpoint, proxy=self._network.proxy, http_status=http_status)
