@@ -197,7 +197,7 @@ class Settings(BaseSettings):
         Raises:
             UsageError: one of the job's values is not valid.
         """
-        given = GivenSettings.read(**job)
+        given = IsolatedSettings.read(**job)
         added = {name: getattr(given, name) for name in job if name not in self.model_fields_set}
         settings = self.model_copy(update=added)
         if "ledger" in added:
@@ -283,7 +283,7 @@ class Settings(BaseSettings):
         return token
 
 
-class GivenSettings(Settings):
+class IsolatedSettings(Settings):
     """Settings from given values only, without the environment and `.env`."""
 
     # Built only when needed, as most commands have no job.
@@ -309,7 +309,7 @@ def marked(mark: object) -> tuple[str, ...]:
 def problems_of(values: Mapping[str, Any]) -> dict[str, BadValueError]:
     """The errors in values of settings, by field; the environment does not matter."""
     try:
-        GivenSettings(**{_variable(name, default=name): value for name, value in values.items()})
+        IsolatedSettings(**{_variable(name, default=name): value for name, value in values.items()})
     except ValidationError as error:
         return {_field(str(found["loc"][0])) if found["loc"] else "": _problem(found) for found in reversed(error.errors())}
     return {}

@@ -38,7 +38,7 @@ import typer
 import campaign
 from campaign.cli import main
 from campaign.domain.schedule import known_zones
-from campaign.settings import GivenSettings
+from campaign.settings import IsolatedSettings
 
 ROOT: Final = Path(__file__).parents[1]
 PYTHON: Final = sys.executable
@@ -322,7 +322,7 @@ def _warm_up() -> None:
         context = commands.make_context("campaign", [], resilient_parsing=True)
         for name in commands.list_commands(context):
             commands.get_command(context, name).make_context(name, [], parent=context, resilient_parsing=True)
-    GivenSettings.model_rebuild()
+    IsolatedSettings.model_rebuild()
     known_zones()
     structlog.reset_defaults()
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from campaign.app.campaign_settings import schedule_of, utc_now
-from campaign.app.lists.message_warnings import Rows, concerns_of
+from campaign.app.lists.message_warnings import Rows, findings_of
 from campaign.domain.batches import MOST_RECIPIENTS
 from campaign.domain.lists.lint_findings import LintFinding
 from campaign.domain.schedule import Schedule, ends_at, moment_in_words
@@ -124,7 +124,7 @@ class Question:
         schedule: when the messages may be sent.
         zones: the time zones of the rows; an empty name means rows without one.
         first: the text of the first message.
-        concerns: checks the messages; takes about 20 s for a million.
+        findings: checks the messages; takes about 20 s for a million.
         lock_screen: how many characters a lock screen is assumed to show.
         to: the only pass that gets a message, whatever the list says.
         new_ledger: where the ledger is, if nothing was ever sent from it.
@@ -139,7 +139,7 @@ class Question:
     schedule: Schedule
     zones: tuple[str, ...]
     first: str
-    concerns: Callable[[], tuple[LintFinding, ...]]
+    findings: Callable[[], tuple[LintFinding, ...]]
     lock_screen: int
     to: str = ""
     new_ledger: str = ""
@@ -175,7 +175,7 @@ def question_of(
         schedule=schedule_of(settings, record.spec.settings, now=utc_now()),
         zones=reader.zones(record.id),
         first=next((row.message for row in looked_up()), ""),
-        concerns=lambda: concerns_of(looked_up(), settings=settings, ledger=reader),
+        findings=lambda: findings_of(looked_up(), settings=settings, ledger=reader),
         lock_screen=settings.lock_screen,
         to=to,
         new_ledger=new_ledger(reader, record),

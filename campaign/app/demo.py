@@ -13,7 +13,7 @@ from campaign.app.session import CommandResult, UserInterface
 from campaign.domain.errors import UsageError
 from campaign.domain.model import Counts
 from campaign.sender.port import Observer
-from campaign.settings import GivenSettings
+from campaign.settings import IsolatedSettings
 from campaign.simulator.config import Latency, SimulatorConfig
 from campaign.simulator.faults import Fault
 from campaign.simulator.server import Simulator
@@ -63,7 +63,7 @@ async def run_demo(
     place = _place(folder)
     config = SimulatorConfig(limit_per_second=round(rate_per_second) + 10, faults=FAULTS, latency=LATENCY, seed=7)
     async with Simulator(config) as simulator:
-        settings = GivenSettings.read(
+        settings = IsolatedSettings.read(
             ledger=str(place / "campaign.db"),
             template=samples / "templates" / "offer.txt",
             results=place / "promo.results.csv",

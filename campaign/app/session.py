@@ -105,9 +105,9 @@ class Session:
         self.sentences.extend([sentence] if in_summary else [])
         self.warnings.append({"kind": kind, "count": count, "first_rows": [], "first_lines": None, "example": example, **details})
 
-    def keep(self, record: CampaignRecord, concerns: Iterable[LintFinding]) -> None:
+    def keep(self, record: CampaignRecord, findings: Iterable[LintFinding]) -> None:
         """Keep the warnings about a list for `--json`."""
-        self.warnings.extend(concern.as_json(record.spec.lines) for concern in concerns)
+        self.warnings.extend(finding.as_json(record.spec.lines) for finding in findings)
 
     def of(self, record: CampaignRecord) -> Self:
         """This session, with the settings that the campaign remembers and the command does not give.

@@ -22,7 +22,7 @@ from campaign.console.auth.users import Cost, Passwords
 from campaign.console.console import Console
 from campaign.console.pages import Pages
 from campaign.console.store import Store
-from campaign.settings import GivenSettings
+from campaign.settings import IsolatedSettings
 
 CHEAP = Cost(memory_kib=64, rounds=1)
 PASSWORD = "a long enough password"
@@ -127,7 +127,7 @@ async def house(
     try:
         for role in roles:
             await users.add(store, NAMES[role], role, passwords.hashed(PASSWORD))
-        settings = GivenSettings.read(ledger=str(folder / "campaign.db"))
+        settings = IsolatedSettings.read(ledger=str(folder / "campaign.db"))
         console = Console(folder=folder, settings=settings, store=store, pages=Pages())
         door = Authenticator(store=store, key=key_in(folder / "console.key"), by_link=by_link, passwords=passwords, now=clock, steady=clock)
         app = make_app(console, door, place)

@@ -17,7 +17,7 @@ from campaign.console.pages import campaign_page
 from campaign.domain.model import CampaignState
 from campaign.insights import CampaignView, view
 from campaign.ledger.sqlite import SqliteReader
-from campaign.settings import GivenSettings
+from campaign.settings import IsolatedSettings
 from campaign.simulator.config import SimulatorConfig
 from campaign.simulator.server import Simulator
 from tests.console.answers import Answer
@@ -111,7 +111,7 @@ async def scene(
     folder: Path, config: SimulatorConfig | None = None, *, rules: Rules = NO_RULES, token: str = TOKEN
 ) -> AsyncIterator[Scene]:
     async with Simulator(config or SimulatorConfig(limit_per_second=0)) as simulator:
-        settings = GivenSettings.read(ledger=str(folder / "campaign.db"), api_url=simulator.url, api_key=token)
+        settings = IsolatedSettings.read(ledger=str(folder / "campaign.db"), api_url=simulator.url, api_key=token)
         async with visit(folder, settings=settings, rules=rules) as given:
             found = Scene(folder=folder, given=given, simulator=simulator)
             try:

@@ -13,7 +13,7 @@ from aiohttp import ClientResponse, FormData
 from campaign.console.console import Rules
 from campaign.console.drafts.draft import Draft
 from campaign.console.drafts.store import DraftStore
-from campaign.settings import GivenSettings
+from campaign.settings import IsolatedSettings
 from campaign.simulator.config import SimulatorConfig
 from campaign.simulator.server import Simulator
 from tests.console.answers import Answer
@@ -94,7 +94,7 @@ class Desk:
 @asynccontextmanager
 async def desk(folder: Path, *, rules: Rules = Rules(), settings: Mapping[str, Any] | None = None) -> AsyncIterator[Desk]:  # noqa: B008 - a value
     async with Simulator(SimulatorConfig(limit_per_second=0)) as simulator:
-        given_settings = GivenSettings.read(
+        given_settings = IsolatedSettings.read(
             ledger=str(folder / "campaign.db"), api_url=simulator.url, api_key="a-token-for-the-simulator", **(settings or {})
         )
         async with visit(folder, settings=given_settings, rules=rules) as given:

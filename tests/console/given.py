@@ -14,7 +14,7 @@ from campaign.console.app import make_app
 from campaign.console.console import Console
 from campaign.console.pages import Pages
 from campaign.console.store import Store
-from campaign.settings import GivenSettings
+from campaign.settings import IsolatedSettings
 
 CSRF = "the-token-of-this-session"
 
@@ -47,7 +47,7 @@ class Visit:
 async def visit(folder: Path, **changes: Any) -> AsyncIterator[Visit]:
     """The console served from a folder, whose ledger is there too."""
     store = Store(folder / "console.db")
-    settings = GivenSettings.read(ledger=str(folder / "campaign.db"))
+    settings = IsolatedSettings.read(ledger=str(folder / "campaign.db"))
     console = replace(Console(folder=folder, settings=settings, store=store, pages=Pages()), **changes)
     door = OpenDoor()
     try:

@@ -11,7 +11,7 @@ import pytest
 
 from campaign.console.subprocesses import KEPT, CommandSpec, RunningCommand, environment, start_command, started_commands
 from campaign.domain.errors import UsageError
-from campaign.settings import GivenSettings, Settings
+from campaign.settings import IsolatedSettings, Settings
 from tests.console.given import visit
 from tests.console.waiting import until
 from tests.errors import raises
@@ -63,7 +63,7 @@ async def test_the_last_commands_of_a_campaign_are_remembered_and_what_is_older_
 
 
 def test_only_the_console_says_where_the_ledger_and_the_log_are(tmp_path: Path) -> None:
-    settings = GivenSettings.read(ledger=str(tmp_path / "campaign.db"))
+    settings = IsolatedSettings.read(ledger=str(tmp_path / "campaign.db"))
     words = CommandSpec(verb="retry", arguments=("--yes",), options=("--status=failed",)).words(settings, tmp_path / "1.log")
     assert words[3:] == [
         "campaign",

@@ -6,7 +6,7 @@ import pytest
 
 from campaign.console.console_settings import ConsoleSettings
 from campaign.domain.errors import UsageError
-from campaign.settings import GivenSettings
+from campaign.settings import IsolatedSettings
 from tests.errors import raises
 
 
@@ -42,9 +42,9 @@ def test_a_flag_wins_over_the_environment_and_that_over_the_file(tmp_path: Path,
 
 
 def test_the_folder_is_beside_the_ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = GivenSettings.read(ledger=str(tmp_path / "campaign.db"))
+    settings = IsolatedSettings.read(ledger=str(tmp_path / "campaign.db"))
     assert ConsoleSettings.read().folder_beside(settings) == tmp_path / "console"
     assert ConsoleSettings.read(folder=tmp_path / "other").folder_beside(settings) == tmp_path / "other"
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
-    on_a_server = GivenSettings.read(ledger="postgresql://host/campaign")
+    on_a_server = IsolatedSettings.read(ledger="postgresql://host/campaign")
     assert ConsoleSettings.read().folder_beside(on_a_server) == tmp_path / "data" / "campaign" / "console"

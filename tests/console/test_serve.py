@@ -24,12 +24,12 @@ from campaign.console.auth.users import Passwords
 from campaign.console.console_settings import ConsoleSettings
 from campaign.console.store import open_store
 from campaign.domain.errors import UsageError
-from campaign.settings import GivenSettings
+from campaign.settings import IsolatedSettings
 from tests.console.auth_given import CHEAP, PASSWORD, Browser, house, is_in
 
 
-def settings_in(folder: Path) -> GivenSettings:
-    return GivenSettings.read(ledger=str(folder / "campaign.db"))
+def settings_in(folder: Path) -> IsolatedSettings:
+    return IsolatedSettings.read(ledger=str(folder / "campaign.db"))
 
 
 async def has_user(folder: Path, name: str = "ann", role: str = "approver") -> None:

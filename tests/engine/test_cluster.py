@@ -9,7 +9,7 @@ import pytest
 from campaign.domain.errors import UsageError
 from campaign.engine import cluster
 from campaign.engine.sender import sender_of
-from campaign.settings import Engine, GivenSettings
+from campaign.settings import Engine, IsolatedSettings
 from tests.errors import raises
 
 
@@ -21,7 +21,7 @@ def ray(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
-    with raises(UsageError, "extra_missing", extra="ray"), sender_of(GivenSettings.read(engine="ray")):
+    with raises(UsageError, "extra_missing", extra="ray"), sender_of(IsolatedSettings.read(engine="ray")):
         pass
 
 
@@ -30,7 +30,7 @@ def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPat
     "address", ["ray://10.0.0.1:10001", "local", "", "10.0.0.1", ":6379", "host:port", "http://host:8265", "host:70000"]
 )
 def test_what_is_no_cluster_s_address_is_refused_and_ray_starts_no_open_one_in_its_place(address: str) -> None:
-    settings = GivenSettings.read(engine="ray", address=address)
+    settings = IsolatedSettings.read(engine="ray", address=address)
     with (
         raises(UsageError, "bad_value", option="--address"),
         sender_of(settings),
@@ -44,7 +44,7 @@ def test_where_nobody_listens_it_is_said_at_once() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{taken.getsockname()[1]}"
-        settings = GivenSettings.read(engine="ray", address=address)
+        settings = IsolatedSettings.read(engine="ray", address=address)
         with raises(UsageError, "no_cluster", option="--address"), sender_of(settings):
             pass
     assert "ray" not in sys.modules
@@ -52,7 +52,7 @@ def test_where_nobody_listens_it_is_said_at_once() -> None:
 
 def test_without_an_engine_this_process_sends_and_ray_is_left_alone() -> None:
     before = dict(os.environ)
-    settings = GivenSettings.read(address="10.0.0.1:6379")
+    settings = IsolatedSettings.read(address="10.0.0.1:6379")
     assert settings.engine is Engine.HERE
     with sender_of(settings) as sender:
         assert sender.__module__ == "campaign.app.send"

@@ -25,7 +25,7 @@ from campaign.ledger.port import CampaignRecord, DesiredState
 from campaign.ledger.sqlite import SqliteLedger, SqliteReader
 from campaign.sender.port import Silence
 from campaign.sender.stop import End, StopReason
-from campaign.settings import GivenSettings, Settings
+from campaign.settings import IsolatedSettings, Settings
 from campaign.simulator.client import SimulatorClient
 from campaign.simulator.config import Latency
 from tests.contract.given import campaign_of, ends, spec, staged
@@ -93,7 +93,7 @@ async def work_in(folder: Path) -> AsyncIterator[tuple[Work, CampaignRecord]]:
 
 
 def settings(folder: Path, **more: object) -> Settings:
-    return GivenSettings.read(ledger=str(folder / "campaign.db"), api_key=TOKEN, **more)
+    return IsolatedSettings.read(ledger=str(folder / "campaign.db"), api_key=TOKEN, **more)
 
 
 async def run(cluster: FakeCluster, work: Work, folder: Path, workers: int) -> End:
@@ -284,7 +284,7 @@ async def test_a_worker_sends_no_other_campaign_of_the_same_name(tmp_path: Path,
 def test_an_order_means_the_same_elsewhere_and_shows_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "token").write_text(TOKEN, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
-    given = GivenSettings.read(
+    given = IsolatedSettings.read(
         ledger="a.db", api_key_file=str(tmp_path / "token"), notify="json://hook", quiet_period="7s", halt="20%", ca_file="ca.pem"
     )
     order = order_of(record_of(), given)

@@ -31,7 +31,7 @@ from campaign.reporter.files.target import MOST_COLUMNS, MOST_ROWS
 from campaign.reporter.page import check_page_writable
 from campaign.sender.api.api_url import check_token, check_url
 from campaign.sender.api.network import network_to
-from campaign.settings import GivenSettings
+from campaign.settings import IsolatedSettings
 from campaign.simulator.config import FIXED, Latency, SimulatorConfig, Storm
 from campaign.simulator.config_json import read_changes
 from campaign.simulator.faults import parse_faults
@@ -83,7 +83,9 @@ def test_errors_of_settings(golden: Golden, tmp_path: Path, monkeypatch: pytest.
         {"results": "s3://bucket"},
     ]
     console: list[dict[str, Any]] = [{"port": "70000"}, {"most_upload": "much"}, {"require_approval": "-1"}]
-    found = list(told(*(partial(GivenSettings.read, **one) for one in wrong), *(partial(ConsoleSettings.read, **one) for one in console)))
+    found = list(
+        told(*(partial(IsolatedSettings.read, **one) for one in wrong), *(partial(ConsoleSettings.read, **one) for one in console))
+    )
     schedules: list[dict[str, Any]] = [
         {"not_after": "2026-11-30"},
         {"not_after": "2026-12-24", "start_at": "2026-12-25"},
@@ -92,9 +94,9 @@ def test_errors_of_settings(golden: Golden, tmp_path: Path, monkeypatch: pytest.
         {"start_at": "tomorrow"},
     ]
     for one in schedules:
-        settings = GivenSettings.read(**{"time_zone": "UTC"} | one)
+        settings = IsolatedSettings.read(**{"time_zone": "UTC"} | one)
         found += told(partial(check_schedule, settings, {}, zones=("",), now=NOW))
-    found += told(GivenSettings.read().token, lambda: GivenSettings.read(api_key_file="gone").token())
+    found += told(IsolatedSettings.read().token, lambda: IsolatedSettings.read(api_key_file="gone").token())
     golden("\n".join(found))
 
 
@@ -112,7 +114,7 @@ def test_errors_of_the_network(golden: Golden, tmp_path: Path) -> None:
                 lambda: network_to(api, proxy="", ca_file=tmp_path / "gone.pem"),
                 lambda: network_to(api, proxy="", ca_file=tmp_path / "key.pem"),
                 lambda: check_address("ray://10.0.0.1"),
-                lambda: check_settings(GivenSettings.read(engine="ray", limit="5")),
+                lambda: check_settings(IsolatedSettings.read(engine="ray", limit="5")),
             )
         )
     )

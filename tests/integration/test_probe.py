@@ -12,7 +12,7 @@ from campaign.app.preflight.probe import Probed, Waits, plan_of, probe
 from campaign.app.send import StopRequest
 from campaign.domain.errors import UsageError
 from campaign.sender.batches.assumptions import Found
-from campaign.settings import GivenSettings
+from campaign.settings import IsolatedSettings
 from campaign.simulator.batches.faults import STEP_FAULTS
 from campaign.simulator.config import ENTITY, SimulatorConfig
 from campaign.simulator.server import Simulator
@@ -35,7 +35,7 @@ class Bench:
             self.stop.gently.set()
 
     async def probe(self, *, to: str = "own", text: str | None = "Hello", cancels: bool = False, **settings: Any) -> Probed:
-        given = GivenSettings.read(**{"entity": ENTITY, "api_url": self.simulator.url, "api_key": TOKEN, "timeout": "1s"} | settings)
+        given = IsolatedSettings.read(**{"entity": ENTITY, "api_url": self.simulator.url, "api_key": TOKEN, "timeout": "1s"} | settings)
         plan = plan_of(to, text, given, cancels=cancels)
         return await probe(plan, given, stop=self.stop, tell=self.tell, waits=WAITS)
 

@@ -16,7 +16,7 @@ from campaign.domain.errors import SafeguardError, StoppedError, TokenRefusedErr
 from campaign.domain.status import Status
 from campaign.ledger.port import CampaignRecord
 from campaign.sender.readback import reach
-from campaign.settings import GivenSettings
+from campaign.settings import IsolatedSettings
 from campaign.simulator.api.routes import Endpoint
 from campaign.simulator.faults import Fault
 from campaign.simulator.passes import PassChange
@@ -35,7 +35,7 @@ def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 class Given:
     rig: Rig
     record: CampaignRecord
-    settings: GivenSettings
+    settings: IsolatedSettings
     log: Log = field(default_factory=Log)
     stop: StopRequest = field(default_factory=StopRequest)
 
@@ -61,7 +61,7 @@ class Given:
 async def given(folder: Path, *, ids: list[str] = IDS, rate: str = "500", **config: Any) -> AsyncIterator[Given]:
     async with rig(folder, **({"limit_per_second": 0} | config)) as found:
         record = await found.campaign(*ids)
-        settings = GivenSettings.read(
+        settings = IsolatedSettings.read(
             api_url=found.simulator.url, api_key="token", ledger=str(folder / "campaign.db"), rate=rate, timeout="1s"
         )
         yield Given(found, record, settings)

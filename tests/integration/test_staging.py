@@ -15,7 +15,7 @@ from campaign.domain.status import Status
 from campaign.ledger.port import CampaignSpec, DesiredState
 from campaign.ledger.sqlite import SqliteLedger, SqliteReader
 from campaign.reporter.files.results import write_results
-from campaign.settings import GivenSettings
+from campaign.settings import IsolatedSettings
 from tests.contract.given import ends, staged
 from tests.unit.reporter_given import by_column
 
@@ -35,7 +35,7 @@ class Desk:
         path = self.folder / file
         if file == "list.csv":
             path.write_text("pass_id\n" + "".join(f"p{row}\n" for row in range(rows)), encoding="utf-8")
-        with opened(str(path), GivenSettings.read(message=message)) as given:
+        with opened(str(path), IsolatedSettings.read(message=message)) as given:
             return await stage(self.ledger, self.reader, given, stop=asyncio.Event(), quiet_seconds=0, begin=begin, tell=self._tell)
 
     def _tell(self, _event: str, sentence: str, /, **_details: object) -> None:

@@ -33,7 +33,7 @@ def asked(messages: int, left: int | None = None, *, rate_per_second: float | No
         schedule=Schedule(home=BERLIN),
         zones=("",),
         first="Hi",
-        concerns=lambda: (),
+        findings=lambda: (),
         lock_screen=140,
     )
 

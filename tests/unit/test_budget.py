@@ -5,13 +5,13 @@ from pydantic import SecretStr
 
 from campaign.app.campaign_settings import kept_of, remembered, utc_now
 from campaign.app.send import account_key, budget_key
-from campaign.settings import GivenSettings
+from campaign.settings import IsolatedSettings
 
 URL = "https://api.example.com"
 
 
-def settings(*, key: str = "a", url: str = URL, budget: str = "") -> GivenSettings:
-    return GivenSettings.read(api_key=SecretStr(key), api_url=url, budget=budget)
+def settings(*, key: str = "a", url: str = URL, budget: str = "") -> IsolatedSettings:
+    return IsolatedSettings.read(api_key=SecretStr(key), api_url=url, budget=budget)
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ def settings(*, key: str = "a", url: str = URL, budget: str = "") -> GivenSettin
         (settings(budget="a"), settings(key="a"), False),
     ],
 )
-def test_who_shares_a_rate(one: GivenSettings, other: GivenSettings, *, shared: bool) -> None:
+def test_who_shares_a_rate(one: IsolatedSettings, other: IsolatedSettings, *, shared: bool) -> None:
     assert (budget_key(one) == budget_key(other)) is shared
 
 
@@ -41,8 +41,8 @@ def test_a_budget_does_not_change_whose_passes_they_are() -> None:
 
 def test_a_campaign_remembers_its_budget_until_another_is_given() -> None:
     kept = kept_of(remembered(settings(budget="acme"), now=utc_now(), own_zones=False))
-    assert GivenSettings.read().with_fallback(kept).budget == "acme"
-    assert GivenSettings.read(budget="other").with_fallback(kept).budget == "other"
+    assert IsolatedSettings.read().with_fallback(kept).budget == "acme"
+    assert IsolatedSettings.read(budget="other").with_fallback(kept).budget == "other"
 
 
 def test_a_named_budget_needs_no_token_and_no_key_shows_one() -> None:

@@ -7,7 +7,7 @@ import pytest
 from campaign.domain.errors import UsageError
 from campaign.domain.lists.locations import ObjectUrl, parse_location, place_of, unexpanded_variable
 from campaign.reporter.files.target import failed_path, same_file
-from campaign.settings import GivenSettings, Settings
+from campaign.settings import IsolatedSettings, Settings
 from tests.errors import raises
 
 
@@ -127,7 +127,7 @@ def test_other_urls_are_refused_and_not_repeated(text: str) -> None:
     assert "hunter" not in said
     assert said.endswith(".")
     with raises(UsageError, "bad_value", option="--results") as caught:
-        GivenSettings.read(results=text)
+        IsolatedSettings.read(results=text)
     assert "hunter" not in str(caught.value)
 
 

@@ -17,7 +17,7 @@ from campaign.domain.notices import Occasion, occasion_of, parse_addresses, pars
 from campaign.domain.status import Status
 from campaign.insights import CampaignView
 from campaign.ledger.port import CampaignRecord, CampaignSpec, DesiredState
-from campaign.settings import GivenSettings
+from campaign.settings import IsolatedSettings
 from tests.errors import raises
 
 FIGURES = {Status.DELIVERED: 900, Status.FAILED: 60, Status.UNKNOWN: 1, Status.PENDING: 39}
@@ -74,7 +74,7 @@ def test_what_is_no_address_is_told_by_its_number_and_not_repeated(given: object
 
 
 def test_addresses_are_secrets_of_the_settings() -> None:
-    settings = GivenSettings.read(notify="slack://hunter2/b/c", notify_on="failed, Stopped")
+    settings = IsolatedSettings.read(notify="slack://hunter2/b/c", notify_on="failed, Stopped")
     assert "hunter2" not in f"{settings!r}{settings}{settings.model_dump()}{settings.model_dump_json()}"
     assert [address.get_secret_value() for address in settings.notify] == ["slack://hunter2/b/c"]
     assert settings.notify_on == {Occasion.FAILED, Occasion.STOPPED}

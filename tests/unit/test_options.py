@@ -16,7 +16,7 @@ from campaign.domain.failure_guard import Halt
 from campaign.domain.notices import Occasion
 from campaign.domain.schedule import parse_window
 from campaign.sender.attempt import OnUnknown
-from campaign.settings import NOT_FLAGS, ONLY_FLAGS, Engine, GivenSettings, Settings, Via
+from campaign.settings import NOT_FLAGS, ONLY_FLAGS, Engine, IsolatedSettings, Settings, Via
 from tests.errors import raises
 
 NOT_SETTINGS = {
@@ -257,7 +257,7 @@ def test_a_rehearsal_heeds_neither_the_environment_nor_the_file(tmp_path: Path, 
     (tmp_path / ".env").write_text("CAMPAIGN_MESSAGE=Hello\nCAMPAIGN_LIMIT=3\n", encoding="utf-8")
     monkeypatch.setenv("PASSENTRY_API_URL", "https://real.example")
     monkeypatch.setenv("CAMPAIGN_ON_UNKNOWN", "hold")
-    settings = GivenSettings.read(api_url="http://127.0.0.1:1", api_key="demo", rate=100.0, quiet_period="2s", ledger="here.db")
+    settings = IsolatedSettings.read(api_url="http://127.0.0.1:1", api_key="demo", rate=100.0, quiet_period="2s", ledger="here.db")
     assert (settings.api_url, settings.token(), settings.rate, settings.quiet_period) == ("http://127.0.0.1:1", "demo", 100.0, 2.0)
     assert (settings.message, settings.limit, settings.on_unknown, settings.ledger_to_name) == (None, None, OnUnknown.VERIFY, "here.db")
 
@@ -333,15 +333,15 @@ class TestPaths:
 
     def test_a_tilde_is_the_home_folder_in_the_ledgers_path_too(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("HOME", "/home/anna")
-        assert GivenSettings.read(ledger="~/it.db").ledger_path == Path("/home/anna/it.db")
+        assert IsolatedSettings.read(ledger="~/it.db").ledger_path == Path("/home/anna/it.db")
         with pytest.raises(UsageError, match="--ledger"):
-            GivenSettings.read(ledger="~nobody-of-that-name/it.db")
+            IsolatedSettings.read(ledger="~nobody-of-that-name/it.db")
 
     @pytest.mark.parametrize("name", ["prices in $USD.csv", "100%_off%.csv", "~$promo.csv"])
     def test_a_file_that_is_there_may_have_any_name(self, name: str, tmp_path: Path) -> None:
         (tmp_path / name).touch()
-        assert GivenSettings.read(exclude=[name]).exclude == (Path(name),)
-        assert GivenSettings.read(template=Path(name)).template == Path(name)
+        assert IsolatedSettings.read(exclude=[name]).exclude == (Path(name),)
+        assert IsolatedSettings.read(template=Path(name)).template == Path(name)
 
     def test_a_variable_of_the_file_that_is_set_nowhere_is_refused(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (tmp_path / ".env").write_text("BASE=/srv\nCAMPAIGN_LEDGER=${BASE}/it.db\nCAMPAIGN_NAME=${NOT_SET:-promo}\n", encoding="utf-8")
@@ -369,7 +369,7 @@ class TestPaths:
     ) -> None:
         monkeypatch.setenv("HOME", home)
         monkeypatch.delenv("XDG_DATA_HOME") if data is None else monkeypatch.setenv("XDG_DATA_HOME", data)
-        settings = GivenSettings.read()
+        settings = IsolatedSettings.read()
         if folder is not None:
             assert settings.ledger_path == Path(folder) / "campaign.db"
             return
@@ -390,17 +390,17 @@ class TestLedger:
         assert scheme.split("/", maxsplit=1)[0] in str(refused.value)
         assert "S3cret" not in str(refused.value)
         with raises(UsageError, "bad_value", option="--ledger"):
-            GivenSettings.read(ledger=f"{scheme}db.example/campaigns")
+            IsolatedSettings.read(ledger=f"{scheme}db.example/campaigns")
 
     @pytest.mark.parametrize("written", ["postgresql://db.example/campaigns\n", "  postgres://db.example/campaigns", "\tpostgresql://\r\n"])
     def test_what_a_file_of_secrets_puts_around_its_url_is_left_out(self, written: str) -> None:
-        assert GivenSettings.read(ledger=written).ledger_url == written.strip()
+        assert IsolatedSettings.read(ledger=written).ledger_url == written.strip()
 
     @pytest.mark.parametrize(
         "path", ["campaign.db", "/var/lib/campaign/it.db", "~/a b.db", r"C:\campaign\it.db", "C:/it.db", "it:2.db", "a:b/c.db"]
     )
     def test_a_path_is_left_as_it_is(self, path: str) -> None:
-        settings = GivenSettings.read(ledger=path)
+        settings = IsolatedSettings.read(ledger=path)
         assert (settings.ledger, settings.ledger_url) == (path, "")
 
 

@@ -13,7 +13,7 @@ from campaign.domain.model import Invalid, Skip
 from campaign.domain.status import Status
 from campaign.loader.columns import check_pass_id, find_id_column, find_template_column, pass_key
 from campaign.loader.table import open_table
-from campaign.settings import GivenSettings
+from campaign.settings import IsolatedSettings
 from tests.unit.loader_given import read
 
 SAMPLES = Path(__file__).parents[2] / "sample_data"
@@ -100,7 +100,7 @@ def claims() -> list[tuple[str, dict[str, Path], int, int, dict[str, int]]]:
 
 
 def checked_list(source: str, **options: Path | str) -> Checked:
-    return asyncio.run(check(str(SAMPLES.parent / source), GivenSettings.read(ledger=str(SAMPLES / "none.db"), **options)))
+    return asyncio.run(check(str(SAMPLES.parent / source), IsolatedSettings.read(ledger=str(SAMPLES / "none.db"), **options)))
 
 
 @pytest.mark.parametrize(("source", "options", "rows", "sendable", "others"), claims())

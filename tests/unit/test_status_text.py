@@ -117,7 +117,7 @@ def checked_results() -> Checked:
         counts=counts,
         problems=(),
         samples=(Sample(row=1, pass_id="p1", message="x", length=1),),
-        concerns=(),
+        findings=(),
         lock_screen=140,
         rate_per_second=None,
         estimated_seconds=0.0,

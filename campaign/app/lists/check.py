@@ -11,7 +11,7 @@ from typing import Any, Final
 from campaign.app.batches import check_batch_settings, check_texts
 from campaign.app.campaign_settings import Exclusions
 from campaign.app.lists.list_source import CheckedList, ListSource, find_list, opened, with_some_name
-from campaign.app.lists.message_warnings import FIRST_ROWS, concerns_of
+from campaign.app.lists.message_warnings import FIRST_ROWS, findings_of
 from campaign.app.lists.stage import stage
 from campaign.app.open_ledger import open_ledger, open_reader_if_there
 from campaign.app.preflight.reach import Reached, count_reach
@@ -60,7 +60,7 @@ class Sample:
 class Checked:
     """The result of a check.
 
-    `rate_per_second` None is without pacing. `concerns` are about messages that can be sent as they are; they change no exit code.
+    `rate_per_second` None is without pacing. `findings` are about messages that can be sent as they are; they change no exit code.
     `earlier_results` are results of a campaign that the ledger does not know: `run` does not send before a person decides about them.
     `lines` are the list's lines, by which people find rows. `reach` is None if no pass was read.
     """
@@ -70,7 +70,7 @@ class Checked:
     counts: Counts
     problems: tuple[Problem, ...]
     samples: tuple[Sample, ...]
-    concerns: tuple[LintFinding, ...]
+    findings: tuple[LintFinding, ...]
     lock_screen: int
     rate_per_second: float | None
     estimated_seconds: float
@@ -109,7 +109,7 @@ class Checked:
                 }
                 for sample in self.samples
             ],
-            "warnings": [concern.as_json(self.lines) for concern in self.concerns],
+            "warnings": [finding.as_json(self.lines) for finding in self.findings],
             "estimated_seconds": round(self.estimated_seconds, 1),
             **({} if self.reach is None else {"reach": self.reach.as_json()}),
             "exit_code": self.exit_code,
@@ -165,7 +165,7 @@ async def check(
                 parts = reader.result_columns(campaign, LEFT_OUT)
                 name, columns = given.spec.name, given.layout.columns
                 await asyncio.to_thread(write_results, problem_rows, campaign=name, columns=columns, parts=parts, failed=None)
-            look = Look(reader=reader, campaign=campaign, known=known, settings=settings, progress=progress, concerns=staged.concerns)
+            look = Look(reader=reader, campaign=campaign, known=known, settings=settings, progress=progress, findings=staged.findings)
             checked = replace(await asyncio.to_thread(look.all, given.table), list_name=given.spec.list_name)
             if reach is not None:
                 checked = replace(checked, reach=await _reach(reader, campaign, settings, observer=reach, stop=stop))
@@ -208,7 +208,7 @@ def _known(settings: Settings) -> Iterator[LedgerReader | None]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """Examines a staged campaign. `known` is the ledger with the earlier messages of passes, if there is one; `concerns` were found while
+    """Examines a staged campaign. `known` is the ledger with the earlier messages of passes, if there is one; `findings` were found while
     the campaign was staged.
     """
 
@@ -217,13 +217,13 @@ class Look:
     known: LedgerReader | None
     settings: Settings
     progress: Progress = lambda *_: None
-    concerns: tuple[LintFinding, ...] = ()
+    findings: tuple[LintFinding, ...] = ()
 
     def all(self, table: Table) -> Checked:
         """The findings in a list."""
         counts = self.reader.counts(self.campaign)
         samples: list[Sample] = []
-        concerns = (*self.concerns, *concerns_of(self._sampled(samples, counts), settings=self.settings, ledger=self.known))
+        findings = (*self.findings, *findings_of(self._sampled(samples, counts), settings=self.settings, ledger=self.known))
         rate_per_second = self.settings.messages_per_second
         return Checked(
             list_name=table.name,
@@ -232,7 +232,7 @@ class Look:
             counts=counts,
             problems=tuple(self._problems(counts)),
             samples=tuple(samples),
-            concerns=concerns,
+            findings=findings,
             lock_screen=self.settings.lock_screen,
             rate_per_second=rate_per_second,
             estimated_seconds=counts.by_status[Status.PENDING] / rate_per_second if rate_per_second else 0.0,

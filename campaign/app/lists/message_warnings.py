@@ -23,7 +23,7 @@ LastTexts = Callable[[Sequence[str]], Mapping[str, str]]
 """Maps pass keys to the last text that was sent to each; passes without one are left out."""
 
 
-class Concerns:
+class MessageLinter:
     """Collects the lint findings, message by message."""
 
     def __init__(self, *, lock_screen: int, last_texts: LastTexts | None) -> None:
@@ -62,7 +62,7 @@ class Concerns:
             first.append(row)
 
 
-def concerns_of(rows: Iterable[RowMessage | ResultRow], *, settings: Settings, ledger: LedgerReader | None) -> tuple[LintFinding, ...]:
+def findings_of(rows: Iterable[RowMessage | ResultRow], *, settings: Settings, ledger: LedgerReader | None) -> tuple[LintFinding, ...]:
     """The lint findings in the messages of these rows.
 
     Args:
@@ -70,18 +70,18 @@ def concerns_of(rows: Iterable[RowMessage | ResultRow], *, settings: Settings, l
         settings: say how much a lock screen shows, and which API the passes belong to.
         ledger: has the earlier messages of passes; None if there is none yet.
     """
-    concerns = Concerns(lock_screen=settings.lock_screen, last_texts=texts_known_to(ledger, settings))
+    linter = MessageLinter(lock_screen=settings.lock_screen, last_texts=texts_known_to(ledger, settings))
     held: list[RowMessage | ResultRow] = []
     characters = 0
     for row in rows:
         held.append(row)
         characters += len(row.message)
         if len(held) == _AT_ONCE or characters > _CHARACTERS_AT_ONCE:
-            concerns.look_at(held)
+            linter.look_at(held)
             held, characters = [], 0
     if held:
-        concerns.look_at(held)
-    return concerns.found()
+        linter.look_at(held)
+    return linter.found()
 
 
 def texts_known_to(ledger: LedgerReader | None, settings: Settings) -> LastTexts | None:
@@ -104,7 +104,7 @@ _LEFT: Final = OPEN | {Status.UNKNOWN}
 """Unverified rows are among them, as a row that did not arrive is sent again, too."""
 
 
-def near_concerns(
+def near_findings(
     found: NearIds, *, ids: Callable[[Sequence[int]], Mapping[int, str]], excluded: Keys, lines: SheetLines
 ) -> tuple[LintFinding, ...]:
     """The lint findings about near ids, each kind with an example.
@@ -115,14 +115,14 @@ def near_concerns(
         excluded: the excluded passes.
         lines: of the list.
     """
-    concerns = []
+    findings = []
     if found.excluded:
         row = found.excluded_rows[0]
         listed = ids([row])[row]
         key = pass_key(listed)
         other = next((one for one in chain.from_iterable(excluded()) if near_key(one) == near_key(key)), "")
         example = f"“{shown(listed)}” in {place(row, lines.of(row))} and “{shown(other)}”, which is excluded, {_differ(key, other)}"
-        concerns.append(LintFinding(kind=LintKind.NEAR_EXCLUDED, count=found.excluded, rows=found.excluded_rows, example=example))
+        findings.append(LintFinding(kind=LintKind.NEAR_EXCLUDED, count=found.excluded, rows=found.excluded_rows, example=example))
     if found.duplicates:
         first, second, *_ = found.groups[0]
         texts = ids([first, second])
@@ -130,8 +130,8 @@ def near_concerns(
         example = f"{' and '.join(named)} {_differ(*map(pass_key, (texts[first], texts[second])))}"
         groups = found.groups[: SHOWN // 2]
         rows = tuple(chain.from_iterable(groups))
-        concerns.append(LintFinding(kind=LintKind.NEAR_DUPLICATE, count=found.duplicates, rows=rows, example=example, groups=groups))
-    return tuple(concerns)
+        findings.append(LintFinding(kind=LintKind.NEAR_DUPLICATE, count=found.duplicates, rows=rows, example=example, groups=groups))
+    return tuple(findings)
 
 
 def near_to_send(
@@ -168,7 +168,7 @@ def near_to_send(
         for keys in all_excluded():
             finder.exclude(keys)
         found = finder.found(to_send)
-    return near_concerns(found, ids=ids, excluded=all_excluded, lines=record.spec.lines)
+    return near_findings(found, ids=ids, excluded=all_excluded, lines=record.spec.lines)
 
 
 def ids_in_ledger(reader: LedgerReader, record: CampaignRecord) -> Callable[[Sequence[int]], Mapping[int, str]]:

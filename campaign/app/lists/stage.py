@@ -11,12 +11,12 @@ from typing import Final
 from campaign.app.campaign_settings import Exclusions
 from campaign.app.campaigns import check_here
 from campaign.app.lists.list_source import CheckedList
-from campaign.app.lists.message_warnings import ids_in_ledger, near_concerns, near_to_send
+from campaign.app.lists.message_warnings import ids_in_ledger, near_findings, near_to_send
 from campaign.app.session import Tell
 from campaign.domain.errors import OtherContentError, StoppedError, UsageError
 from campaign.domain.lists.lint_findings import LintFinding
 from campaign.domain.model import StagedRow
-from campaign.domain.text.reasons import concern_in_words
+from campaign.domain.text.reasons import finding_in_words
 from campaign.insights import command_line
 from campaign.ledger.port import CampaignRecord, CampaignSpec, DesiredState, Ledger, LedgerReader
 from campaign.loader.repeats import NearIdFinder
@@ -30,11 +30,11 @@ NextBatch = Callable[[], Awaitable[Sequence[StagedRow] | None]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Staged:
-    """A staged campaign; `concerns` are about ids that are near to each other, or to an excluded one."""
+    """A staged campaign; `findings` are about ids that are near to each other, or to an excluded one."""
 
     record: CampaignRecord
     resumed: bool
-    concerns: tuple[LintFinding, ...] = ()
+    findings: tuple[LintFinding, ...] = ()
 
 
 async def stage(
@@ -74,14 +74,14 @@ async def stage(
             if given.table.head.guessed:
                 tell("encoding_guessed", f"“{given.table.name}” is read as {given.table.head.description}.")
             staged = await _fill(ledger, reader, record, given, stop=stop, quiet_seconds=quiet_seconds, exclusions=exclusions)
-            warn(staged.concerns, staged.record, tell)
+            warn(staged.findings, staged.record, tell)
             return staged
         if record.desired_state is not DesiredState.STAGING:
             check_here(record)
             if other := await _differences(record, given):
                 begun = await _withdraw(ledger, record, given, other, ledger_name=ledger_name, begin=begin, tell=tell)
                 continue
-            return Staged(record=record, resumed=True, concerns=await check_rest(ledger, reader, record, exclusions, tell=tell))
+            return Staged(record=record, resumed=True, findings=await check_rest(ledger, reader, record, exclusions, tell=tell))
         if any(runner.alive for runner in reader.runners(record.id)):
             _check_not_stopped(stop)
             await asyncio.sleep(LOOK_SECONDS)
@@ -114,12 +114,12 @@ async def check_rest(
     return found
 
 
-def warn(concerns: Iterable[LintFinding], record: CampaignRecord, tell: Tell) -> None:
+def warn(findings: Iterable[LintFinding], record: CampaignRecord, tell: Tell) -> None:
     """Report the findings, each under the name of its kind."""
-    for concern in concerns:
-        what = concern_in_words(concern, lock_screen=0)
-        sentence = f"{what}: {concern.where(record.spec.lines)}. {concern.example}."
-        tell(concern.kind.value, sentence, count=concern.count, rows=list(concern.rows))
+    for finding in findings:
+        what = finding_in_words(finding, lock_screen=0)
+        sentence = f"{what}: {finding.where(record.spec.lines)}. {finding.example}."
+        tell(finding.kind.value, sentence, count=finding.count, rows=list(finding.rows))
 
 
 async def _withdraw(
@@ -173,8 +173,8 @@ async def _fill(
             f"The campaign “{given.spec.name}” was removed while it was being staged.", code="removed_meanwhile", campaign=given.spec.name
         )
     ids, keys = ids_in_ledger(reader, found), exclusions.keys if exclusions is not None else list
-    concerns = await asyncio.to_thread(near_concerns, near, ids=ids, excluded=keys, lines=found.spec.lines)
-    return Staged(record=found, resumed=False, concerns=concerns)
+    findings = await asyncio.to_thread(near_findings, near, ids=ids, excluded=keys, lines=found.spec.lines)
+    return Staged(record=found, resumed=False, findings=findings)
 
 
 async def _store(ledger: Ledger, campaign: int, next_batch: NextBatch, stop: asyncio.Event) -> None:

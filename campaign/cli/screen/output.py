@@ -18,7 +18,7 @@ from campaign.domain.reach import WORDS, Reach
 from campaign.domain.status import SENT_TO, Status
 from campaign.domain.text.durations import words
 from campaign.domain.text.lines import rows
-from campaign.domain.text.reasons import concern_in_words, reason_in_words
+from campaign.domain.text.reasons import finding_in_words, reason_in_words
 from campaign.domain.text.sanitize import sanitize_for_terminal
 from campaign.insights import CampaignView
 
@@ -101,10 +101,10 @@ def print_checked(checked: "Checked", *, as_json: bool) -> None:
         ]
         if problem.example:
             lines.append(f"    {sanitize_for_terminal(problem.example)}")
-    for concern in checked.concerns:
-        lines += ["", concern_in_words(concern, lock_screen=checked.lock_screen), f"    {concern.where(checked.lines)}"]
-        lines.append(f"    {sanitize_for_terminal(concern.example)}")
-    if checked.problems or checked.concerns:
+    for finding in checked.findings:
+        lines += ["", finding_in_words(finding, lock_screen=checked.lock_screen), f"    {finding.where(checked.lines)}"]
+        lines.append(f"    {sanitize_for_terminal(finding.example)}")
+    if checked.problems or checked.findings:
         lines += ["", where_rows_are_counted(checked.lines)]
     if checked.samples:
         lines += ["", "Sample message:" if len(checked.samples) == 1 else "Sample messages:"]

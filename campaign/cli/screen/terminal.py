@@ -109,7 +109,7 @@ def confirm(question: "Question") -> bool:
     from campaign.app.confirmation import new_in_words
     from campaign.domain.errors import UsageError
     from campaign.domain.text.lines import WIDTH, wrapped
-    from campaign.domain.text.reasons import concern_in_words
+    from campaign.domain.text.reasons import finding_in_words
     from campaign.domain.text.sanitize import sanitize_for_terminal
 
     if not sys.stdin.isatty():
@@ -127,10 +127,10 @@ def confirm(question: "Question") -> bool:
     say(f"{plan_in_words(question, now=datetime.now(UTC))} {reads}")
     typer.echo(f"  {sanitize_for_terminal(question.first)}", err=True)
     with interruptible():
-        for concern in question.concerns():
-            if concern.kind is not LintKind.LINK:
-                where = concern.where(question.record.spec.lines, most=3)
-                say(f"Check this: {concern_in_words(concern, lock_screen=question.lock_screen)}: {where}.")
+        for finding in question.findings():
+            if finding.kind is not LintKind.LINK:
+                where = finding.where(question.record.spec.lines, most=3)
+                say(f"Check this: {finding_in_words(finding, lock_screen=question.lock_screen)}: {where}.")
         if question.messages <= NUMBER_FROM:
             return ask_yes_no("Send?")
         return is_number(prompt("To send, type the number of recipients"), question.messages)

@@ -13,7 +13,7 @@ from campaign.console.access import Person, Role
 from campaign.domain.errors import UsageError
 from campaign.domain.status import Status
 from campaign.setting_types import Wizard
-from campaign.settings import GivenSettings, Settings, marked
+from campaign.settings import IsolatedSettings, Settings, marked
 
 NAME_CHARACTERS: Final = 100
 CONTROLS: Final = {section: marked(section) for section in Wizard}
@@ -28,7 +28,7 @@ def given_of(controls: Mapping[str, str]) -> dict[str, Any]:
     Raises:
         UsageError: one is not valid.
     """
-    given = GivenSettings.read(**controls)
+    given = IsolatedSettings.read(**controls)
     return {name: getattr(given, name) for name in controls}
 
 

@@ -14,7 +14,7 @@ from campaign.console.drafts.inspection import PROBLEMS, Finding, ListCheck, Spe
 from campaign.domain.errors import CampaignError
 from campaign.domain.lists.sheet import place, places
 from campaign.domain.status import Status
-from campaign.domain.text.reasons import concern_in_words, reason_in_words
+from campaign.domain.text.reasons import finding_in_words, reason_in_words
 from campaign.settings import Settings
 
 PRINTED_EVERY_SECONDS: Final = 0.5
@@ -51,12 +51,12 @@ def _list_check(checked: Checked, key: str) -> ListCheck:
         concerns=tuple(
             Finding(
                 kind=found.kind,
-                words=concern_in_words(found, lock_screen=checked.lock_screen),
+                words=finding_in_words(found, lock_screen=checked.lock_screen),
                 count=found.count,
                 places=found.where(checked.lines),
                 example=found.example,
             )
-            for found in checked.concerns
+            for found in checked.findings
         ),
         samples=tuple(
             Specimen(place=place(sample.row, checked.lines.of(sample.row)), message=sample.message, length=sample.length)

@@ -183,7 +183,7 @@ _MANY: Final[dict[LintKind, str]] = {
 }
 
 
-def concern_in_words(concern: LintFinding, *, lock_screen: int) -> str:
+def finding_in_words(finding: LintFinding, *, lock_screen: int) -> str:
     """A lint finding in words: the number of messages, and what to check in them."""
-    words = _ONE if concern.count == 1 else _MANY
-    return words[concern.kind].format(count=concern.count, lock_screen=lock_screen)
+    words = _ONE if finding.count == 1 else _MANY
+    return words[finding.kind].format(count=finding.count, lock_screen=lock_screen)
