@@ -84,7 +84,7 @@ async def audit_page(request: web.Request) -> web.StreamResponse:
     before = int(given) if given.isdecimal() and given.isascii() and len(given) < 19 else None
     found = await entries(console.store, limit=A_PAGE + 1, before=before)
     older = found[A_PAGE - 1].number if len(found) > A_PAGE else None
-    return console.pages.respond("audit_log.html", request, deeds=found[:A_PAGE], older=older, newest=before is None)
+    return console.pages.respond("audit_log.html", request, entries=found[:A_PAGE], older=older, newest=before is None)
 
 
 def routes() -> list[web.RouteDef]:

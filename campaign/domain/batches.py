@@ -319,7 +319,7 @@ PROGRESS_SECONDS: Final = 3600.0
 
 
 @dataclass(slots=True, kw_only=True)
-class Patience:
+class AnswerTimeout:
     """Detects that the API has given no useful answer for too long."""
 
     _since: float | None = field(default=None, init=False)

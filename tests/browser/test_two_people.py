@@ -46,6 +46,6 @@ async def test_who_asks_and_who_approves_are_two(tmp_path: Path, browser: Browse
             await ann.heading(NAME)
             await expect(ann.page.locator(".now .badge").first).to_have_text("Finished")
             await sam.page.goto(f"{console.url}/campaigns/{NAME}")
-            await expect(sam.page.locator("#deeds-title + *")).to_contain_text(TEXTS["drafts.deed.approve"])
+            await expect(sam.page.locator("#entries-title + *")).to_contain_text(TEXTS["drafts.action.approve"])
         await at.until_state(NAME, CampaignState.FINISHED)
         assert at.sent() == {f"card-{row:05}": [text(row)] for row in range(1, ROWS + 1)}

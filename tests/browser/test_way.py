@@ -155,7 +155,7 @@ async def _watch(sofia: Person, at: Stage) -> None:
     assert 0 < paused.open < ROWS
     # What stands below is not live, and is fetched anew when the state turns.
     await expect(page.locator("#runs-title ~ *")).to_contain_text("It was paused.")
-    await expect(page.locator("#deeds-title ~ *")).to_contain_text(TEXTS["campaigns.deed.pause"])
+    await expect(page.locator("#entries-title ~ *")).to_contain_text(TEXTS["campaigns.action.pause"])
     await sofia.press(TEXTS["campaigns.steer.go_on"], role="link")
     await sofia.heading("Resume “Spring for members”?")
     await sofia.press(TEXTS["campaigns.steer.go_on"])

@@ -52,7 +52,7 @@ DRAFTS = (
         (f"POST /drafts/{{draft}}/{step}" for step in ("list", "header", "column", "message", "controls", "test", "send")), "sender"
     )
     | dict.fromkeys(
-        (f"POST /drafts/{{draft}}/{deed}" for deed in ("preview", "exclude", "exclude/remove", "remove", "ask", "take-back")), "sender"
+        (f"POST /drafts/{{draft}}/{path}" for path in ("preview", "exclude", "exclude/remove", "remove", "ask", "take-back")), "sender"
     )
     | dict.fromkeys(("GET /drafts/{draft}/problem-rows.csv",), "sender")
     | dict.fromkeys(

@@ -37,7 +37,7 @@ async def test_the_owner_pauses_goes_on_and_everybody_gets_it_once(tmp_path: Pat
         await at.post(at.page_of("promo", "resume"))
         await at.until_state("promo", *DONE)
         assert (at.state("promo").counts.by_status[Status.DELIVERED], at.doubles) == (120, 0)
-        assert [(deed.person, deed.action) for deed in await entries(at.given.console.store, "promo")] == [
+        assert [(entry.person, entry.action) for entry in await entries(at.given.console.store, "promo")] == [
             ("sid", "resumed it"),
             ("sid", "paused it"),
         ]

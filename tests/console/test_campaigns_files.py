@@ -123,8 +123,8 @@ async def test_failed_rows_of_a_reason_are_sent_again_and_nothing_else(tmp_path:
         await until(lambda: at.state("promo").counts.by_status[Status.DELIVERED] == 12, seconds=40)
         assert at.doubles == 0
         assert len(at.simulator.audit()) == 12
-        (deed,) = [deed for deed in await entries(at.given.console.store, "promo") if deed.action == "sent rows again"]
-        assert deed.details == "failed: 3"
+        (entry,) = [entry for entry in await entries(at.given.console.store, "promo") if entry.action == "sent rows again"]
+        assert entry.details == "failed: 3"
 
 
 async def test_rows_that_may_have_arrived_are_sent_again_only_if_one_agrees_to_twice(tmp_path: Path) -> None:

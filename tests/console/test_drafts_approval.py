@@ -34,8 +34,8 @@ async def test_over_the_limit_somebody_else_has_to_agree_and_their_word_sends_it
         assert {len(texts) for texts in sent.values()} == {1}
         assert len(await started_commands(at.given.console, "promo")) == 1
         assert await audit_log.owner_of(at.given.console.store, "promo") == "mia"
-        deeds = {(deed.person, deed.action) for deed in await audit_log.entries(at.given.console.store, "promo")}
-        assert {("mia", "asked for approval"), ("ada", "approved it"), ("ada", "sent it")} <= deeds
+        entries = {(entry.person, entry.action) for entry in await audit_log.entries(at.given.console.store, "promo")}
+        assert {("mia", "asked for approval"), ("ada", "approved it"), ("ada", "sent it")} <= entries
         assert await waiting(at, "ada", Role.APPROVER) == 0
 
 

@@ -39,8 +39,8 @@ async def test_from_a_list_to_what_arrived(tmp_path: Path) -> None:
         assert {len(texts) for texts in sent.values()} == {1}
         assert at.draft(draft).stage is Stage.SENT
         assert await audit_log.owner_of(at.given.console.store, "Spring") == "mia"
-        deeds = [(deed.person, deed.action) for deed in await audit_log.entries(at.given.console.store, "Spring")]
-        assert ("mia", "sent it") in deeds
+        entries = [(entry.person, entry.action) for entry in await audit_log.entries(at.given.console.store, "Spring")]
+        assert ("mia", "sent it") in entries
         assert (await at.get(f"{draft}/list")).status == 200
         answer = await at.post(f"{draft}/message", words="written", message="Another")
         assert (answer.status, answer.codes) == (422, {"already_sent"})

@@ -156,7 +156,7 @@ def test_what_is_done_to_users_stands_in_the_trail(tmp_path: Path) -> None:
         found = asyncio.run(entries(store))
     finally:
         store.close()
-    assert [(deed.person, deed.action, deed.subject) for deed in found] == [
+    assert [(entry.person, entry.action, entry.subject) for entry in found] == [
         ("command line", "removed user", "ann"),
         ("command line", "added user as approver", "ann"),
     ]

@@ -53,8 +53,8 @@ async def slow(given: House, browser: Browser, path: str, *, length: int, kind: 
         writer.transport.abort()
 
 
-async def deeds(given: House) -> list[str]:
-    return [deed.action for deed in await audit_log.entries(given.console.store)]
+async def entries(given: House) -> list[str]:
+    return [entry.action for entry in await audit_log.entries(given.console.store)]
 
 
 FORM = "application/x-www-form-urlencoded"
@@ -101,7 +101,7 @@ async def test_who_is_out_when_their_upload_is_in_has_uploaded_nothing(tmp_path:
             await request.send(end)
             assert (await request.answer()).startswith("HTTP/1.1 403")
         assert [path.name for path in (tmp_path / "drafts").iterdir()] == [".lock"]
-        assert "uploaded a list" not in await deeds(given)
+        assert "uploaded a list" not in await entries(given)
 
 
 async def test_a_form_that_does_not_come_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from campaign.domain.batches import (
     MOST_RECIPIENTS,
+    AnswerTimeout,
     BatchAnswer,
     Delivery,
-    Patience,
     Proof,
     RemoteState,
     Size,
@@ -139,9 +139,9 @@ def test_a_row_of_a_batch_that_is_unknown_says_why(reason: str) -> None:
 
 
 def test_patience_ends_with_an_api_that_answers_nothing_for_long() -> None:
-    patience = Patience()
-    assert patience.note(is_trouble=True, now=0.0) == ""
-    assert patience.note(is_trouble=True, now=PATIENCE_SECONDS - 1) == ""
-    assert patience.note(is_trouble=False, now=PATIENCE_SECONDS) == ""
-    assert patience.note(is_trouble=True, now=PATIENCE_SECONDS + 1) == ""
-    assert "15 minutes" in patience.note(is_trouble=True, now=2 * PATIENCE_SECONDS + 2)
+    timeout = AnswerTimeout()
+    assert timeout.note(is_trouble=True, now=0.0) == ""
+    assert timeout.note(is_trouble=True, now=PATIENCE_SECONDS - 1) == ""
+    assert timeout.note(is_trouble=False, now=PATIENCE_SECONDS) == ""
+    assert timeout.note(is_trouble=True, now=PATIENCE_SECONDS + 1) == ""
+    assert "15 minutes" in timeout.note(is_trouble=True, now=2 * PATIENCE_SECONDS + 2)

@@ -214,7 +214,7 @@ async def log_in(request: web.Request) -> web.StreamResponse:
         auth.attempts.succeeded(name, address)
         answer = web.Response(status=303, headers={"Location": then})
         if await auth.start_session(request, user, answer):
-            await audit_log.record(auth.store, user.name, pages.text("shell.deed.log_in"), details=address)
+            await audit_log.record(auth.store, user.name, pages.text("shell.action.log_in"), details=address)
             return answer
     # An unknown name may be a password that was typed into the wrong field.
     log(logging.WARNING, "log_in_refused", name=known.name if known is not None else "(nobody's)", address=address)
@@ -226,7 +226,7 @@ async def log_out(request: web.Request) -> web.StreamResponse:
     auth = authenticator_of(request)
     answer = web.Response(status=303, headers={"Location": "/login"})
     await auth.end_session(request, answer)
-    await audit_log.record(auth.store, person_of(request).name, console_of(request).pages.text("shell.deed.log_out"))
+    await audit_log.record(auth.store, person_of(request).name, console_of(request).pages.text("shell.action.log_out"))
     return answer
 
 
@@ -247,7 +247,7 @@ async def enter(request: web.Request) -> web.StreamResponse:
         raise web.HTTPForbidden(text=console_of(request).pages.text("shell.enter.used"))
     await auth.start_session(request, None, answer)
     details = request.app[SITE].address(request)
-    await audit_log.record(auth.store, users.OWNER, console_of(request).pages.text("shell.deed.link"), details=details)
+    await audit_log.record(auth.store, users.OWNER, console_of(request).pages.text("shell.action.link"), details=details)
     return answer
 
 

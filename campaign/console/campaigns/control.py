@@ -19,7 +19,7 @@ from campaign.ledger.port import DesiredState
 async def pause(request: web.Request) -> web.StreamResponse:
     asked = await controlled_campaign(request)
     _check(asked.shown.may_pause, request)
-    return await _set_desired_state(request, asked, DesiredState.PAUSED, "campaigns.deed.pause")
+    return await _set_desired_state(request, asked, DesiredState.PAUSED, "campaigns.action.pause")
 
 
 @allow(Role.SENDER)
@@ -36,8 +36,8 @@ async def cancel(request: web.Request) -> web.StreamResponse:
     if asked.shown.view.in_batches.batches and not asked.shown.at_work:
         # Requests to PassEntry take time, and must go on even if this console ends.
         spec = CommandSpec(verb="cancel", arguments=(asked.name,), options=("--yes",))
-        return await start(request, asked, spec, deed="campaigns.deed.cancel")
-    return await _set_desired_state(request, asked, DesiredState.CANCELLED, "campaigns.deed.cancel")
+        return await start(request, asked, spec, action="campaigns.action.cancel")
+    return await _set_desired_state(request, asked, DesiredState.CANCELLED, "campaigns.action.cancel")
 
 
 @allow(Role.SENDER)
@@ -55,18 +55,18 @@ async def resume(request: web.Request) -> web.StreamResponse:
         # If a message was sent, the campaign was approved before.
         check_size(request, asked, asked.shown.view.counts.open)
     spec = CommandSpec(verb="resume", arguments=(asked.name,), options=("--yes",))
-    return await start(request, asked, spec, deed="campaigns.deed.resume")
+    return await start(request, asked, spec, action="campaigns.action.resume")
 
 
 @allow(Role.SENDER)
 async def verify(request: web.Request) -> web.StreamResponse:
     asked = await controlled_campaign(request)
     _check(asked.shown.may_verify, request)
-    return await start(request, asked, CommandSpec(verb="verify", arguments=(asked.name,)), deed="campaigns.deed.verify")
+    return await start(request, asked, CommandSpec(verb="verify", arguments=(asked.name,)), action="campaigns.action.verify")
 
 
-async def start(request: web.Request, asked: RequestedCampaign, spec: CommandSpec, *, deed: str, details: str = "") -> web.StreamResponse:
-    """Start a command, and redirect to the campaign; `deed` is the key of the text for the audit log.
+async def start(request: web.Request, asked: RequestedCampaign, spec: CommandSpec, *, action: str, details: str = "") -> web.StreamResponse:
+    """Start a command, and redirect to the campaign; `action` is the key of the text for the audit log.
 
     Raises:
         UsageError: another command about the campaign is running.
@@ -77,14 +77,14 @@ async def start(request: web.Request, asked: RequestedCampaign, spec: CommandSpe
         known = await started_commands(console, asked.name)
         if await asyncio.to_thread(lambda: any(one.running() for one in known)):
             raise UsageError(console.pages.text("campaigns.one.busy"), code="busy")
-        await record(console.store, asked.person.name, console.pages.text(deed), asked.name, details)
+        await record(console.store, asked.person.name, console.pages.text(action), asked.name, details)
         await start_command(console, spec, campaign=asked.name, person=asked.person.name)
     raise web.HTTPSeeOther(campaign_page(asked.name))
 
 
-async def _set_desired_state(request: web.Request, asked: RequestedCampaign, wanted: DesiredState, deed: str) -> web.StreamResponse:
+async def _set_desired_state(request: web.Request, asked: RequestedCampaign, wanted: DesiredState, action: str) -> web.StreamResponse:
     console = console_of(request)
-    await record(console.store, asked.person.name, console.pages.text(deed), asked.name)
+    await record(console.store, asked.person.name, console.pages.text(action), asked.name)
     # In a separate loop: opening a ledger may wait for other writers.
     await asyncio.to_thread(asyncio.run, set_desired_state(asked.name, wanted, console.settings))
     raise web.HTTPSeeOther(campaign_page(asked.name))

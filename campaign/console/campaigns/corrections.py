@@ -159,7 +159,7 @@ async def send(request: web.Request) -> web.StreamResponse:
     check_size(request, asked, plan.sent + _messages_sent(asked))
     options = ("--yes", *((f"--message={message}",) if message else ()))
     spec = CommandSpec(verb="retry", arguments=(str(file),), options=options)
-    return await start(request, asked, spec, deed="campaigns.deed.corrected", details=f"{plan.sent:,}")
+    return await start(request, asked, spec, action="campaigns.action.corrected", details=f"{plan.sent:,}")
 
 
 async def _plan(request: web.Request, asked: RequestedCampaign, file: Path, message: str) -> CorrectionPlan:

@@ -58,7 +58,7 @@ async def _taken(request: web.Request, asked: RequestedCampaign, wanted: Wanted,
     file_name = f"{as_file_name(asked.name)}.{wanted.which.value}{wanted.suffix}"
     async with context_of(request).exports.file(wanted) as file:
         console = console_of(request)
-        await record(console.store, asked.person.name, console.pages.text("campaigns.deed.download"), asked.name, file_name)
+        await record(console.store, asked.person.name, console.pages.text("campaigns.action.download"), asked.name, file_name)
         headers = {"Content-Type": content_type, "Content-Disposition": attachment(file_name)}
         # Within the context, so that the file exists until its last byte is sent.
         return await _given(request, file, headers)

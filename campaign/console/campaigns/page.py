@@ -114,7 +114,7 @@ SHOWN_LAUNCHES: Final = 3
 LATELY_SECONDS: Final = 86_400.0
 """How long the page shows the result of a command."""
 TABLE_ROWS: Final = 12
-DEEDS: Final = 50
+ENTRIES: Final = 50
 
 
 @allow(Role.VIEWER)
@@ -131,7 +131,7 @@ async def one_campaign(request: web.Request) -> web.StreamResponse:
         whole=asked.whole,
         owner=asked.owner,
         history=past,
-        deeds=await entries(console.store, asked.name, limit=DEEDS),
+        entries=await entries(console.store, asked.name, limit=ENTRIES),
         table=drawn.timeline.coarser(TABLE_ROWS) if drawn is not None and drawn.timeline.total else None,
     )
 

@@ -88,7 +88,7 @@ async def send(request: web.Request) -> web.StreamResponse:
     count = await _count(request, asked, chosen)
     check_size(request, asked, count + asked.shown.view.counts.open)
     spec = CommandSpec(verb="retry", arguments=(asked.name,), options=("--yes", *chosen.options))
-    return await start(request, asked, spec, deed="campaigns.deed.again", details=f"{chosen.selection.in_words()}: {count:,}")
+    return await start(request, asked, spec, action="campaigns.action.again", details=f"{chosen.selection.in_words()}: {count:,}")
 
 
 async def _count(request: web.Request, asked: RequestedCampaign, chosen: Chosen) -> int:

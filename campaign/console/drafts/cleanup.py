@@ -107,9 +107,9 @@ async def _sweep_daily(context: DraftContext) -> None:
     while True:
         try:
             for draft in await asyncio.to_thread(context.store.sweep, time.time()):
-                await audit_log.record(context.console.store, NOBODY, context.console.pages.text("drafts.deed.swept"), draft.name)
+                await audit_log.record(context.console.store, NOBODY, context.console.pages.text("drafts.action.swept"), draft.name)
             for draft in await asyncio.to_thread(clear, context, time.time()):
-                await audit_log.record(context.console.store, NOBODY, context.console.pages.text("drafts.deed.cleared"), draft.name)
+                await audit_log.record(context.console.store, NOBODY, context.console.pages.text("drafts.action.cleared"), draft.name)
         except (CampaignError, OSError) as error:
             structlog.get_logger().warning("drafts_not_swept", problem=str(error))
         await asyncio.sleep(DAY_SECONDS)

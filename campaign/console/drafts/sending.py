@@ -55,7 +55,9 @@ class Sender:
 
         begun = await asyncio.to_thread(self.context.store.change, draft, begin)
         if mine:
-            await audit_log.record(self.context.console.store, person.name, self.context.console.pages.text("drafts.deed.send"), begun.name)
+            await audit_log.record(
+                self.context.console.store, person.name, self.context.console.pages.text("drafts.action.send"), begun.name
+            )
             self.watch(begun)
         return begun
 

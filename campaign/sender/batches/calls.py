@@ -5,7 +5,7 @@ import random
 from collections.abc import Callable, Collection, Coroutine
 from typing import Any, Final
 
-from campaign.domain.batches import BatchAnswer, Patience, Proof, RemoteBatch, proof_of
+from campaign.domain.batches import AnswerTimeout, BatchAnswer, Proof, RemoteBatch, proof_of
 from campaign.ledger.port import Ledger
 from campaign.sender.batches.port import BatchGateway
 from campaign.sender.port import InFlight, Observer
@@ -56,7 +56,7 @@ class Calls:
         self._stop_signal = stop_signal
         self._ticks = ticks
         self._paces = {one: RateLimiter(ledger, f"{key} batch-{one}", rate, jitter=jitter) for one in ENDPOINTS}
-        self._patience = Patience()
+        self._answer_timeout = AnswerTimeout()
         self._unrecognized = 0
         self._downloads = asyncio.Semaphore(DOWNLOADS)
         self._asking: list[asyncio.Future[list[RemoteBatch] | None]] = []
@@ -141,6 +141,6 @@ class Calls:
             self._stop_signal.set(StopReason.SAFEGUARD, f"What PassEntry says of a batch is not as expected. {answer.error}. {WHERE}")
         is_gone = answer.http_status == 404 and endpoint != "create"
         is_trouble = is_gone or proof in {Proof.UNKNOWN, Proof.NOT_SENT, Proof.THROTTLED}
-        if why := self._patience.note(is_trouble=is_trouble, now=self._ticks()):
+        if why := self._answer_timeout.note(is_trouble=is_trouble, now=self._ticks()):
             self._stop_signal.set(StopReason.SAFEGUARD, f"{why} {answer.error}".rstrip())
         return answer

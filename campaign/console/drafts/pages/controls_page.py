@@ -208,7 +208,7 @@ async def _add(request: web.Request, draft: Draft, received: Received) -> None:
         await wizard.apply(context, draft, change)
     finally:
         await asyncio.to_thread(received.discard)
-    await audit_log.record(context.console.store, person.name, console_of(request).pages.text("drafts.deed.exclude"), draft.name)
+    await audit_log.record(context.console.store, person.name, console_of(request).pages.text("drafts.action.exclude"), draft.name)
 
 
 async def _check_readable(request: web.Request, draft: Draft, received: Received) -> None:

@@ -144,7 +144,9 @@ async def remove(request: web.Request) -> web.StreamResponse:
     context = context_of(request)
     context.jobs.give_up(draft.id)
     await asyncio.to_thread(context.store.remove, draft.id)
-    await audit_log.record(context.console.store, person_of(request).name, console_of(request).pages.text("drafts.deed.remove"), draft.name)
+    await audit_log.record(
+        context.console.store, person_of(request).name, console_of(request).pages.text("drafts.action.remove"), draft.name
+    )
     raise web.HTTPSeeOther("/new")
 
 
@@ -196,7 +198,7 @@ async def _put(request: web.Request, draft: Draft, received: Received) -> Draft:
         changed = await wizard.apply(context, draft, change)
     finally:
         await asyncio.to_thread(received.discard)
-    await audit_log.record(context.console.store, person.name, console_of(request).pages.text("drafts.deed.upload"), changed.name)
+    await audit_log.record(context.console.store, person.name, console_of(request).pages.text("drafts.action.upload"), changed.name)
     return changed
 
 

@@ -166,19 +166,19 @@ async def ask(request: web.Request) -> web.StreamResponse:
         raise web.HTTPSeeOther(wizard.address(draft, Step.SEND))
     if sentence := await asyncio.to_thread(wizard.sender_of(request).name_taken, draft):
         return await _page(request, draft, status=422, problem=sentence)
-    return await _decide(request, draft, "drafts.deed.ask", asking(person_of(request), now=time.time()))
+    return await _decide(request, draft, "drafts.action.ask", asking(person_of(request), now=time.time()))
 
 
 @allow(Role.SENDER)
 async def take_back(request: web.Request) -> web.StreamResponse:
-    return await _decide(request, await draft_of(request), "drafts.deed.take_back", taking_back)
+    return await _decide(request, await draft_of(request), "drafts.action.take_back", taking_back)
 
 
 @allow(Role.APPROVER)
 async def send_back(request: web.Request) -> web.StreamResponse:
     draft = await draft_of(request)
     note = (await wizard.form_of(request)).get("note", "")
-    return await _decide(request, draft, "drafts.deed.send_back", returning(person_of(request), note, now=time.time()))
+    return await _decide(request, draft, "drafts.action.send_back", returning(person_of(request), note, now=time.time()))
 
 
 @allow(Role.APPROVER)
@@ -195,7 +195,7 @@ async def approve(request: web.Request) -> web.StreamResponse:
         if draft.stage is Stage.WAITING:
             check_second(person, draft)
             await audit_log.record(
-                context_of(request).console.store, person.name, console_of(request).pages.text("drafts.deed.approve"), draft.name
+                context_of(request).console.store, person.name, console_of(request).pages.text("drafts.action.approve"), draft.name
             )
         await wizard.sender_of(request).start(draft.id, person, approving(person, form.get("content", ""), now=time.time()))
     except UsageError as error:
@@ -209,14 +209,14 @@ def _not_waiting(draft: Draft) -> Draft:
     return draft
 
 
-async def _decide(request: web.Request, draft: Draft, deed: str, what: Any) -> web.StreamResponse:
+async def _decide(request: web.Request, draft: Draft, action: str, what: Any) -> web.StreamResponse:
     context = context_of(request)
     try:
         changed = await wizard.apply(context, draft, what)
     except UsageError as error:
         return await _page(request, draft, status=422, problem=ErrorText.of(error))
     if changed.stage is not draft.stage:
-        await audit_log.record(context.console.store, person_of(request).name, context.console.pages.text(deed), draft.name)
+        await audit_log.record(context.console.store, person_of(request).name, context.console.pages.text(action), draft.name)
     raise web.HTTPSeeOther(wizard.address(draft, Step.SEND))
 
 
@@ -253,7 +253,7 @@ async def _values(request: web.Request, draft: Draft) -> dict[str, Any]:
     looked = await context_of(request).looked(draft)
     intent = _intent(console, draft, found, own_zones=bool(getattr(looked, "own_zones", False)))
     taken = await asyncio.to_thread(wizard.sender_of(request).name_taken, draft) if draft.stage is Stage.EDITING else ""
-    deeds = await audit_log.entries(console.store, draft.name, limit=20) if draft.name else []
+    entries = await audit_log.entries(console.store, draft.name, limit=20) if draft.name else []
     return values | {
         "ready": True,
         "plan": plan_in_words(intent, now=utc_now()),
@@ -263,7 +263,7 @@ async def _values(request: web.Request, draft: Draft) -> dict[str, Any]:
         "approval_over": console.rules.approval_over,
         "may_decide": is_for(person, draft),
         "name_taken": taken,
-        "deeds": deeds,
+        "entries": entries,
         "tested": draft.test_arrived,
         "too_fast": not intent.by_batches and (intent.rate_per_second is None or intent.rate_per_second > ALLOWED_PER_SECOND),
     }

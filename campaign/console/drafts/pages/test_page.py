@@ -54,9 +54,11 @@ async def send_test(context: DraftContext, draft: Draft, person: Person, *, to: 
         f"--timeout={MOST_SECONDS / 2:.0f}s",
     )
     spec = CommandSpec(verb="test", arguments=(str(context.list_path(draft)),), options=options)
-    deed = context.console.pages.text("drafts.deed.test")
+    action = context.console.pages.text("drafts.action.test")
     # Recorded first, so that concurrent tests of several drafts count, too.
-    if not await audit_log.record_if_few(context.console.store, person.name, deed, draft.name, most=MOST_OF_A_PERSON, seconds=DAY_SECONDS):
+    if not await audit_log.record_if_few(
+        context.console.store, person.name, action, draft.name, most=MOST_OF_A_PERSON, seconds=DAY_SECONDS
+    ):
         raise UsageError(context.console.pages.text("drafts.test.too_many", most=MOST_OF_A_PERSON), code="too_many_tests")
     command = await start_command(context.console, spec, campaign=f"test of {draft.id}", person=person.name)
     for _ in range(int(MOST_SECONDS / LOOK_SECONDS)):
