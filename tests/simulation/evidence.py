@@ -8,6 +8,7 @@ from pathlib import Path
 import apsw
 
 from campaign.domain.model import ResultRow, StagedRow
+from campaign.domain.status import Status
 from campaign.ledger.port import DesiredState
 from campaign.ledger.sqlite import SqliteReader
 from tests.simulation.network import FOREIGN_TEXT, Network
@@ -38,8 +39,8 @@ class Stored:
     problems: list[str]
 
     def last_status(self, row: int) -> str:
-        """The status that the row's last attempt ended with; '' if there is none."""
-        return next((attempt.status for attempt in reversed(self.attempts) if attempt.row == row), "")
+        """The status that the row's last attempt ended with, but for those that did not arrive; '' if there is none."""
+        return next((attempt.status for attempt in reversed(self.attempts) if attempt.row == row and attempt.status != Status.PENDING), "")
 
 
 @dataclass(kw_only=True)
