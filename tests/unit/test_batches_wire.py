@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaign.domain.batches import Delivery, RemoteBatch, RemoteState, Wording
+from campaign.domain.batches import Delivery, Proof, RemoteBatch, RemoteState, Wording, proof_of
 from campaign.sender.batches.wire import ReportError, Shape, create_body, read_answer, read_deliveries, read_errors
 
 UUID = "6f3c2a50-1111-4222-8333-44445555666a"
@@ -64,6 +64,13 @@ class TestAnswer:
         page = answer({"data": [batch(), batch()], "meta": {"totalPages": 7}})
         assert (page.batches, page.pages) == ((one, one), 7)
         assert answer({"data": []}).readable
+
+    def test_an_answer_out_of_a_cache_shows_no_batch_and_not_that_there_is_none(self) -> None:
+        # A batch that a kept list lacks would be created again, and both would be sent.
+        documents: list[dict[str, Any]] = [{"data": batch()}, {"data": [batch()], "meta": {"totalPages": 1}}, {"data": []}]
+        for document in documents:
+            found = answer(document, headers=LIMITED | {"age": "30"})
+            assert (proof_of(found), found.batches, found.readable) == (Proof.UNKNOWN, (), False)
 
     def test_addresses_of_files(self) -> None:
         found = answer({"data": batch(errorsCsvUrl="https://f/e", deliveryCsvUrl=None)}).batch

@@ -53,6 +53,7 @@ def _words_of_page(page: str) -> str:
     return html.unescape(words)
 
 
+FROM_A_CACHE: Final = "The answer comes from a cache, by its headers: have it pass on what is read of PassEntry"
 _NOT_ZERO: Final = re.compile("[1-9]")
 _CACHE_HEADERS: Final = ("cache-status", "cf-cache-status", "x-cache", "x-cache-status", "x-proxy-cache")
 _KEPT: Final = re.compile(r"\b(?:tcp_)?(?:mem_)?(?:hit|stale|updating)\b", re.IGNORECASE)
@@ -201,8 +202,7 @@ def read_pass(*, http_status: int, headers: Mapping[str, str], body: bytes, whol
         )
     if is_cached(headers):
         # The request forbids a cached answer: it may be older than the message.
-        error = "The answer comes from a cache, by its headers. Have it pass on what is read of PassEntry."
-        return PassReading(latest=Latest.UNREADABLE, http_status=http_status, error=error, signature=_DOCUMENTED)
+        return PassReading(latest=Latest.UNREADABLE, http_status=http_status, error=FROM_A_CACHE, signature=_DOCUMENTED)
     pass_status, device_type = _pass_and_device(attributes, token=token)
     return PassReading(
         latest=Latest.TEXT if isinstance(text, str) else Latest.NULL if text is None else Latest.MISSING,

@@ -17,7 +17,7 @@ import orjson
 
 from campaign.domain.batches import VARIABLE, BatchAnswer, Delivery, RemoteBatch, RemoteState, Wording
 from campaign.domain.verdict import DELIVERED_VALUE
-from campaign.sender.api.responses import excerpt, read_reply
+from campaign.sender.api.responses import FROM_A_CACHE, excerpt, is_cached, read_reply
 
 MOST_ROWS: Final = 100_000
 """Of a CSV file that is read."""
@@ -103,6 +103,9 @@ def read_answer(
             error=reply.error,
             retry_after_seconds=reply.retry_after_seconds,
         )
+    if is_cached(headers):
+        # It may be older than a batch, which would then be created again.
+        return BatchAnswer(http_status=http_status, readable=False, error=FROM_A_CACHE)
     document = _loads(body) if whole else None
     data = document.get("data") if isinstance(document, dict) else None
     found = data if isinstance(data, list) else [data]
