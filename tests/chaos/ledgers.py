@@ -140,8 +140,9 @@ def _kill(process: int) -> bool:
     except ProcessLookupError:
         return False
     with suppress(ProcessLookupError):
-        while time.monotonic() < deadline:
+        while True:
             os.kill(process, 0)
+            assert time.monotonic() < deadline, "the server does not notice that its process was killed"
             time.sleep(0.001)
     return True
 
