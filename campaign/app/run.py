@@ -18,6 +18,7 @@ from campaign.app.session import CommandResult, Session, UserInterface, session
 from campaign.domain.batches import InBatches
 from campaign.domain.errors import StoppedError, UsageError
 from campaign.domain.lists.locations import Location, ObjectUrl, parse_location, place_of
+from campaign.domain.model import Counts
 from campaign.domain.status import Status
 from campaign.insights import command_line
 from campaign.ledger.port import CampaignRecord, DesiredState
@@ -135,7 +136,7 @@ async def resume(name: str, settings: Settings, ui: UserInterface) -> CommandRes
         work.ask(record, counts.open, frozenset({Status.PENDING}))
         if record.desired_state is DesiredState.PAUSED:
             await work.ledger.set_desired_state(record.id, DesiredState.GO)
-        return await _go_on(work, find(begun.reader, name), results, resumed=True, asked=True)
+        return await _go_on(work, find(begun.reader, name), results, resumed=True, asked=counts)
 
 
 async def join(name: str, settings: Settings, ui: UserInterface) -> CommandResult:
@@ -254,16 +255,16 @@ async def _go_on(
     results: Location | None,
     *,
     resumed: bool,
-    asked: bool = False,
+    asked: Counts | None = None,
     source: ListSource | None = None,
 ) -> CommandResult:
-    counts = await work.counts(record)
+    counts = asked or await work.counts(record)
     if record.desired_state is DesiredState.PAUSED and counts.open:
         return await work.end(record, End(ended=StopReason.PAUSED), results, is_paused(record))
     if resumed and work.reader.pending_work(record.id).finished:
         note = "Nothing was sent: every row of this campaign has ended before, and what has ended is never sent again by itself."
         return await work.end(record, End(ended=StopReason.FINISHED), results, note)
-    if not asked:
+    if asked is None:
         if counts.unfinished:
             await check_same_ledger(work, record, source=source, results=results)
         work.ask(record, counts.open, frozenset({Status.PENDING}))

@@ -88,11 +88,11 @@ class Staging(Protocol):
         """Add rows to a campaign that is being staged."""
 
     async def finish_staging(
-        self, campaign: int, *, content_sha256: str, duplicates_marked: bool = False, quiet_seconds: float = 0.0
+        self, campaign: int, *, content_sha256: str, duplicates_marked: bool = False, near_ids: bool = True, quiet_seconds: float = 0.0
     ) -> None:
         """Make the campaign sendable. Marks duplicates, unless they were staged as such: the first row of a pass wins.
 
-        Rows that were staged as `unknown` are not read back until `quiet_seconds` from now.
+        `near_ids` is False if none were found. Rows that were staged as `unknown` are not read back until `quiet_seconds` from now.
         """
 
     async def abort_staging(self, campaign: int) -> None:

@@ -53,6 +53,7 @@ class CampaignRecord:
     """A campaign in the ledger. Times are Unix seconds, 0 where there is none.
 
     `account` is the fingerprint of the API and the token that it was last sent with, `api` the address of the API; empty if it never was.
+    `near_ids` is False if no ids were near when it was staged, and neither an id nor the exclusions changed since.
     """
 
     id: int
@@ -69,6 +70,7 @@ class CampaignRecord:
     exported_to: str = ""
     account: str = ""
     api: str = ""
+    near_ids: bool = True
 
 
 class RowMessage(NamedTuple):

@@ -20,6 +20,7 @@ from campaign.ledger.records import ROWS_AT_ONCE, AttemptColumns, ResultColumns
 _LINES: Final = "lines"
 _MARK: Final = "mark"
 _PLACE: Final = "list_place"
+_NEAR_IDS: Final = "near_ids"
 """Stored among the settings of a campaign, though they are none."""
 
 _STATUSES: Final[dict[str, Status]] = {status.value: status for status in Status}
@@ -131,6 +132,7 @@ def record(values: tuple[Any, ...]) -> CampaignRecord:
     campaign, name, list_name, list_sha256, message_sha256, content_sha256, columns, id_column, settings, desired_state, *rest = values
     _staging_runner, rows, created_at, started_at, finished_at, ended, *_, purged_at, exported_at, exported_to, account, api = rest
     kept = json.loads(settings)
+    near_ids = kept.pop(_NEAR_IDS, None) != "none"
     return CampaignRecord(
         id=campaign,
         spec=CampaignSpec(
@@ -157,6 +159,7 @@ def record(values: tuple[Any, ...]) -> CampaignRecord:
         exported_to=exported_to,
         account=account,
         api=api,
+        near_ids=near_ids,
     )
 
 

@@ -11,7 +11,7 @@ from campaign.domain.status import Status
 from campaign.ledger.port import CampaignRecord, DesiredState, Ledger, LedgerReader, Runner
 from campaign.ledger.records import CorrectedRow
 from tests.contract.backends import Backend, HandClock
-from tests.contract.given import campaign_of, ends, staged
+from tests.contract.given import campaign_of, ends, spec, staged
 from tests.errors import raises
 
 DAY_SECONDS = 86_400.0
@@ -121,6 +121,30 @@ class TestCorrecting:
         record = await campaign_of(ledger, staged(1, "", status=Status.INVALID), staged(2, "", status=Status.INVALID))
         assert await ledger.apply_corrections(record.id, [corrected(2, "A"), corrected(1, "a")], [], FAILED) == 1
         assert statuses(reader, record) == ["pending", "skipped"]
+
+    async def test_ids_are_to_be_compared_again_once_one_of_them_or_of_the_exclusions_is_new(
+        self, ledger: Ledger, reader: LedgerReader
+    ) -> None:
+        async def none_near(name: str) -> CampaignRecord:
+            record = await ledger.create(spec(name))
+            await ledger.stage(record.id, [staged(1, "", status=Status.INVALID), staged(2, "b")])
+            await ledger.exclude(record.id, ["x"])
+            await ledger.finish_staging(record.id, content_sha256="c", near_ids=False)
+            return record
+
+        def near(record: CampaignRecord) -> bool:
+            found = reader.campaign(record.spec.name)
+            assert found is not None
+            assert found.spec == record.spec
+            return found.near_ids
+
+        assert near(await campaign_of(ledger, staged(1)))
+        corrects, excludes = await none_near("corrects"), await none_near("excludes")
+        assert (near(corrects), near(excludes)) == (False, False)
+        await ledger.apply_corrections(corrects.id, [corrected(1, "a")], [], FAILED)
+        assert (near(corrects), near(excludes)) == (True, False)
+        await ledger.exclude(excludes.id, ["y"])
+        assert near(excludes)
 
     async def test_what_was_sent_to_a_pass_before_the_correcting_is_not_forgotten(self, ledger: Ledger, reader: LedgerReader) -> None:
         first = await campaign_of(ledger, staged(1, "A", message="Old"), name="first")

@@ -1,7 +1,7 @@
 """A list given again under its name: the same campaign, one in the place of what was never sent, or a refusal that tells the way on."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -67,6 +67,17 @@ async def test_the_same_list_and_message_are_the_same_campaign(desk: Desk) -> No
     again = await desk.stage()
     assert (again.record.id, again.resumed) == (first.record.id, True)
     assert not desk.told
+
+
+async def test_ids_of_which_none_are_near_are_not_read_again(monkeypatch: pytest.MonkeyPatch, desk: Desk) -> None:
+    first = await desk.stage(rows=3)
+    assert not first.record.near_ids
+
+    def pass_keys(_: SqliteReader, _campaign: int) -> Iterator[tuple[int, str, Status]]:
+        raise AssertionError("All ids are read.")
+
+    monkeypatch.setattr(SqliteReader, "pass_keys", pass_keys)
+    assert (await desk.stage(rows=3)).resumed
 
 
 @pytest.mark.parametrize("desired_state", [DesiredState.GO, DesiredState.CANCELLED])

@@ -107,7 +107,8 @@ async def check_rest(
     """Exclude passes from a staged campaign, and warn about rows that are left though their ids are near to others."""
     if await exclude(ledger, record, exclusions):
         await ledger.apply_exclusions(record.id)
-    if reader.pending_work(record.id).finished:
+        record = replace(record, near_ids=True)
+    if not record.near_ids or reader.pending_work(record.id).finished:
         return ()
     found = await asyncio.to_thread(near_to_send, reader, record)
     warn(found, record, tell)
@@ -163,7 +164,13 @@ async def _fill(
             await exclude(ledger, record, exclusions, finder)
             near = await asyncio.to_thread(finder.found)
         marked = stager.repeated is not None
-        await ledger.finish_staging(record.id, content_sha256=stager.content_sha256, duplicates_marked=marked, quiet_seconds=quiet_seconds)
+        await ledger.finish_staging(
+            record.id,
+            content_sha256=stager.content_sha256,
+            duplicates_marked=marked,
+            near_ids=bool(near.duplicates or near.excluded),
+            quiet_seconds=quiet_seconds,
+        )
     except BaseException:
         await asyncio.shield(ledger.abort_staging(record.id))
         raise

@@ -162,7 +162,12 @@ class PostgresLedger(Staging, Batches, Verification):
     async def exclude(self, campaign: int, pass_keys: Sequence[str]) -> None:
         # In order, so that two processes that exclude the same passes never deadlock.
         keys = sorted(set(pass_keys))
-        await self._writer.do(lambda db: db.all("exclude", campaign=campaign, pass_keys=keys), seconds=LONG_SECONDS)
+
+        def work(db: Session) -> None:
+            db.all("compare_ids_again", campaign=campaign)
+            db.all("exclude", campaign=campaign, pass_keys=keys)
+
+        await self._writer.do(work, seconds=LONG_SECONDS)
 
     async def apply_exclusions(self, campaign: int) -> int:
         return await self._writer.do(lambda db: db.count("apply_exclusions", campaign=campaign), seconds=LONG_SECONDS)
@@ -237,6 +242,7 @@ class PostgresLedger(Staging, Batches, Verification):
             count = len(changed) + db.count("retry_rows", campaign=campaign, rows=list(again), statuses=list(statuses))
             if changed:
                 # A row in a zone that the campaign does not list would never be claimed.
+                db.all("compare_ids_again", campaign=campaign)
                 db.all("add_zones", values)
                 count -= db.count("mark_corrected_duplicates", campaign=campaign, rows=changed)
             return count

@@ -48,7 +48,7 @@ class Staging(Store):
         await self._writer.do(work, seconds=LONG_SECONDS)
 
     async def finish_staging(
-        self, campaign: int, *, content_sha256: str, duplicates_marked: bool = False, quiet_seconds: float = 0.0
+        self, campaign: int, *, content_sha256: str, duplicates_marked: bool = False, near_ids: bool = True, quiet_seconds: float = 0.0
     ) -> None:
         def work(db: Session) -> int:
             db.all("lock_campaign", campaign=campaign)
@@ -61,7 +61,8 @@ class Staging(Store):
             if not duplicates_marked:
                 db.all("mark_duplicates", campaign=campaign)
             db.all("set_quiet_until", campaign=campaign, quiet_seconds=quiet_seconds)
-            if db.one("finish_staging", campaign=campaign, content_sha256=content_sha256, staging_runner=staging_runner) is None:
+            values = {"campaign": campaign, "content_sha256": content_sha256, "staging_runner": staging_runner, "near_ids": near_ids}
+            if db.one("finish_staging", **values) is None:
                 raise ledger_errors.staged_by_another()
             return int(staging_runner)
 

@@ -119,6 +119,7 @@ UPDATE campaign.rows SET quiet_until = campaign.ledger_now() + %(quiet_seconds)s
 -- name: finish_staging
 UPDATE campaign.campaigns
 SET desired_state = 'go', staging_runner = NULL, content_sha256 = %(content_sha256)s,
+    settings = CASE WHEN %(near_ids)s THEN settings ELSE jsonb_set(settings::jsonb, '{near_ids}', '"none"')::text END,
     rows = (SELECT count(*) FROM campaign.rows WHERE campaign = %(campaign)s),
     zones = (SELECT coalesce(array_agg(zone ORDER BY zone), '{}')
              FROM (SELECT DISTINCT zone FROM campaign.rows WHERE campaign = %(campaign)s) AS z)
@@ -305,6 +306,10 @@ RETURNING r.row, r.fencing_token, r.pass_id, r.message, r.attempts, r.counted_at
 
 -- name: zones
 SELECT zones FROM campaign.campaigns WHERE id = %(campaign)s;
+
+-- name: compare_ids_again
+UPDATE campaign.campaigns SET settings = (settings::jsonb - 'near_ids')::text
+WHERE id = %(campaign)s AND settings::jsonb ? 'near_ids';
 
 -- name: exclude
 INSERT INTO campaign.exclusions (campaign, pass_key) SELECT %(campaign)s, unnest(%(pass_keys)s::text[]) ON CONFLICT DO NOTHING;

@@ -59,6 +59,7 @@ UPDATE rows SET quiet_until = :now + :quiet_seconds WHERE campaign = :campaign A
 -- name: finish_staging
 UPDATE campaigns
 SET desired_state = 'go', staging_runner = NULL, content_sha256 = :content_sha256, rows = (SELECT count(*) FROM rows WHERE campaign = :campaign),
+    settings = iif(:near_ids, settings, json_set(settings, '$.near_ids', 'none')),
     zones = (SELECT json_group_array(zone) FROM (SELECT DISTINCT zone FROM rows WHERE campaign = :campaign))
 WHERE id = :campaign AND desired_state = 'staging' AND staging_runner = :staging_runner
 RETURNING id;
@@ -233,6 +234,9 @@ WHERE rowid IN (
 
 -- name: zones
 SELECT zones FROM campaigns WHERE id = :campaign;
+
+-- name: compare_ids_again
+UPDATE campaigns SET settings = json_remove(settings, '$.near_ids') WHERE id = :campaign AND settings ->> 'near_ids' IS NOT NULL;
 
 -- name: exclude
 INSERT OR IGNORE INTO exclusions (campaign, pass_key) VALUES (?, ?);

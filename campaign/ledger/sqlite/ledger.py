@@ -120,7 +120,12 @@ class SqliteLedger(Staging, Batches, Verification):
 
     async def exclude(self, campaign: int, pass_keys: Sequence[str]) -> None:
         values = [(campaign, key) for key in pass_keys]
-        await self._writer.do(lambda db: exhaust(db.executemany(SQL["exclude"], values)))
+
+        def work(db: apsw.Connection) -> None:
+            db.execute(SQL["compare_ids_again"], {"campaign": campaign})
+            exhaust(db.executemany(SQL["exclude"], values))
+
+        await self._writer.do(work)
 
     async def apply_exclusions(self, campaign: int) -> int:
         return await self._writer.do(lambda db: len(rows(db, "apply_exclusions", campaign=campaign)))
@@ -203,6 +208,7 @@ class SqliteLedger(Staging, Batches, Verification):
             count = len(changed) + len(rows(db, "retry_rows", campaign=campaign, now=now, **as_they_are))
             if changed:
                 # A row in a zone that the campaign does not list would never be claimed.
+                db.execute(SQL["compare_ids_again"], {"campaign": campaign})
                 db.execute(SQL["add_zones"], {"campaign": campaign, "zones": as_json(sorted({row.zone for row in corrected}))})
                 count -= len(rows(db, "mark_corrected_duplicates", campaign=campaign, rows=as_json(changed)))
             return count

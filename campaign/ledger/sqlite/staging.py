@@ -59,11 +59,11 @@ class Staging(Store):
         await self._writer.do(work, durable=False)
 
     async def finish_staging(
-        self, campaign: int, *, content_sha256: str, duplicates_marked: bool = False, quiet_seconds: float = 0.0
+        self, campaign: int, *, content_sha256: str, duplicates_marked: bool = False, near_ids: bool = True, quiet_seconds: float = 0.0
     ) -> None:
         def work(db: apsw.Connection) -> int:
             staging_runner = db.execute("SELECT staging_runner FROM campaigns WHERE id = ?", (campaign,)).get
-            values = {"campaign": campaign, "content_sha256": content_sha256, "staging_runner": staging_runner}
+            values = {"campaign": campaign, "content_sha256": content_sha256, "staging_runner": staging_runner, "near_ids": near_ids}
             if staging_runner not in self._locks:
                 raise ledger_errors.staged_by_another()
             with _little_cache(db):
