@@ -1,15 +1,18 @@
 """What is PostgreSQL's own about a ledger's rows and runners."""
 
+import asyncio
 import signal
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 
+import psycopg
 import pytest
 
 from campaign.domain.status import Status
 from campaign.domain.verdict import Latest, PassReading
 from campaign.ledger.postgres import PostgresLedger, PostgresReader
 from campaign.ledger.postgres.base import lock_dir
+from campaign.ledger.postgres.connection import SQL
 from tests.contract.given import campaign_of, ends, staged
 from tests.contract.postgres_server import Server
 
@@ -110,3 +113,22 @@ async def test_a_claim_outlives_a_crash_of_a_server_that_is_not_careful(server: 
     assert reader.counts(record.id).by_status[Status.SENDING] == 1
     reader.close()
     await ledger.close()
+
+
+@pytest.mark.parametrize("isolation", ["repeatable read", "serializable"])
+async def test_what_was_claimed_while_a_claim_waited_is_seen_whatever_isolation_the_database_is_set_to(
+    server: Server, database: str, isolation: str
+) -> None:
+    server.run(f"ALTER DATABASE {database} SET default_transaction_isolation = '{isolation}'")
+    ledgers = [PostgresLedger(server.url(database)) for _ in range(2)]
+    records = [await campaign_of(ledger, staged(1, "one-pass"), name=name) for ledger, name in zip(ledgers, ("a", "b"), strict=True)]
+    runners = [await ledger.register_runner(record.id, quiet_seconds=0) for ledger, record in zip(ledgers, records, strict=True)]
+    with psycopg.connect(server.url(database)) as other:
+        other.execute(SQL["lock_claims"].encode())
+        claims = [asyncio.create_task(ledger.claim(runner, 1)) for ledger, runner in zip(ledgers, runners, strict=True)]
+        waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+        while server.run(waiting, database=database) != [(2,)]:
+            await asyncio.sleep(0.01)
+    assert sum(len(claimed) for claimed in await asyncio.gather(*claims)) == 1, "one message to a pass is under way at a time"
+    for ledger in ledgers:
+        await ledger.close()

@@ -143,7 +143,7 @@ def _version(db: Session, address: Address) -> int:
 
 
 def _migrate(db: Session, address: Address) -> None:
-    db.run("BEGIN")
+    db.run("BEGIN ISOLATION LEVEL READ COMMITTED")
     db.run(_LOCK)
     # Another process may have migrated it while this one waited for the lock.
     version = _version(db, address)

@@ -1,7 +1,8 @@
 -- Every statement of the PostgreSQL ledger, by name. Every time is the database's, by campaign.ledger_now().
 --
--- Transactions run concurrently, at READ COMMITTED, so each statement sees what was committed before it began. Three kinds of locks give
--- what SQLite has by itself. They are taken in this order, and the database releases them at the end of the transaction:
+-- Transactions run concurrently, at READ COMMITTED whatever the database's default, so each statement sees what was committed before it
+-- began. Three kinds of locks give what SQLite has by itself. They are taken in this order, and the database releases them at the end of
+-- the transaction:
 --   1. lock_claims: one claim at a time, as two could take rows of one pass without seeing each other;
 --   2. lock_campaign: shared by statements that may bring a row back to pending, exclusive for those that change the campaign itself;
 --   3. the runner's row: a claim shares it, so that a runner that is deregistered or reaped meanwhile gets no row, which would
@@ -22,7 +23,7 @@ SELECT pg_advisory_xact_lock_shared(1128353104, (%(campaign)s::bigint %% 1000000
 -- name: begin
 -- In one message. A transaction whose client is gone or frozen must not keep others from their leases. The writer's row stays locked until
 -- the transaction is over, whatever its end: a reader with `done` waits for that.
-BEGIN;
+BEGIN ISOLATION LEVEL READ COMMITTED;
 SET LOCAL idle_in_transaction_session_timeout = {idle_ms};
 SET LOCAL lock_timeout = {idle_ms};
 -- Set explicitly, whatever the server's default: a claim that a crash could undo would be sent twice.
