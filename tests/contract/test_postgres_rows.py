@@ -127,7 +127,7 @@ async def test_what_was_claimed_while_a_claim_waited_is_seen_whatever_isolation_
         other.execute(SQL["lock_claims"].encode())
         claims = [asyncio.create_task(ledger.claim(runner, 1)) for ledger, runner in zip(ledgers, runners, strict=True)]
         waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
-        while server.run(waiting, database=database) != [(2,)]:
+        while server.run(waiting, database=database) != [(2,)]:  # noqa: ASYNC110 - the server does not tell
             await asyncio.sleep(0.01)
     assert sum(len(claimed) for claimed in await asyncio.gather(*claims)) == 1, "one message to a pass is under way at a time"
     for ledger in ledgers:
