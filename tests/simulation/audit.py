@@ -13,14 +13,13 @@ from campaign.domain.status import Status
 from campaign.domain.verdict import EARLIER_ATTEMPT
 from campaign.sender.attempt import OnUnknown
 from tests.simulation.evidence import Evidence
+from tests.simulation.network import WRITE_SECONDS
 from tests.simulation.plan import DAY_SECONDS, WINDOW_SECONDS
 from tests.simulation.plan import Kind as Event
 
 ARRIVED: Final = frozenset({Status.DELIVERED, Status.NOT_DELIVERED, Status.ACCEPTED})
 DRAIN_SECONDS: Final = 15.0
 SLEEP_SECONDS: Final = 10.0
-WRITE_SECONDS: Final = 0.01
-"""From its slot until a request is written, at most."""
 _MOVED: Final = frozenset({Event.STEP, Event.SLEEP, Event.SUSPEND})
 """Between the decision to send and the writing it may become another hour then."""
 

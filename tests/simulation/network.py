@@ -25,6 +25,8 @@ from tests.simulation.plan import LATE_SECONDS, Plan
 TOKEN: Final = "token"
 ENTITY: Final = "shop"
 LONGEST_WAY_SECONDS: Final = 0.8
+WRITE_SECONDS: Final = 0.01
+"""From its slot until a request is written, at most."""
 """A request that is not taken by then never is. With `late_seconds` it is less than any quiet period, as the promise assumes."""
 
 FOREIGN_TEXT: Final = "A message of somebody else."
@@ -151,7 +153,7 @@ class SimulatedGateway:
 
     async def send(self, pass_id: str, message: str, *, in_flight: InFlight | None = None) -> Reply | Fault:
         network = self._network
-        await asyncio.sleep(network.luck.uniform(0.0, 0.01))
+        await asyncio.sleep(network.luck.uniform(0.0, WRITE_SECONDS))
         if network.down or network.luck.random() < network.unreachable:
             return Fault(reason="connect", written=False, error="No connection.", cause="connect")
         if in_flight is not None and not in_flight.may_write():
@@ -184,7 +186,7 @@ class SimulatedGateway:
 
     async def read(self, pass_id: str) -> PassReading:
         network = self._network
-        await asyncio.sleep(network.luck.uniform(0.0, 0.01))
+        await asyncio.sleep(network.luck.uniform(0.0, WRITE_SECONDS))
         if network.down or network.luck.random() < network.unreachable:
             return PassReading(latest=Latest.UNREADABLE, error="No connection.")
         answered: asyncio.Future[Answer | None] = asyncio.get_running_loop().create_future()
