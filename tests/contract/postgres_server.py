@@ -142,10 +142,17 @@ class Server:
     def restored(self, database: str) -> str:
         """A new database's name, with a dump of another restored to it."""
         name = self.database()
-        dump = subprocess.run([programs() / "bin" / "pg_dump", "-d", self.url(database)], check=True, capture_output=True).stdout
-        restore: list[str | Path] = [programs() / "bin" / "psql", "-q", "-v", "ON_ERROR_STOP=1", "-d", self.url(name)]
-        subprocess.run(restore, input=dump, check=True, capture_output=True)
+        self.restore(self.dump(database), name)
         return name
+
+    def dump(self, database: str) -> bytes:
+        """A dump whose restoration replaces what is there."""
+        words: list[str | Path] = [programs() / "bin" / "pg_dump", "--clean", "--if-exists", "-d", self.url(database)]
+        return subprocess.run(words, check=True, capture_output=True).stdout
+
+    def restore(self, dump: bytes, database: str) -> None:
+        words: list[str | Path] = [programs() / "bin" / "psql", "-q", "-v", "ON_ERROR_STOP=1", "-d", self.url(database)]
+        subprocess.run(words, input=dump, check=True, capture_output=True)
 
     def drop(self, database: str) -> None:
         """Some time: the server takes a moment to notice that a connection was closed, and a longer one if it is asked before."""

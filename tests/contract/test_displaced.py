@@ -234,6 +234,15 @@ class TestDatabase:
         asyncio.run(moved(copy))
         assert found_in(copy) is None
 
+    def test_a_dump_that_is_restored_into_its_own_database_is_told(self, server: Server, databases: tuple[str, str]) -> None:
+        first, _ = databases
+        server.restore(server.dump(first), first)
+        found = found_in(server.url(first))
+        assert found is not None
+        assert found.difference is Difference.COPIED_FILE
+        asyncio.run(moved(server.url(first)))
+        assert found_in(server.url(first)) is None
+
     def test_another_server_is_told(self, server: Server, databases: tuple[str, str]) -> None:
         first, _ = databases
         server.run("UPDATE campaign.place SET system = '7'", database=first)

@@ -39,8 +39,9 @@ def databases(server: Server) -> Iterator[tuple[str, str]]:
 def old_ledger(server: Server, database: str, version: int) -> None:
     """A ledger as that version made it, with a campaign of two rows."""
     server.run((OLD / f"postgres-{version}.sql").read_text(encoding="utf-8"), database=database)
+    control = "desired_state" if version > 5 else "control"
     server.run(
-        "INSERT INTO campaign.campaigns (name, list_name, list_sha256, message_sha256, columns, id_column, settings, control, rows,"
+        f"INSERT INTO campaign.campaigns (name, list_name, list_sha256, message_sha256, columns, id_column, settings, {control}, rows,"
         """ created_at) VALUES ('old', 'old.csv', 'a', 'b', '["id"]', 'id', '{"rate": "9"}', 'go', 2, 5.0);"""
         "INSERT INTO campaign.rows (campaign, row, pass_id, pass_key, message, cells, status, due_at)"
         " VALUES (1, 1, 'p1', 'p1', 'Hi', '[]', 'delivered', NULL), (1, 2, 'p2', 'p2', 'Hi', '[]', 'pending', 0)",

@@ -25,21 +25,21 @@ from campaign.ledger.process_lock import ProcessLock, is_owner_dead
 
 def stored_identity(rows: Sequence[tuple[Any, ...]]) -> LedgerIdentity | None:
     """The identity in the result of the statement `place`; None before the ledger's first run."""
-    for system, database, name in rows:
-        return _identity(system, database, name)
+    for values in rows:
+        return _identity(*values)
     return None
 
 
 def identity_here(ask: Callable[[str], Sequence[tuple[Any, ...]]], name: str) -> LedgerIdentity:
     """The identity of the database that answers statements of `postgres.sql`, with its name for people."""
-    [(may_read,)], [(database,)] = ask("may_read_system"), ask("database")
-    return _identity(ask("system")[0][0] if may_read else "", database, name)
+    [(may_read,)], [(database, table)] = ask("may_read_system"), ask("database")
+    return _identity(ask("system")[0][0] if may_read else "", database, table, name)
 
 
-def _identity(system: str, database: int, name: str) -> LedgerIdentity:
-    # The server is the machine, and the database the file.
+def _identity(system: str, database: int, table: int, name: str) -> LedgerIdentity:
+    # The server is the machine, the database the file, and the table's OID stands for the time when it was made.
     host = f"the server {system}" if system else "its server"
-    return LedgerIdentity(machine=system, adapters=frozenset(), inode=database, created_ns=0, host=host, path=name)
+    return LedgerIdentity(machine=system, adapters=frozenset(), inode=database, created_ns=table, host=host, path=name)
 
 
 def lock_dir(identity: str) -> Path:

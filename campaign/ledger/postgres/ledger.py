@@ -69,8 +69,8 @@ class PostgresLedger(Staging, Batches, Verification):
     async def move_here(self) -> None:
         def work(db: Session) -> None:
             known, here = stored_identity(db.all("place")), identity_here(db.all, self._address.name)
-            if known is None or difference(known, here) is not None or (here.machine and not known.machine):
-                db.all("set_place", system=here.machine, database=here.inode, name=here.path)
+            if known is None or difference(known, here) is not None or (here.machine and not known.machine) or not known.created_ns:
+                db.all("set_place", system=here.machine, database=here.inode, table_oid=here.created_ns, name=here.path)
 
         await self._writer.do(work)
 

@@ -56,14 +56,15 @@ UPDATE campaign.ledger SET version = %(version)s;
 SELECT identity::text FROM campaign.ledger;
 
 -- name: place
-SELECT system, database, name FROM campaign.place;
+SELECT system, database, table_oid, name FROM campaign.place;
 
 -- name: set_place
-INSERT INTO campaign.place (system, database, name) VALUES (%(system)s, %(database)s, %(name)s)
-ON CONFLICT (one) DO UPDATE SET system = EXCLUDED.system, database = EXCLUDED.database, name = EXCLUDED.name;
+INSERT INTO campaign.place (system, database, table_oid, name) VALUES (%(system)s, %(database)s, %(table_oid)s, %(name)s)
+ON CONFLICT (one) DO UPDATE SET system = EXCLUDED.system, database = EXCLUDED.database, table_oid = EXCLUDED.table_oid, name = EXCLUDED.name;
 
 -- name: database
-SELECT oid::bigint FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database();
+-- A dump that is restored into the same database makes its tables again, with other OIDs.
+SELECT oid::bigint, 'campaign.place'::regclass::oid::bigint FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database();
 
 -- name: may_read_system
 SELECT coalesce(pg_catalog.has_function_privilege(pg_catalog.to_regprocedure('pg_catalog.pg_control_system()')::oid, 'EXECUTE'), false);

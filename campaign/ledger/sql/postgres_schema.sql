@@ -1,4 +1,4 @@
--- The ledger in PostgreSQL, version 6. Its invariants are constraints here, not only code. Everything is in one schema, and every name is
+-- The ledger in PostgreSQL, version 7. Its invariants are constraints here, not only code. Everything is in one schema, and every name is
 -- qualified with it, so that no setting of a session matters.
 
 CREATE SCHEMA campaign;
@@ -12,10 +12,11 @@ CREATE TABLE campaign.ledger (
 
 -- To detect a restored dump of this database, which would know nothing of what this one sends. Without a row until the first run.
 CREATE TABLE campaign.place (
-    one      boolean PRIMARY KEY DEFAULT true CHECK (one),
-    system   text NOT NULL,                            -- the server's system identifier; '' if this user may not read it
-    database bigint NOT NULL,                          -- the database's OID
-    name     text NOT NULL                             -- for people
+    one       boolean PRIMARY KEY DEFAULT true CHECK (one),
+    system    text NOT NULL,                           -- the server's system identifier; '' if this user may not read it
+    database  bigint NOT NULL,                         -- the database's OID
+    name      text NOT NULL,                           -- for people
+    table_oid bigint NOT NULL DEFAULT 0                -- this table's OID, as a dump may be restored into its own database; 0: not known
 );
 
 -- The ledger's time, in Unix seconds: the clock of the database's machine, for every client.
@@ -224,4 +225,4 @@ CREATE FUNCTION campaign.analyze() RETURNS void LANGUAGE plpgsql SECURITY DEFINE
 AS $$ BEGIN ANALYZE campaign.rows, campaign.attempts; END $$;
 REVOKE ALL ON FUNCTION campaign.analyze() FROM PUBLIC;
 
-INSERT INTO campaign.ledger (version) VALUES (6);
+INSERT INTO campaign.ledger (version) VALUES (7);
