@@ -25,9 +25,9 @@ from tests.simulation.plan import LATE_SECONDS, Plan
 TOKEN: Final = "token"
 ENTITY: Final = "shop"
 LONGEST_WAY_SECONDS: Final = 0.8
+"""A request that is not taken by then never is. With `late_seconds` it is less than any quiet period, as the promise assumes."""
 WRITE_SECONDS: Final = 0.01
 """From its slot until a request is written, at most."""
-"""A request that is not taken by then never is. With `late_seconds` it is less than any quiet period, as the promise assumes."""
 
 FOREIGN_TEXT: Final = "A message of somebody else."
 
