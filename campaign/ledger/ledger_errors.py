@@ -1,8 +1,11 @@
 """Why a ledger refuses a request, in the same words for every backend."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from campaign.domain.errors import LedgerPlaceError, UsageError
+from campaign.ledger.clock import DAY_SECONDS
 
 
 def used_by_older(ledger: str) -> LedgerPlaceError:
@@ -43,6 +46,18 @@ def other_api(known: str, asked: str) -> UsageError:
     )
 
 
+def check_api(known: str | None, asked: str) -> None:
+    """Check that a campaign may be sent to an API; `known` is the one that it was sent to, None if it is no longer in the ledger.
+
+    Raises:
+        UsageError: it may not.
+    """
+    if known is None:
+        raise replaced()
+    if known != asked:
+        raise other_api(known, asked)
+
+
 def cannot_change_state() -> UsageError:
     return UsageError("The campaign is cancelled, or its list is still being staged; nothing was changed.", code="not_now")
 
@@ -63,6 +78,32 @@ def unverified() -> UsageError:
     return UsageError(
         "Some of its messages may have arrived, and their passes are still to be read. Run campaign verify first.", code="in_doubt"
     )
+
+
+def check_ended(pending_work: Sequence[Any], *, exported: bool, unchanged_seconds: float) -> None:
+    """Check that a campaign has ended, and did not change for a day, by the result of the statement `pending_work`.
+
+    Raises:
+        UsageError: it has not ended, has unverified rows, or changed since.
+    """
+    desired_state, pending, sending, unverified_row = pending_work
+    if desired_state == "staging" or ((pending is not None or sending) and not exported):
+        raise not_ended()
+    if sending or unverified_row is not None:
+        raise unverified()
+    if unchanged_seconds < DAY_SECONDS:
+        raise too_recent()
+
+
+def check_here(purged_and_exported: Sequence[Any]) -> None:
+    """Check that this ledger may send a campaign, by the result of the statement `purged_or_exported`.
+
+    Raises:
+        UsageError: it was purged, or exported by an earlier version.
+    """
+    purged_at, exported_at, file = purged_and_exported
+    if refusal := purged_or_exported(purged_at=purged_at, exported_at=exported_at, file=file):
+        raise refusal
 
 
 def purged_or_exported(*, purged_at: float | None, exported_at: float | None, file: str | None) -> UsageError | None:

@@ -12,8 +12,8 @@ from campaign.domain.errors import LedgerPlaceError
 from campaign.domain.status import Status
 from campaign.ledger.process_lock import ProcessLock
 from campaign.ledger.sqlite import SqliteLedger, SqliteReader
-from campaign.ledger.sqlite.base import lock_dir
 from campaign.ledger.sqlite.connection import APPLICATION_ID, SCHEMA_VERSION, prepare
+from campaign.ledger.sqlite.integrity import runners_folder
 from tests.errors import raises
 
 OLD = Path(__file__).parent / "data"
@@ -127,7 +127,7 @@ def test_an_old_ledger_is_not_migrated_while_an_older_version_sends_from_it(tmp_
     path = tmp_path / "old.db"
     old_ledger(path, SCHEMA_VERSION - 1)
     before = shape(path)
-    sender = ProcessLock(lock_dir(path), 1)
+    sender = ProcessLock(runners_folder(path), 1)
     with raises(LedgerPlaceError, "ledger_used_by_older"):
         prepare(path)
     assert shape(path) == before

@@ -6,7 +6,6 @@ One connection is for requests that sending waits for: claims, heartbeats, slots
 import os
 import socket
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from campaign.ledger.port import DesiredState
 from campaign.ledger.postgres.connection import Session, parse
 from campaign.ledger.postgres.schema import prepare
 from campaign.ledger.postgres.writer import TRYING_SECONDS, TRYING_TO_RENEW_SECONDS, SerialConnection
-from campaign.ledger.process_lock import ProcessLock, is_owner_dead
+from campaign.ledger.process_lock import ProcessLock, delete_stale, is_owner_dead
 
 
 def stored_identity(rows: Sequence[tuple[Any, ...]]) -> LedgerIdentity | None:
@@ -73,8 +72,7 @@ class Machine:
         return bool(boot) and boot == self.boot and bool(is_owner_dead(self._folder, runner))
 
     def delete_stale(self, runner: int) -> None:
-        with suppress(OSError):
-            (self._folder / f"{runner}.lock").unlink(missing_ok=True)
+        delete_stale(self._folder, runner)
 
 
 class Store:

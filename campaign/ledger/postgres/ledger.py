@@ -15,7 +15,7 @@ from campaign.domain.pace.pacing import RateState, Slots, lower_rate, pause, res
 from campaign.domain.retry_selection import Selection
 from campaign.domain.status import Status
 from campaign.ledger import ledger_errors
-from campaign.ledger.clock import DAY_SECONDS, LEASE_SECONDS, ticks
+from campaign.ledger.clock import LEASE_SECONDS, ticks
 from campaign.ledger.port import ANY_ROW, ClaimFilter, DesiredState, Runner
 from campaign.ledger.postgres.base import identity_here, skip_if_cancelled, stored_identity
 from campaign.ledger.postgres.batches import Batches
@@ -43,12 +43,8 @@ class PostgresLedger(Staging, Batches, Verification):
 
         def work(db: Session) -> None:
             db.all("lock_campaign", campaign=campaign)
-            _check_here(db, campaign)
-            known = db.one("start_campaign", campaign=campaign, runner=runner, api=api, account=account)
-            if known is None:
-                raise ledger_errors.replaced()
-            if known != api:
-                raise ledger_errors.other_api(known, api)
+            ledger_errors.check_here(db.all("purged_or_exported", campaign=campaign)[0])
+            ledger_errors.check_api(db.one("start_campaign", campaign=campaign, runner=runner, api=api, account=account), api)
 
         try:
             await self._writer.do(work)
@@ -147,7 +143,7 @@ class PostgresLedger(Staging, Batches, Verification):
         def work(db: Session) -> None:
             db.all("lock_campaign", campaign=campaign)
             if desired_state is DesiredState.GO:
-                _check_here(db, campaign)
+                ledger_errors.check_here(db.all("purged_or_exported", campaign=campaign)[0])
             if db.one("set_desired_state", campaign=campaign, desired_state=desired_state.value) is None:
                 raise ledger_errors.cannot_change_state()
             skip_if_cancelled(db, campaign)
@@ -254,7 +250,9 @@ class PostgresLedger(Staging, Batches, Verification):
             db.all("lock_campaign", campaign=campaign)
             if db.one("purged_or_exported", campaign=campaign) is not None:
                 return
-            self._check_ended(db, campaign)
+            exported = db.all("purged_or_exported", campaign=campaign)[0][1] is not None
+            _last, seconds_ago = db.all("last_change", campaign=campaign)[0]
+            ledger_errors.check_ended(db.all("pending_work", campaign=campaign)[0], exported=exported, unchanged_seconds=seconds_ago)
             db.all("record_purged_counts", campaign=campaign)
             db.all("record_purge", campaign=campaign)
             db.all("purge_columns", campaign=campaign)
@@ -267,30 +265,3 @@ class PostgresLedger(Staging, Batches, Verification):
 
     async def _some(self, statement: str, campaign: int) -> int:
         return await self._writer.do(lambda db: db.count(statement, campaign=campaign, limit=PURGED_AT_ONCE), seconds=LONG_SECONDS)
-
-    def _check_ended(self, db: Session, campaign: int) -> None:
-        """Check that the campaign has ended, and did not change for a day.
-
-        Raises:
-            UsageError: it has not ended, has unverified rows, or changed since.
-        """
-        desired_state, pending_in, sending, unverified_in = db.all("pending_work", campaign=campaign)[0]
-        exported = db.all("purged_or_exported", campaign=campaign)[0][1] is not None
-        if desired_state == "staging" or ((pending_in is not None or sending) and not exported):
-            raise ledger_errors.not_ended()
-        if sending or unverified_in is not None:
-            raise ledger_errors.unverified()
-        _when, seconds_ago = db.all("last_change", campaign=campaign)[0]
-        if seconds_ago < DAY_SECONDS:
-            raise ledger_errors.too_recent()
-
-
-def _check_here(db: Session, campaign: int) -> None:
-    """Check that this ledger may send the campaign.
-
-    Raises:
-        UsageError: it was purged, or exported by an earlier version.
-    """
-    purged_at, exported_at, file = db.all("purged_or_exported", campaign=campaign)[0]
-    if refusal := ledger_errors.purged_or_exported(purged_at=purged_at, exported_at=exported_at, file=file):
-        raise refusal

@@ -1,6 +1,5 @@
 """`ledger.port.LedgerReader` on PostgreSQL."""
 
-import heapq
 import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -10,25 +9,31 @@ import psycopg
 import stamina
 from psycopg.rows import TupleRow
 
-from campaign.domain.batches import Batch
 from campaign.domain.ledger_identity import Displaced, difference
-from campaign.domain.model import Counts, ResultRow
+from campaign.domain.model import ResultRow
 from campaign.domain.retry_selection import Selection
-from campaign.domain.row_state import RowState
 from campaign.domain.status import Status
 from campaign.ledger import ledger_errors
 from campaign.ledger.clock import RECENT_SECONDS, Clock
-from campaign.ledger.port import CampaignRecord, DesiredState, PendingWork, ResultColumns, RowMessage, RunnerRecord
+from campaign.ledger.port import DesiredState, PendingWork, ResultColumns
 from campaign.ledger.postgres.base import Machine, identity_here, stored_identity
 from campaign.ledger.postgres.connection import LONG_SECONDS, PATIENCE_SECONDS, SQL, Address, LostError, Session, given_up, parse
 from campaign.ledger.postgres.schema import prepare
 from campaign.ledger.postgres.values import selected
-from campaign.ledger.records import AttemptColumns
-from campaign.ledger.values import attempt_columns, batches, lot, record, result, result_columns, row_state
+from campaign.ledger.reader import Reader
+from campaign.ledger.values import result, result_columns
 
 T = TypeVar("T")
 TRYING_TO_READ_SECONDS: Final = 9.0
 FETCHED_AT_ONCE: Final = 2000
+_LONG: Final = frozenset(
+    {
+        *("attempts_by_runner", "count_by_reason", "count_by_status", "count_unverified", "examples", "first_with_text", "last_change"),
+        *("last_run", "last_texts", "matching", "next_rows", "row_states", "rows_numbered", "rows_of_passes"),
+    }
+)
+"""Statements that may go through a whole campaign."""
+
 # A stream shows one moment; and writing it to a slow disk may leave the transaction idle between two parts.
 _BEGIN: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL idle_in_transaction_session_timeout = '1h'"
 
@@ -42,16 +47,17 @@ class ReadConnection:
         self._session = Session(address)
         self._spare: queue.SimpleQueue[Session] = queue.SimpleQueue()
 
-    def all(self, statement: str, /, *, seconds: float = PATIENCE_SECONDS, **values: Any) -> list[TupleRow]:
-        """All rows that a statement of `postgres.sql` returns; it may take `seconds`.
+    def all(self, statement: str, /, **values: Any) -> list[TupleRow]:
+        """All rows that a statement of `postgres.sql` returns.
 
         Raises:
             LedgerError: the database can't be reached.
         """
+        seconds = LONG_SECONDS if statement in _LONG else PATIENCE_SECONDS
         with self._one_at_a_time:
             return self._tried(self._session, seconds, lambda session: session.all(statement, values))
 
-    def stream(self, statement: str, **values: Any) -> Iterator[TupleRow]:
+    def stream(self, statement: str, /, **values: Any) -> Iterator[TupleRow]:
         """The rows at one moment, a part at a time.
 
         Raises:
@@ -113,7 +119,7 @@ class ReadConnection:
         raise AssertionError("a retry ends with an answer or an error")
 
 
-class PostgresReader:
+class PostgresReader(Reader):
     """A ledger in a database, open for reading. Safe to use from several threads."""
 
     _look: ReadConnection
@@ -128,148 +134,58 @@ class PostgresReader:
         return self._address.name
 
     def displaced(self) -> Displaced | None:
-        known = stored_identity(self._look.all("place"))
-        if known is None or (found := difference(known, identity_here(self._look.all, self.place))) is None:
+        known = stored_identity(self._all("place"))
+        if known is None or (found := difference(known, identity_here(self._all, self.place))) is None:
             return None
-        return Displaced(difference=found, before=known, last_run_at=self._look.all("last_run", seconds=LONG_SECONDS)[0][0])
-
-    def campaign(self, name: str) -> CampaignRecord | None:
-        found = self._look.all("campaign_by_name", name=name)
-        return record(found[0]) if found else None
-
-    def campaigns(self) -> list[CampaignRecord]:
-        return [record(values) for values in self._look.all("campaigns")]
-
-    def counts(self, campaign: int) -> Counts:
-        by_status = dict.fromkeys(Status, 0) | {
-            Status(status): count for status, count in self._look.all("count_by_status", seconds=LONG_SECONDS, campaign=campaign)
-        }
-        by_reason = {
-            (Status(status), reason): count
-            for status, reason, count in self._look.all("count_by_reason", seconds=LONG_SECONDS, campaign=campaign)
-        }
-        return Counts(
-            by_status=by_status,
-            by_reason=by_reason,
-            unverified=self._look.all("count_unverified", seconds=LONG_SECONDS, campaign=campaign)[0][0],
-        )
+        return Displaced(difference=found, before=known, last_run_at=self._all("last_run")[0][0])
 
     def rows(self, campaign: int, statuses: frozenset[Status] | None = None) -> Iterator[ResultRow]:
         wanted = None if statuses is None else list(statuses)
         return (result(values) for values in self._look.stream("rows", campaign=campaign, statuses=wanted))
 
-    def messages(self, campaign: int, statuses: frozenset[Status]) -> Iterator[RowMessage]:
-        return map(RowMessage._make, self._look.stream("messages", campaign=campaign, statuses=list(statuses)))
-
     def result_columns(self, campaign: int, statuses: frozenset[Status] | None = None) -> Iterator[ResultColumns]:
         wanted = None if statuses is None else list(statuses)
         return result_columns(self._look.stream("result_columns", campaign=campaign, statuses=wanted))
 
-    def examples(self, campaign: int, status: Status, reason: str, limit: int) -> list[tuple[int, str]]:
-        found = self._look.all("examples", seconds=LONG_SECONDS, campaign=campaign, status=status.value, reason=reason, limit=limit)
-        return [(row, error) for row, error in found]
-
     def pending_work(self, campaign: int) -> PendingWork:
-        desired_state, pending_in, sending, unverified_in = self._look.all("pending_work", campaign=campaign)[0]
+        desired_state, pending_in, sending, unverified_in = self._all("pending_work", campaign=campaign)[0]
         if desired_state is None:
             raise ledger_errors.replaced()
         return PendingWork(
             desired_state=DesiredState(desired_state), pending_in_seconds=pending_in, sending=sending, unverified_in_seconds=unverified_in
         )
 
-    def batches(self, campaign: int) -> list[Batch]:
-        return batches(self._look.all("batches", campaign=campaign, runner=0))
-
-    def unidentified_batches(self, campaign: int, *, since: float) -> list[str]:
-        return [name for (name,) in self._look.all("unidentified_batches", campaign=campaign, since=since)]
-
-    def first_with_text(self, campaign: int, text: str) -> int | None:
-        found = self._look.all("first_with_text", campaign=campaign, text=text, seconds=LONG_SECONDS)
-        return next((row for (row,) in found), None)
-
     def recent_rate(self, campaign: int) -> float:
-        count, seconds = self._look.all("recent", campaign=campaign, within=RECENT_SECONDS)[0]
+        count, seconds = self._all("recent", campaign=campaign, within=RECENT_SECONDS)[0]
         return float(count / max(seconds, 1.0)) if count else 0.0
 
     def zones(self, campaign: int) -> tuple[str, ...]:
-        found = self._look.all("zones", campaign=campaign)
+        found = self._all("zones", campaign=campaign)
         return tuple(found[0][0]) if found else ()
-
-    def pending_zones(self, campaign: int, only: tuple[int, ...] | None = None) -> tuple[str, ...]:
-        if only is None:
-            return tuple(zone for (zone,) in self._look.all("pending_zones", campaign=campaign))
-        return tuple(zone for (zone,) in self._look.all("pending_zones_of", campaign=campaign, only=list(only)))
 
     def next_rows(self, campaign: int, count: int, *, zones: tuple[str, ...], only: tuple[int, ...] | None = None) -> tuple[int, ...]:
         values = {"limit": count, "zones": list(zones), "only": None if only is None else list(only)}
-        return tuple(sorted(row for (row,) in self._look.all("next_rows", seconds=LONG_SECONDS, campaign=campaign, **values)))
-
-    def sample(self, campaign: int, count: int, seed: int) -> tuple[int, ...]:
-        rows = (row for (row,) in self._look.stream("sendable_rows", campaign=campaign))
-        return tuple(sorted(heapq.nsmallest(count, rows, key=lambda row: lot(seed, row))))
-
-    def unfinished(self, campaign: int, only: tuple[int, ...]) -> bool:
-        return bool(self._look.all("unfinished", campaign=campaign, only=list(only))[0][0])
-
-    def last_texts(self, pass_keys: Sequence[str], *, api: str) -> dict[str, str]:
-        return dict(self._look.all("last_texts", seconds=LONG_SECONDS, pass_keys=list(pass_keys), api=api))
-
-    def runners(self, campaign: int) -> list[RunnerRecord]:
-        return [self._runner(values) for values in self._look.all("runners", campaign=campaign)]
+        return tuple(sorted(row for (row,) in self._all("next_rows", campaign=campaign, **values)))
 
     def close(self) -> None:
         self._look.close()
 
-    def _runner(self, values: tuple[Any, ...]) -> RunnerRecord:
-        runner, campaign, host, pid, username, started_at, boot, late, activity, ended_at, ended, rows_left, rows_needing_attention = values
-        return RunnerRecord(
-            id=runner,
-            campaign=campaign,
-            host=host,
-            pid=pid,
-            started_at=started_at,
-            ended_at=ended_at,
-            ended=ended,
-            activity=activity,
-            alive=not ended_at and not late and not self._machine.is_owner_dead(runner, boot),
-            username=username,
-            rows_left=rows_left,
-            rows_needing_attention=rows_needing_attention,
-        )
-
-    def rows_numbered(self, campaign: int, numbers: Sequence[int]) -> dict[int, ResultRow]:
-        return {
-            values[0]: result(values)
-            for values in self._look.all("rows_numbered", seconds=LONG_SECONDS, campaign=campaign, rows=list(numbers))
-        }
-
-    def row_states(self, campaign: int, numbers: Sequence[int]) -> list[RowState]:
-        found = self._look.all("row_states", seconds=LONG_SECONDS, campaign=campaign, rows=list(numbers))
-        return [row_state(values) for values in found]
-
-    def rows_of_passes(self, campaign: int, keys: Sequence[str]) -> dict[str, list[int]]:
-        found: dict[str, list[int]] = {}
-        for row, key in self._look.all("rows_of_passes", seconds=LONG_SECONDS, campaign=campaign, keys=list(keys)):
-            found.setdefault(key, []).append(row)
-        return found
-
     def matching(self, campaign: int, selection: Selection) -> int:
-        return int(self._look.all("matching", seconds=LONG_SECONDS, campaign=campaign, **selected(selection))[0][0])
-
-    def attempts_by_runner(self, campaign: int) -> dict[int, int]:
-        return dict(self._look.all("attempts_by_runner", seconds=LONG_SECONDS, campaign=campaign))
+        return int(self._all("matching", campaign=campaign, **selected(selection))[0][0])
 
     def last_change(self, campaign: int) -> float:
-        return float(self._look.all("last_change", seconds=LONG_SECONDS, campaign=campaign)[0][0])
+        return float(self._all("last_change", campaign=campaign)[0][0])
 
-    def has_unfinished_purge(self) -> bool:
-        return bool(self._look.all("unfinished_purge"))
+    def _all(self, statement: str, /, **values: Any) -> list[TupleRow]:
+        return self._look.all(statement, **values)
 
-    def attempt_columns(self, campaign: int) -> Iterator[AttemptColumns]:
-        return attempt_columns(self._look.stream("attempt_columns", campaign=campaign))
+    def _stream(self, statement: str, /, **values: Any) -> Iterator[TupleRow]:
+        return self._look.stream(statement, **values)
 
-    def pass_keys(self, campaign: int) -> Iterator[tuple[int, str, Status]]:
-        return ((row, key, Status(status)) for row, key, status in self._look.stream("pass_keys", campaign=campaign))
+    @staticmethod
+    def _list(values: Sequence[Any]) -> list[Any]:
+        return list(values)
 
-    def exclusions(self, campaign: int) -> Iterator[str]:
-        return (key for (key,) in self._look.stream("exclusions", campaign=campaign))
+    def _may_send(self, runner: int, *lease: Any) -> bool:
+        boot, late = lease
+        return not late and not self._machine.is_owner_dead(runner, boot)

@@ -71,7 +71,7 @@ class Store:
             values |= {"username": username(), "quiet_seconds": quiet_seconds, "hold_unverified": hold_unverified}
             runner = int(db.execute(SQL["register_runner"], values | self._times()).get)
             # Inside the transaction: nobody may ever see the runner without its lock.
-            self._locks[runner] = ProcessLock(lock_dir(self._path), runner)
+            self._locks[runner] = ProcessLock(runners_folder(self._path), runner)
             return runner
 
         return await self._writer.do(work)
@@ -85,7 +85,7 @@ class Store:
             process_lock.release_and_delete()
 
     def _is_dead(self, runner: int, lease_until: float) -> bool:
-        return bool(is_owner_dead(lock_dir(self._path), runner)) or lease_until < self._clock.now()
+        return bool(is_owner_dead(runners_folder(self._path), runner)) or lease_until < self._clock.now()
 
 
 def check_not_in_use(path: Path) -> None:
@@ -94,7 +94,7 @@ def check_not_in_use(path: Path) -> None:
     Raises:
         LedgerPlaceError: one does.
     """
-    if held_by_any(lock_dir(path)):
+    if held_by_any(runners_folder(path)):
         raise LedgerPlaceError(
             f"The ledger {path} is being used by another machine, or by a container with a kernel of its own. Neither would see what the "
             "other claims, and both would send it. Wait until that one has ended, or give them a ledger in PostgreSQL with --ledger.",
@@ -175,8 +175,3 @@ def skip_if_cancelled(db: apsw.Connection, campaign: int) -> None:
     """Skip the pending rows of a cancelled campaign, which come back from claims."""
     if db.execute(SQL["get_desired_state"], {"campaign": campaign}).get == DesiredState.CANCELLED:
         db.execute(SQL["cancel_rows"], {"campaign": campaign})
-
-
-def lock_dir(path: Path) -> Path:
-    """The folder of the lock files that show whether the ledger's runners are alive."""
-    return runners_folder(path)

@@ -14,15 +14,15 @@ from campaign.domain.pace.pacing import RateState, Slots, lower_rate, pause, res
 from campaign.domain.retry_selection import Selection
 from campaign.domain.status import Status
 from campaign.ledger import ledger_errors
-from campaign.ledger.clock import DAY_SECONDS, LEASE_SECONDS, ticks
+from campaign.ledger.clock import LEASE_SECONDS, ticks
 from campaign.ledger.port import ANY_ROW, ClaimFilter, DesiredState, Runner
 from campaign.ledger.process_lock import delete_stale
 from campaign.ledger.records import CorrectedRow
-from campaign.ledger.sqlite.base import exhaust, lock_dir, rows, skip_if_cancelled
+from campaign.ledger.sqlite.base import exhaust, rows, skip_if_cancelled
 from campaign.ledger.sqlite.batches import Batches
 from campaign.ledger.sqlite.claims import claim_rows, settle_rows
 from campaign.ledger.sqlite.connection import SQL, connect, errors_as_sentences, move_log
-from campaign.ledger.sqlite.integrity import RollbackGuard
+from campaign.ledger.sqlite.integrity import RollbackGuard, runners_folder
 from campaign.ledger.sqlite.staging import Staging
 from campaign.ledger.sqlite.verification import Verification
 from campaign.ledger.values import as_json, filters
@@ -40,13 +40,9 @@ class SqliteLedger(Staging, Batches, Verification):
         runner = await self._insert_runner(campaign, "sending", quiet_seconds=quiet_seconds, hold_unverified=hold_unverified)
 
         def work(db: apsw.Connection) -> None:
-            _check_here(db, campaign)
+            ledger_errors.check_here(rows(db, "purged_or_exported", campaign=campaign)[0])
             values = {"campaign": campaign, "runner": runner, "wall": self._clock.wall(), "api": api, "account": account}
-            known = db.execute(SQL["start_campaign"], values).get
-            if known is None:
-                raise ledger_errors.replaced()
-            if known != api:
-                raise ledger_errors.other_api(known, api)
+            ledger_errors.check_api(db.execute(SQL["start_campaign"], values).get, api)
 
         try:
             await self._writer.do(work)
@@ -92,7 +88,7 @@ class SqliteLedger(Staging, Batches, Verification):
 
         lost, reaped = await self._writer.do(work)
         for runner in reaped:
-            delete_stale(lock_dir(self._path), runner)
+            delete_stale(runners_folder(self._path), runner)
         return lost
 
     def _mark_unknown(self, db: apsw.Connection, campaign: int, runner: int, *, quiet_seconds: float, hold_unverified: bool) -> int:
@@ -106,7 +102,7 @@ class SqliteLedger(Staging, Batches, Verification):
     async def set_desired_state(self, campaign: int, desired_state: DesiredState) -> None:
         def work(db: apsw.Connection) -> None:
             if desired_state is DesiredState.GO:
-                _check_here(db, campaign)
+                ledger_errors.check_here(rows(db, "purged_or_exported", campaign=campaign)[0])
             if db.execute(SQL["set_desired_state"], {"campaign": campaign, "desired_state": desired_state.value}).fetchone() is None:
                 raise ledger_errors.cannot_change_state()
             skip_if_cancelled(db, campaign)
@@ -219,7 +215,11 @@ class SqliteLedger(Staging, Batches, Verification):
         def begin(db: apsw.Connection) -> None:
             if rows(db, "purged_or_exported", campaign=campaign)[0][0] is not None:
                 return
-            self._check_ended(db, campaign)
+            exported = rows(db, "purged_or_exported", campaign=campaign)[0][1] is not None
+            last = rows(db, "last_change", campaign=campaign, wall=self._clock.wall())[0][0]
+            ledger_errors.check_ended(
+                rows(db, "pending_work", campaign=campaign)[0], exported=exported, unchanged_seconds=self._clock.wall() - last
+            )
             db.execute(SQL["record_purged_counts"], {"campaign": campaign})
             db.execute(SQL["record_purge"], {"campaign": campaign, "wall": self._clock.wall()})
             db.execute(SQL["purge_columns"], {"campaign": campaign})
@@ -243,22 +243,6 @@ class SqliteLedger(Staging, Batches, Verification):
         finally:
             connection.close()
 
-    def _check_ended(self, db: apsw.Connection, campaign: int) -> None:
-        """Check that the campaign has ended, and did not change for a day.
-
-        Raises:
-            UsageError: it has not ended, has unverified rows, or changed since.
-        """
-        desired_state, pending_at, sending, unverified_at = rows(db, "pending_work", campaign=campaign)[0]
-        exported = rows(db, "purged_or_exported", campaign=campaign)[0][1] is not None
-        if desired_state == "staging" or ((pending_at is not None or sending) and not exported):
-            raise ledger_errors.not_ended()
-        if sending or unverified_at is not None:
-            raise ledger_errors.unverified()
-        last = rows(db, "last_change", campaign=campaign, wall=self._clock.wall())[0][0]
-        if self._clock.wall() - last < DAY_SECONDS:
-            raise ledger_errors.too_recent()
-
 
 def _rate_state(db: apsw.Connection, key: str) -> RateState:
     found = rows(db, "rate_limit", key=key)
@@ -280,14 +264,3 @@ def _corrected(campaign: int, row: CorrectedRow) -> dict[str, Any]:
         "cells": orjson.dumps(row.cells).decode(),
         "zone": row.zone,
     }
-
-
-def _check_here(db: apsw.Connection, campaign: int) -> None:
-    """Check that this ledger may send the campaign.
-
-    Raises:
-        UsageError: it was purged, or exported by an earlier version.
-    """
-    purged_at, exported_at, file = rows(db, "purged_or_exported", campaign=campaign)[0]
-    if refusal := ledger_errors.purged_or_exported(purged_at=purged_at, exported_at=exported_at, file=file):
-        raise refusal
