@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from ipaddress import ip_address
-from math import isfinite
+from math import inf
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +19,11 @@ PORTALS: Final = ("", "page", "json", "301", "302", "307")
 FIXED: Final = frozenset({"host", "port", "seed", "audit_file", "keep_alive_seconds"})
 
 
+def _check(valid: object, setting: str, problem: str) -> None:
+    if not valid:
+        raise UsageError(problem, code="bad_value", setting=setting)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Latency:
     """The time that an answer takes, drawn evenly from this range. Half of it passes before the request is processed, half after."""
@@ -27,12 +32,11 @@ class Latency:
     high_seconds: float = 0.0
 
     def __post_init__(self) -> None:
-        if not 0 <= self.low_seconds <= self.high_seconds or not isfinite(self.high_seconds):
-            raise UsageError(
-                f"A latency from {self.low_seconds:g} to {self.high_seconds:g} seconds can't be; give two numbers, the smaller one first.",
-                code="bad_value",
-                setting="latency",
-            )
+        _check(
+            0 <= self.low_seconds <= self.high_seconds < inf,
+            "latency",
+            f"A latency from {self.low_seconds:g} to {self.high_seconds:g} seconds can't be; give two numbers, the smaller one first.",
+        )
 
     def at(self, share: float) -> float:
         """The latency in seconds at a position in the range, from 0 to 1."""
@@ -145,50 +149,44 @@ class SimulatorConfig:
         object.__setattr__(self, "host", _loopback(self.host))
         object.__setattr__(self, "faults", checked_faults({str(name): probability for name, probability in self.faults.items()}))
         object.__setattr__(self, "batch_faults", checked_batch_faults(self.batch_faults))
-        if not 0 <= self.port <= 65535:
-            raise UsageError(
-                f"{self.port} is not a port; give one from 1 to 65535, or 0 for any free one.", code="bad_value", setting="port"
-            )
-        if self.passes_per_page < 0:
-            raise UsageError(
-                f"{self.passes_per_page} passes a page can't be; give a whole number, 0 for no list.",
-                code="bad_value",
-                setting="passes_per_page",
-            )
-        if self.limit_per_second < 0:
-            raise UsageError(
-                f"The limit of {self.limit_per_second} requests a second can't be; give a whole number, 0 for no limit.",
-                code="bad_value",
-                setting="limit_per_second",
-            )
-        if self.tokens_accepted_for is not None and self.tokens_accepted_for < 0:
-            raise UsageError(
-                f"Tokens can't be accepted for {self.tokens_accepted_for} requests; give 0 or more.",
-                code="bad_value",
-                setting="tokens_accepted_for",
-            )
-        if self.keep_alive_seconds <= 0:
-            raise UsageError(
-                f"Connections can't be kept for {self.keep_alive_seconds:g} seconds; give more than 0.",
-                code="bad_value",
-                setting="keep_alive_seconds",
-            )
+        _check(0 <= self.port <= 65535, "port", f"{self.port} is not a port; give one from 1 to 65535, or 0 for any free one.")
+        _check(
+            self.passes_per_page >= 0,
+            "passes_per_page",
+            f"{self.passes_per_page} passes a page can't be; give a whole number, 0 for no list.",
+        )
+        _check(
+            self.limit_per_second >= 0,
+            "limit_per_second",
+            f"The limit of {self.limit_per_second} requests a second can't be; give a whole number, 0 for no limit.",
+        )
+        _check(
+            self.tokens_accepted_for is None or self.tokens_accepted_for >= 0,
+            "tokens_accepted_for",
+            f"Tokens can't be accepted for {self.tokens_accepted_for} requests; give 0 or more.",
+        )
+        _check(
+            self.keep_alive_seconds > 0,
+            "keep_alive_seconds",
+            f"Connections can't be kept for {self.keep_alive_seconds:g} seconds; give more than 0.",
+        )
         for name in ("slow", "late", "hang", "validation", "sending"):
             _check_seconds(name, getattr(self, f"{name}_seconds"))
-        if min(self.huge_bytes, self.deep_levels) < 1:
-            raise UsageError(
-                "A huge body needs at least 1 byte, and a deep one at least 1 level; give more than 0.", code="bad_value", setting="body"
-            )
+        sizes = "A huge body needs at least 1 byte, and a deep one at least 1 level; give more than 0."
+        _check(min(self.huge_bytes, self.deep_levels) >= 1, "body", sizes)
         check_header_text(self.retry_after)
-        if self.portal not in PORTALS:
-            raise UsageError(f"There is no portal “{self.portal}”; known are {', '.join(PORTALS[1:])}.", code="bad_value", setting="portal")
-        if not self.taken_then or not all(200 <= status <= 599 for status in self.taken_then):
-            raise UsageError(
-                f"A message can't be answered with {list(self.taken_then)}; give statuses from 200 to 599.",
-                code="bad_value",
-                setting="taken_then",
-            )
-        _check_batches(self.batches, self.batch_messages_per_second)
+        _check(self.portal in PORTALS, "portal", f"There is no portal “{self.portal}”; known are {', '.join(PORTALS[1:])}.")
+        _check(
+            self.taken_then and all(200 <= status <= 599 for status in self.taken_then),
+            "taken_then",
+            f"A message can't be answered with {list(self.taken_then)}; give statuses from 200 to 599.",
+        )
+        _check(self.batches in BATCHES, "batches", f"Batches can't be “{self.batches}”; give {', '.join(BATCHES)}.")
+        _check(
+            0 <= self.batch_messages_per_second < inf,
+            "batch_messages_per_second",
+            f"A batch can't send {self.batch_messages_per_second:g} messages a second; give 0 or more.",
+        )
         _check_weights("statuses", self.statuses)
         _check_weights("device types", self.device_types)
 
@@ -212,28 +210,15 @@ def _loopback(host: str) -> str:
 
 
 def _check_seconds(name: str, seconds: float) -> None:
-    if not isfinite(seconds) or seconds < 0:
-        raise UsageError(f"The {name} can't take {seconds:g} seconds; give 0 or more.", code="bad_value", setting=name)
-
-
-def _check_batches(batches: str, per_second: float) -> None:
-    if batches not in BATCHES:
-        raise UsageError(f"Batches can't be “{batches}”; give {', '.join(BATCHES)}.", code="bad_value", setting="batches")
-    if not isfinite(per_second) or per_second < 0:
-        raise UsageError(
-            f"A batch can't send {per_second:g} messages a second; give 0 or more.",
-            code="bad_value",
-            setting="batch_messages_per_second",
-        )
+    _check(0 <= seconds < inf, name, f"The {name} can't take {seconds:g} seconds; give 0 or more.")
 
 
 def _check_weights(name: str, weights: Mapping[str, float]) -> None:
-    if not all(isfinite(weight) and weight >= 0 for weight in weights.values()) or sum(weights.values()) <= 0:
-        raise UsageError(
-            f"The {name} have invalid weights: {dict(weights)}; give at least one above 0, none below.",
-            code="bad_value",
-            setting=name,
-        )
+    _check(
+        all(0 <= weight < inf for weight in weights.values()) and sum(weights.values()) > 0,
+        name,
+        f"The {name} have invalid weights: {dict(weights)}; give at least one above 0, none below.",
+    )
 
 
 CHANGEABLE: Final = tuple(item.name for item in fields(SimulatorConfig) if item.name not in FIXED)

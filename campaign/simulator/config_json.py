@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from typing import Any, Final
+from typing import Any, Final, get_type_hints
 
 from campaign.domain.errors import UsageError
 from campaign.simulator.api.routes import fingerprint
 from campaign.simulator.config import CHANGEABLE, Latency, SimulatorConfig, Storm, check_names
+from campaign.simulator.faults import Fault
 
 _SECRET: Final = ("tokens", "forbidden_tokens")
 
@@ -35,23 +36,6 @@ def settings_json(config: SimulatorConfig) -> dict[str, Any]:
         "read_latency": [config.read_latency.low_seconds, config.read_latency.high_seconds],
         "storms": [asdict(storm) for storm in config.storms],
     }
-
-
-def changes_json(changes: Mapping[str, object]) -> dict[str, object]:
-    """Fields of the configuration as JSON values, which `read_changes` reads."""
-    return {name: _plain(value) for name, value in changes.items()}
-
-
-def _plain(value: object) -> object:
-    match value:
-        case Latency():
-            return [value.low_seconds, value.high_seconds]
-        case frozenset():
-            return sorted(value)
-        case tuple():
-            return [asdict(item) if isinstance(item, Storm) else item for item in value]
-        case _:
-            return value
 
 
 def _wrong(name: str, value: object, wanted: str) -> UsageError:
@@ -133,40 +117,20 @@ def _storm(item: Mapping[str, object]) -> Storm:
     return Storm(**known)
 
 
-_STORM_READERS: Final[dict[str, Callable[[str, object], object]]] = {
-    "seconds": _number,
-    "after_seconds": _number,
-    "retry_after": _text_or_none,
-    "header": _text,
+_BY_TYPE: Final[dict[Any, Callable[[str, object], object]]] = {
+    bool: _flag,
+    int: _whole,
+    int | None: _whole_or_none,
+    float: _number,
+    str: _text,
+    str | None: _text_or_none,
+    frozenset[str]: _texts,
+    frozenset[str] | None: _texts_or_none,
+    tuple[int, ...]: _wholes,
+    Mapping[str, float]: _shares,
+    Mapping[Fault, float]: _shares,
+    Latency: _latency,
+    tuple[Storm, ...]: _storms,
 }
-_READERS: Final[dict[str, Callable[[str, object], object]]] = {
-    "limit_per_second": _whole,
-    "passes_per_page": _whole,
-    "latency": _latency,
-    "read_latency": _latency,
-    "tokens": _texts,
-    "forbidden_tokens": _texts,
-    "tokens_accepted_for": _whole_or_none,
-    "missing": _texts,
-    "existing": _texts_or_none,
-    "forbidden": _texts,
-    "portal": _text,
-    "taken_then": _wholes,
-    "statuses": _shares,
-    "device_types": _shares,
-    "undelivered_when_issued": _flag,
-    "faults": _shares,
-    "storms": _storms,
-    "retry_after": _text,
-    "slow_seconds": _number,
-    "late_seconds": _number,
-    "hang_seconds": _number,
-    "huge_bytes": _whole,
-    "deep_levels": _whole,
-    "batches": _text,
-    "entities": _texts,
-    "batch_faults": _shares,
-    "validation_seconds": _number,
-    "sending_seconds": _number,
-    "batch_messages_per_second": _number,
-}
+_STORM_READERS: Final = {name: _BY_TYPE[kind] for name, kind in get_type_hints(Storm).items()}
+_READERS: Final = {name: _BY_TYPE[kind] for name, kind in get_type_hints(SimulatorConfig).items() if name in CHANGEABLE}

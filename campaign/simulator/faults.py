@@ -57,31 +57,6 @@ class Fault(StrEnum):
         return "GET" if self.value.startswith("read_") else "POST"
 
 
-AMBIGUOUS: Final = frozenset(
-    {
-        Fault.REFUSE,
-        Fault.CUT_BEFORE,
-        Fault.CUT_AFTER,
-        Fault.HANG_BEFORE,
-        Fault.HANG_AFTER,
-        Fault.ERROR_BEFORE,
-        Fault.ERROR_AFTER,
-        Fault.CUT_JSON,
-        Fault.CUT_BODY,
-        Fault.HTML,
-        Fault.HTML_OK,
-        Fault.LATE,
-        Fault.HUGE,
-        Fault.GZIP_BOMB,
-        Fault.ENDLESS_HEADERS,
-        Fault.DEEP_JSON,
-        Fault.TAKEN_THEN,
-        Fault.BLOCKED,
-    }
-)
-"""Faults after which a sender can't tell from the answer whether its message was processed."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draw:
     """The random values of one request: `chance` and `share` are in [0, 1), `variant` selects one of a fault's forms."""

@@ -60,20 +60,8 @@ class PassChange:
     device_type: str | None = None
 
 
-def change_json(change: PassChange) -> dict[str, str | None]:
-    """The given fields, under their names in the API."""
-    found: dict[str, str | None] = {}
-    if change.latest_message is not UNCHANGED:
-        found["latestMessage"] = change.latest_message
-    if change.status is not None:
-        found["status"] = change.status
-    if change.device_type is not None:
-        found["deviceType"] = change.device_type
-    return found
-
-
 def read_change(document: object) -> PassChange:
-    """The change that a JSON object describes, as `change_json` writes it.
+    """The change that a JSON object describes, with the given fields under their names in the API.
 
     Raises:
         UsageError: the document is no object, or has no field, another field or an invalid value.

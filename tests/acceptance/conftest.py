@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from campaign.simulator.client import SimulatorClient
 from campaign.simulator.config import SimulatorConfig
 from tests.acceptance.desk import ROOT, Desk
 from tests.acceptance.simulated import simulated
 from tests.acceptance.wallclock import Wall
+from tests.simulator_client import SimulatorClient
 
 
 @pytest.fixture

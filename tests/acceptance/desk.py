@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from campaign.simulator.client import SimulatorClient
 from tests import prefork
+from tests.simulator_client import SimulatorClient
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "sample_data"

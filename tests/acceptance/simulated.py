@@ -10,9 +10,9 @@ from typing import Final
 
 import orjson
 
-from campaign.simulator.client import SimulatorClient
 from campaign.simulator.config import SimulatorConfig
 from campaign.simulator.server import serve
+from tests.simulator_client import SimulatorClient
 
 _FORKS: Final = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload([__name__])

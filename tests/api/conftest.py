@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from campaign.simulator.client import SimulatorClient
 from campaign.simulator.config import SimulatorConfig
 from tests.acceptance.simulated import simulated
+from tests.simulator_client import SimulatorClient
 
 
 @pytest.fixture

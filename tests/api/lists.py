@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from campaign.simulator.client import SimulatorClient
+from tests.simulator_client import SimulatorClient
 
 MESSAGE = "Hi {{ first_name }}"
 

@@ -18,9 +18,9 @@ import pytest
 import structlog
 
 import campaign
-from campaign.simulator.client import SimulatorClient
 from campaign.simulator.config import ENTITY
 from tests.api.lists import MESSAGE, Stream, greetings, people, sent
+from tests.simulator_client import SimulatorClient
 
 FAST: dict[str, Any] = {"message": MESSAGE, "rate": 200, "yes": True}
 

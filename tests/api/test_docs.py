@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from campaign.simulator.client import SimulatorClient
 from tests.api.lists import sent
+from tests.simulator_client import SimulatorClient
 
 PAGE = Path(__file__).parents[2] / "docs" / "developers" / "python.md"
 EXAMPLES = [

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 import campaign
-from campaign.simulator.client import SimulatorClient
 from tests.api.lists import greetings, people, sent
 from tests.examples import slow_after
+from tests.simulator_client import SimulatorClient
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = """

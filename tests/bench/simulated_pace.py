@@ -15,9 +15,9 @@ from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from pathlib import Path
 
-from campaign.simulator.client import SimulatorClient
 from tests.bench.arrivals import most_in_a_second
 from tests.bench.machine import ROOT
+from tests.simulator_client import SimulatorClient
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

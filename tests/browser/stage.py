@@ -20,8 +20,8 @@ from campaign.console.store import open_store
 from campaign.domain.model import CampaignState
 from campaign.insights import CampaignView, view
 from campaign.ledger.sqlite import SqliteReader
-from campaign.simulator.client import SimulatorClient
 from tests.console.waiting import until
+from tests.simulator_client import SimulatorClient
 
 ROOT = Path(__file__).parents[2]
 TOKEN = "a-token-for-the-simulator"

@@ -10,7 +10,8 @@ from typing import Final
 from campaign.settings import Via
 from campaign.simulator.api.routes import STEPS
 from campaign.simulator.batches.faults import BatchFault
-from campaign.simulator.faults import AMBIGUOUS, Fault
+from campaign.simulator.faults import Fault
+from tests.ambiguous_faults import AMBIGUOUS
 from tests.chaos.blows import Strike, strikes
 from tests.chaos.points import LedgerKind, Phase, moments_of
 

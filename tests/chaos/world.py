@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from campaign.simulator.client import SimulatorClient
 from campaign.simulator.config import ENTITY, Latency, Storm
 from tests import prefork
 from tests.chaos.ledgers import Kept
 from tests.chaos.plan import LATE_SECONDS, QUIET_SECONDS, TIMEOUT_SECONDS, Death, Lifecycle, Plan
 from tests.chaos.victim import NONE
+from tests.simulator_client import SimulatorClient
 
 ROOT: Final = Path(__file__).parents[2]
 MESSAGE: Final = "Hi {{ first_name }}, {{ code }} gives 20 % off"

@@ -20,11 +20,11 @@ from campaign.cli.main import app
 from campaign.console.audit_log import entries
 from campaign.console.store import Store
 from campaign.domain.errors import UsageError
-from campaign.simulator.client import SimulatorClient
 from tests.acceptance.desk import ROOT, Desk
 from tests.acceptance.screen import Terminal
 from tests.errors import raises
 from tests.prefork import PYTHON
+from tests.simulator_client import SimulatorClient
 
 PASSWORD = "a long enough password"
 

@@ -26,11 +26,11 @@ from campaign.ledger.sqlite import SqliteLedger, SqliteReader
 from campaign.sender.port import Silence
 from campaign.sender.stop import End, StopReason
 from campaign.settings import IsolatedSettings, Settings
-from campaign.simulator.client import SimulatorClient
 from campaign.simulator.config import Latency
 from tests.contract.given import campaign_of, ends, spec, staged
 from tests.errors import raises
 from tests.integration.pool_given import Log
+from tests.simulator_client import SimulatorClient
 
 TOKEN = "a-token-that-nobody-must-read"
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)

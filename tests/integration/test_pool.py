@@ -17,8 +17,9 @@ from campaign.sender.api.gateway import HttpGateway
 from campaign.sender.attempt import OnUnknown, Policy
 from campaign.sender.stop import StopReason
 from campaign.simulator.config import Latency
-from campaign.simulator.faults import AMBIGUOUS, Fault
+from campaign.simulator.faults import Fault
 from campaign.simulator.passes import PassChange
+from tests.ambiguous_faults import AMBIGUOUS
 from tests.integration.pool_given import QUIET, passes, rig
 
 QUICK = AMBIGUOUS - {Fault.HUGE, Fault.GZIP_BOMB, Fault.ENDLESS_HEADERS, Fault.DEEP_JSON}

@@ -19,14 +19,15 @@ import pytest
 from yarl import URL
 
 from campaign.domain.errors import UsageError
-from campaign.simulator.client import SimulatorClient
 from campaign.simulator.config import Latency, SimulatorConfig, Storm
-from campaign.simulator.faults import AMBIGUOUS, PLANS, Fault, Processing
+from campaign.simulator.faults import PLANS, Fault, Processing
 from campaign.simulator.passes import PassChange
 from campaign.simulator.records import Ending, LoggedRequest
 from campaign.simulator.server import Simulator, bound_socket
 from campaign.simulator.state import Clock
+from tests.ambiguous_faults import AMBIGUOUS
 from tests.errors import raises
+from tests.simulator_client import SimulatorClient
 
 TOKEN = {"Authorization": "Bearer secret-token"}
 Condition = Callable[[], bool]

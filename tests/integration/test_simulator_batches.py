@@ -9,9 +9,9 @@ from typing import Any
 import aiohttp
 import pytest
 
-from campaign.simulator.client import SimulatorClient
 from campaign.simulator.config import SimulatorConfig
 from campaign.simulator.server import Simulator
+from tests.simulator_client import SimulatorClient
 from tests.unit.simulator_given import CREATE, new_batch
 
 TOKEN = {"Authorization": "Bearer secret-token"}

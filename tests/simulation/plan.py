@@ -8,7 +8,8 @@ from typing import Final
 
 from campaign.sender.attempt import OnUnknown
 from campaign.simulator.batches.faults import STEP_FAULTS, BatchFault
-from campaign.simulator.faults import AMBIGUOUS, Fault
+from campaign.simulator.faults import Fault
+from tests.ambiguous_faults import AMBIGUOUS
 
 LATE_SECONDS: Final = 2.0
 QUIET_SECONDS: Final = 10.0

@@ -10,13 +10,18 @@ from hypothesis import strategies as st
 
 from campaign.simulator.api.replies import data_object
 from campaign.simulator.batches.faults import BatchFault
-from campaign.simulator.batches.store import CANCELLABLE, ENDED, NEXT, BatchStatus
+from campaign.simulator.batches.store import CANCELLABLE, ENDED, BatchStatus
 from campaign.simulator.config import SimulatorConfig
 from campaign.simulator.passes import PassChange
 from campaign.simulator.records import AuditFile, BatchRecord
 from tests.unit.simulator_given import CREATE, HOST, Time, Vendor, new_batch
 
 UUID = "123e4567-e89b-12d3-a456-426614174000"
+NEXT = {
+    BatchStatus.VALIDATING: {BatchStatus.SCHEDULED, BatchStatus.SENDING, BatchStatus.FAILED, BatchStatus.CANCELLED},
+    BatchStatus.SCHEDULED: {BatchStatus.SENDING, BatchStatus.CANCELLED},
+    BatchStatus.SENDING: {BatchStatus.SUCCESSFUL, BatchStatus.COMPLETED_WITH_ERRORS, BatchStatus.FAILED},
+}
 SINGLE = {"notification": {"message": "Alone"}}
 
 
@@ -414,4 +419,5 @@ def test_a_recipient_gets_at_most_one_message_a_batch_and_states_only_go_forward
 
 
 def reachable(status: BatchStatus) -> set[BatchStatus]:
-    return NEXT[status].union(*map(reachable, NEXT[status]))
+    following = NEXT.get(status, set())
+    return following.union(*map(reachable, following))

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from campaign.domain.errors import UsageError
-from campaign.simulator.faults import AMBIGUOUS, PLANS, Act, Fault, FaultTable, Processing, draw, parse_faults
+from campaign.simulator.faults import PLANS, Act, Fault, FaultTable, Processing, draw, parse_faults
+from tests.ambiguous_faults import AMBIGUOUS
 from tests.errors import raises
 
 PROCESSED_NOW = {

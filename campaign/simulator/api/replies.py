@@ -196,13 +196,8 @@ def end_for(state: State, visit: Visit) -> End:
 
 
 def objection_reply(visit: Visit, objection: Objection) -> Reply:
-    return Reply(
-        act=Act.ANSWER,
-        status=objection.status,
-        body=errors_body(objection.error),
-        headers=visit.headers,
-        cause=visit.cause,
-    )
+    body = errors_body(objection.error)
+    return Reply(act=Act.ANSWER, status=objection.status, body=body, headers=visit.headers, cause=visit.cause)
 
 
 def elsewhere_reply() -> Reply:
@@ -241,12 +236,7 @@ def portal_reply(kind: str, *, other_host: str) -> Reply:
 def carry_out(state: State, visit: Visit, *, content_type: str, body: bytes, other_host: str) -> Reply:
     """Check the request, process its message if the plan says so, and return the reply.
 
-    Args:
-        state: the simulator's state.
-        visit: an admitted request.
-        content_type: the content type of the body.
-        body: the body as it was received.
-        other_host: the URL of this server with another host name, for redirects to another host.
+    Redirects to another host go to `other_host`, the URL of this server with another host name.
 
     Raises:
         OSError: the audit file can't be written; nothing was processed.

@@ -64,13 +64,7 @@ _NO_SUCH_FILE: Final = Objection(status=404, error="File not found")
 def carry_out_batch(state: State, visit: Visit, *, content_type: str, body: bytes, own_host: str, other_host: str) -> Reply:
     """Check the request, do what it asks if the plan says so, and return the reply.
 
-    Args:
-        state: the simulator's state.
-        visit: an admitted request to an endpoint of batches.
-        content_type: the content type of the body.
-        body: the body as it was received.
-        own_host: this server's URL, for links to batches and files.
-        other_host: the URL of this server with another host name, for redirects to another host.
+    Links to batches and files go to `own_host`, this server's URL, and redirects to `other_host`, the same with another host name.
     """
     plan, endpoint = plan_for(visit), visit.target.endpoint
     asked = _read(state, visit, content_type=content_type, body=body, own_host=own_host)

@@ -33,17 +33,6 @@ class BatchStatus(StrEnum):
     CANCELLED = "cancelled"
 
 
-NEXT: Final = {
-    BatchStatus.VALIDATING: {BatchStatus.SCHEDULED, BatchStatus.SENDING, BatchStatus.FAILED, BatchStatus.CANCELLED},
-    BatchStatus.SCHEDULED: {BatchStatus.SENDING, BatchStatus.CANCELLED},
-    BatchStatus.SENDING: {BatchStatus.SUCCESSFUL, BatchStatus.COMPLETED_WITH_ERRORS, BatchStatus.FAILED},
-    BatchStatus.SUCCESSFUL: set[BatchStatus](),
-    BatchStatus.COMPLETED_WITH_ERRORS: set[BatchStatus](),
-    BatchStatus.FAILED: set[BatchStatus](),
-    BatchStatus.CANCELLED: set[BatchStatus](),
-}
-"""The possible next statuses of each status."""
-
 CANCELLABLE: Final = frozenset({BatchStatus.VALIDATING, BatchStatus.SCHEDULED})
 SENDABLE: Final = frozenset({BatchStatus.SCHEDULED})
 ENDED: Final = frozenset({BatchStatus.SUCCESSFUL, BatchStatus.COMPLETED_WITH_ERRORS, BatchStatus.FAILED})
@@ -182,15 +171,7 @@ class Batches:
         self._later(at_ns, due)
 
     def create(self, new: NewBatch, *, request: int, token: int, now_ns: int, reject: Callable[[str], str | None]) -> Batch:
-        """Add a batch and start its validation.
-
-        Args:
-            new: the batch that the request describes.
-            request: the number of the request.
-            token: the number of the request's token.
-            now_ns: the present time.
-            reject: returns why a batch can't send to a pass, or None if it can.
-        """
+        """Add a batch and start its validation. `reject` returns why a batch can't send to a pass, or None if it can."""
         luck = draw(seed=self._config.seed, method="batch", pass_id=new.name, turn=self.next_turn("batch", new.name))
         batch = Batch(
             id=self._id(new.name),

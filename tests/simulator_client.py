@@ -1,15 +1,16 @@
-"""Controls a running simulator from tests, drivers and the demo. Calls block; inside the simulator's event loop, use `Simulator`."""
+"""Controls a running simulator from tests. Calls block; inside the simulator's event loop, use `Simulator`."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from typing import Any, Final
 from urllib.error import HTTPError
 from urllib.parse import quote, urlsplit
 from urllib.request import OpenerDirector, ProxyHandler, Request, build_opener
 
 from campaign.domain.errors import UsageError
-from campaign.simulator.config_json import changes_json
-from campaign.simulator.passes import UNCHANGED, PassChange, Unchanged, change_json
+from campaign.simulator.config import Latency, Storm
+from campaign.simulator.passes import UNCHANGED, PassChange, Unchanged
 from campaign.simulator.records import BatchRecord, Ending, EndpointUse, LoggedRequest, Notification, Summary
 
 _TIMEOUT_SECONDS: Final = 60.0
@@ -98,3 +99,32 @@ def _refusal(body: bytes) -> UsageError:
         return UsageError(" ".join(answer["errors"]), code=answer["code"])
     except (ValueError, KeyError, TypeError):
         return UsageError(f"The simulator answered: {body[:200]!r}", code="simulator_refused")
+
+
+def changes_json(changes: Mapping[str, object]) -> dict[str, object]:
+    """Fields of the configuration as JSON values, which `read_changes` reads."""
+    return {name: _plain(value) for name, value in changes.items()}
+
+
+def _plain(value: object) -> object:
+    match value:
+        case Latency():
+            return [value.low_seconds, value.high_seconds]
+        case frozenset():
+            return sorted(value)
+        case tuple():
+            return [asdict(item) if isinstance(item, Storm) else item for item in value]
+        case _:
+            return value
+
+
+def change_json(change: PassChange) -> dict[str, str | None]:
+    """The given fields, under their names in the API."""
+    found: dict[str, str | None] = {}
+    if change.latest_message is not UNCHANGED:
+        found["latestMessage"] = change.latest_message
+    if change.status is not None:
+        found["status"] = change.status
+    if change.device_type is not None:
+        found["deviceType"] = change.device_type
+    return found
