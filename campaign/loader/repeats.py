@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 SHOWN: Final = 10
 COMPARED_AT_ONCE: Final = 1 << 19
-SORTED_AT_ONCE: Final = 1 << 21
+SORTED_AT_ONCE: Final = 1 << 20
 HELD_BYTES: Final = 1 << 16
 BLOCK_BYTES: Final = 4 << 20
 MOST_REPEATED: Final = 250_000
@@ -65,23 +65,33 @@ class Repeats:
             return None
         import numpy as np  # noqa: PLC0415 - it takes a while to import
 
-        twice: set[int] = set()
+        twice = np.empty(0, np.int64)
         for part in self._hashes.parts(self._hashes.count // SORTED_AT_ONCE):
-            hashes = np.sort(np.concatenate(list(part())), axis=0)[:, 0]
-            twice.update(hashes[1:][hashes[1:] == hashes[:-1]].tolist())
-        return Repeated(twice) if len(twice) <= MOST_REPEATED else None
+            hashes = np.concatenate(list(part())).ravel()
+            hashes.sort()
+            twice = np.union1d(twice, hashes[1:][hashes[1:] == hashes[:-1]])
+            if len(twice) > MOST_REPEATED:
+                return None
+        return Repeated(twice)
 
 
 class Repeated:
-    """The passes that are in a list more than once, by hash; remembers which of them already have a row that can be sent."""
+    """The passes that are in a list more than once, by sorted hash; remembers which of them already have a row that can be sent."""
 
-    def __init__(self, hashes: set[int]) -> None:
+    def __init__(self, hashes: "Sequence[int] | Numbers" = ()) -> None:
         self._hashes = hashes
         self._seen: set[str] = set()
 
     def among(self, keys: Sequence[str]) -> list[int]:
         """The positions of the keys that may be of a repeated pass, as two passes can share a hash."""
-        return [at for at, key in enumerate(_hashes_of(keys).tolist()) if key in self._hashes] if self._hashes else []
+        if not len(self._hashes):
+            return []
+        import numpy as np  # noqa: PLC0415 - it takes a while to import
+
+        hashes = _hashes_of(keys)
+        nearest = np.take(self._hashes, np.searchsorted(self._hashes, hashes), mode="clip")
+        positions: list[int] = np.flatnonzero(nearest == hashes).tolist()
+        return positions
 
     def is_first(self, key: str) -> bool:
         """Whether this is the first row of a pass. Call it once for each row that can be sent."""

@@ -113,7 +113,7 @@ class Stager:
             raise self._at_row(error, first - 1 + (error.row or 1)) from error
         texts = rendered.texts
         zones = self._zones(frame)
-        among = self.repeated or Repeated(set())
+        among = self.repeated or Repeated()
         repeated = set(among.among(keys))
         alone = sorted({*rendered.refused, *odd, *(at for at, zone in enumerate(zones or ()) if zone is None)})
         cells_alone = dict(zip(alone, rows_of(frame.iloc[alone]) if alone else (), strict=True))

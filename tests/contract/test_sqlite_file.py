@@ -273,7 +273,7 @@ async def test_a_list_is_staged_in_little_memory_and_sent_with_as_much_as_before
 
         _, before = await cached()
         record = await ledger.create(spec())
-        await ledger.stage(record.id, [staged(row, f"pass-{row // 2}", message="x" * 500) for row in range(1, 20_001)])
+        await ledger.stage(record.id, [staged(row, f"pass-{row // 2}", message="x" * 200) for row in range(1, 60_001)])
         staging = await cached()
         await ledger.finish_staging(record.id, content_sha256="c")
         for used_bytes, now in (staging, await cached()):

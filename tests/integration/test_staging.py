@@ -1,14 +1,16 @@
 """A list given again under its name: the same campaign, one in the place of what was never sent, or a refusal that tells the way on."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from campaign.app.lists.list_source import opened
-from campaign.app.lists.stage import Staged, _store, stage
+from campaign.app.lists.stage import Staged, _read_ahead, _store, stage
 from campaign.domain.errors import OtherContentError, UsageError
 from campaign.domain.model import StagedRow
 from campaign.domain.status import Status
@@ -154,3 +156,24 @@ async def test_nothing_is_being_written_any_more_when_a_batch_has_failed(monkeyp
     with pytest.raises(UsageError, match="first one"):
         await _store(desk.ledger, 1, next_batch, asyncio.Event())
     assert ended == [2]
+
+
+@pytest.mark.parametrize("failing", [False, True])
+async def test_one_thread_prepares_the_rows_and_ends_whatever_happens(*, failing: bool) -> None:
+    threads = set()
+
+    def batches() -> Iterator[Sequence[StagedRow]]:
+        for row in (1, 2, 3):
+            threads.add(threading.current_thread())
+            yield [staged(row)]
+
+    async def read() -> None:
+        async with _read_ahead(batches()) as next_batch:
+            while await next_batch() is not None:
+                if failing:
+                    raise UsageError("The batch can't be written.")
+
+    with pytest.raises(UsageError) if failing else nullcontext():
+        await read()
+    assert len(threads) == 1
+    assert not any(thread.is_alive() for thread in threads)

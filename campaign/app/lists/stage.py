@@ -4,6 +4,7 @@ import asyncio
 import secrets
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Final
@@ -203,31 +204,30 @@ async def _store(ledger: Ledger, campaign: int, next_batch: NextBatch, stop: asy
 @asynccontextmanager
 async def _read_ahead(batches: Iterator[Sequence[StagedRow]]) -> AsyncIterator[NextBatch]:
     """Prepares the next rows while the ones before are being written; leaves no thread running."""
-    ahead: asyncio.Task[Sequence[StagedRow] | None] = asyncio.create_task(asyncio.to_thread(_next, batches))
+    loop = asyncio.get_running_loop()
+    # Always the same thread: for each other one the allocator keeps memory of its own.
+    with ThreadPoolExecutor(1) as thread:
+        ahead = loop.run_in_executor(thread, next, batches, None)
 
-    async def next_batch() -> Sequence[StagedRow] | None:
-        nonlocal ahead
-        batch = await asyncio.shield(ahead)
-        if batch is not None:
-            ahead = asyncio.create_task(asyncio.to_thread(_next, batches))
-        return batch
+        async def next_batch() -> Sequence[StagedRow] | None:
+            nonlocal ahead
+            batch = await asyncio.shield(ahead)
+            if batch is not None:
+                ahead = loop.run_in_executor(thread, next, batches, None)
+            return batch
 
-    try:
-        yield next_batch
-    finally:
-        # Its result no longer matters, but the thread must have ended.
-        await asyncio.wait([ahead])
-        if not ahead.cancelled():
-            ahead.exception()
+        try:
+            yield next_batch
+        finally:
+            # Its result no longer matters, but the thread must have ended.
+            await asyncio.wait([ahead])
+            if not ahead.cancelled():
+                ahead.exception()
 
 
 def _check_not_stopped(stop: asyncio.Event) -> None:
     if stop.is_set():
         raise StoppedError("Interrupted while the list was being staged; nothing was sent. Run the same command again.", code="interrupted")
-
-
-def _next(batches: Iterator[Sequence[StagedRow]]) -> Sequence[StagedRow] | None:
-    return next(batches, None)
 
 
 async def _differences(record: CampaignRecord, given: CheckedList) -> str:

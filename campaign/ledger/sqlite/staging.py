@@ -72,8 +72,8 @@ class Staging(Store):
                 if not duplicates_marked:
                     db.execute(SQL["mark_duplicates"], {"campaign": campaign})
                 db.execute(SQL["set_quiet_until"], {"campaign": campaign, "now": self._clock.now(), "quiet_seconds": quiet_seconds})
-            if db.execute(SQL["finish_staging"], values).fetchone() is None:
-                raise ledger_errors.staged_by_another()
+                if db.execute(SQL["finish_staging"], values).fetchone() is None:
+                    raise ledger_errors.staged_by_another()
             return int(staging_runner)
 
         await self._end_runner(await self._writer.do(work), "staged")

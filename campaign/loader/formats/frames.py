@@ -25,7 +25,7 @@ ROWS_AT_ONCE: Final = 20_000
 TEXT_AT_ONCE: Final = 8 << 20
 """A batch ends after about this many characters, so that long rows don't add up to gigabytes."""
 
-HELD_BYTES: Final = 8 << 20
+HELD_BYTES: Final = 1 << 20
 """The rows of a list stay in memory up to this size, packed; more are kept in a temporary file."""
 
 TEXT: Final = pa.large_string()
