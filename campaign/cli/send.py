@@ -143,11 +143,7 @@ def run_reported(
 ) -> None:
     """Run a use case, and report how it ended: on stdout, in the log, the metrics file and notices.
 
-    Args:
-        work: the use case.
-        settings: say where to report.
-        campaign: its name, as far as it is known before it is found.
-        by_engine: whether the engine of the settings sends.
+    `campaign` is its name, as far as it is known before it is found. With `by_engine`, the engine of the settings sends.
     """
     from campaign.cli.logs import setup as logs
     from campaign.cli.process import run_loop

@@ -72,8 +72,8 @@ def compare(
     settings: "Settings",
 ) -> None:
     from campaign.app.results.stats import Joined, compared
-    from campaign.cli.screen.compare_table import lines_side_by_side, lines_with_tabs
     from campaign.cli.screen.output import print_json
+    from campaign.cli.screen.stats_table import lines_side_by_side, lines_with_tabs
 
     joined = Joined(file=conversions, within=within, by=by, id_column=conversions_id, time_column=conversions_time)
     found = compared((first, second), settings, joined=joined)

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from campaign.cli.screen.compare_table import Line, lines_of
+from campaign.cli.screen.stats_table import Line, lines_of
 from campaign.domain.model import Counts, Settlement
 from campaign.domain.status import SENT_TO, Status
 from campaign.domain.text.reasons import reason_in_words

@@ -14,8 +14,7 @@ from python_calamine import CalamineWorkbook
 
 from campaign.app.results.stats import Joined, read_redemptions
 from campaign.app.send import report
-from campaign.cli.screen.compare_table import lines_side_by_side, lines_with_tabs
-from campaign.cli.screen.stats_table import lines_of_rates
+from campaign.cli.screen.stats_table import lines_of_rates, lines_side_by_side, lines_with_tabs
 from campaign.domain.status import Status
 from campaign.insights import view
 from campaign.ledger.port import CampaignRecord, LedgerReader

@@ -12,9 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
-from campaign.cli.logs import metrics_writer
-from campaign.cli.logs.metrics import Figures, render, write_metrics
-from campaign.cli.logs.metrics_writer import MetricsWriter
+from campaign.cli.logs import metrics
+from campaign.cli.logs.metrics import Figures, MetricsWriter, render, write_metrics
 from campaign.domain.errors import UsageError
 from campaign.domain.model import Counts
 from campaign.domain.status import Status
@@ -156,7 +155,7 @@ class TestGauges:
             answers.wait(30)
 
         monkeypatch.setattr(Path, "replace", hang)
-        monkeypatch.setattr(metrics_writer, "PATIENCE_SECONDS", 0.1)
+        monkeypatch.setattr(metrics, "PATIENCE_SECONDS", 0.1)
         kept = MetricsWriter(tmp_path / "offer.prom", "offer", every_seconds=0.001)
         with structlog.testing.capture_logs() as events, kept.of("offer", self.COUNTS):
             while not asked.is_set():

@@ -31,7 +31,7 @@ from campaign.sender.port import Observer
 from campaign.settings import Settings
 
 if TYPE_CHECKING:
-    from campaign.cli.logs.metrics_writer import MetricsWriter
+    from campaign.cli.logs.metrics import MetricsWriter
 
 
 LINE_SECONDS: Final = 1.0
@@ -56,9 +56,7 @@ _WARNINGS: Final = frozenset(
 class RunProgress:
     """`sender.port.Observer` for one run of a campaign; a context manager, entered inside the event loop.
 
-    Args:
-        campaign: its name.
-        counts: of the rows when the run began.
+    `counts` are those of the rows when the run began.
     """
 
     def __init__(self, campaign: str, counts: Counts) -> None:
@@ -220,9 +218,7 @@ def _shortened(name: str) -> str:
 class RunMonitor:
     """Shows the runs of one command, and reports its end.
 
-    Args:
-        settings: say where metrics and notices go.
-        campaign: its name, as far as it is known before it is found.
+    `campaign` is its name, as far as it is known before it is found.
     """
 
     def __init__(self, settings: Settings, campaign: str) -> None:
@@ -287,7 +283,7 @@ class RunMonitor:
 def _metrics_writer(file: Path | None, campaign: str) -> "MetricsWriter | None":
     if file is None:
         return None
-    from campaign.cli.logs.metrics_writer import MetricsWriter
+    from campaign.cli.logs.metrics import MetricsWriter
 
     return MetricsWriter(file, campaign)
 
