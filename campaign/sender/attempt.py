@@ -38,15 +38,8 @@ def settle_attempt(
 ) -> Settlement:
     """The settlement of a claim.
 
-    Args:
-        claim: the row.
-        result: how the attempt ended.
-        verdict: what the result proves.
-        policy: of the run.
-        sent_at: Unix seconds.
-        latency_seconds: from the first byte to the end of the answer.
-        jitter: a draw from [0, 1).
-        held_against: whether the attempt counts towards `max_attempts`: not if the run interrupted it, or the API is down for all.
+    `sent_at` is in Unix seconds; `latency_seconds` counts from the first byte to the end of the answer; `jitter` is a draw from [0, 1).
+    `held_against` says whether the attempt counts towards `max_attempts`: not if the run interrupted it, or the API is down for all.
     """
     if (
         verdict.proof is Evidence.TOKEN_REFUSED

@@ -91,13 +91,10 @@ class Workers:
 
 
 class SendWindow:
-    """The schedule of a run, at the present time.
+    """The schedule of a run, at the present time of `wall`, in Unix seconds.
 
-    Args:
-        schedule: of the run.
-        zones: of the campaign's rows; set again as rows end, and as corrections move rows into other zones.
-        wall: Unix seconds.
-        daily_cap, only: see `ledger.port.ClaimFilter`.
+    `zones` are those of the campaign's rows; they are set again as rows end, and as corrections move rows into other zones. `daily_cap` and
+    `only` are as in `ledger.port.ClaimFilter`.
     """
 
     def __init__(

@@ -17,10 +17,7 @@ TAKEN_OVER: Final = "Another process took this one for dead and has taken over i
 class LeaseKeeper:
     """Renews the lease every 5 s. Before `begin` no lease counts as held, as its age is not known.
 
-    Args:
-        ledger: holds the lease.
-        runner: the owner of the lease.
-        ticks: seconds that also count while the machine sleeps.
+    `ticks` are seconds that also count while the machine sleeps.
     """
 
     def __init__(self, ledger: Ledger, runner: Runner, ticks: Callable[[], float]) -> None:

@@ -27,12 +27,10 @@ def plenty() -> tuple[float, float]:
 class RateLimiter:
     """Hands out slots, never early, and drops missed ones, so that sends never bunch.
 
-    `run` leases slots ahead while a caller wants them, so that the ledger's disk sync costs no slot.
+    `run` leases slots of the key ahead while a caller wants them, so that the ledger's disk sync costs no slot.
 
     Args:
-        ledger: holds the rate limit.
-        key: of the rate limit.
-        rate_per_second: the wanted rate.
+        ledger, key, rate_per_second: the rate limit, and the wanted rate.
         usable: how many sends could begin at once, and how many are left.
         jitter: a number from 0 to below 1.
         ticks: the clock of the slots. It counts the time that the machine sleeps, in which others may have leased the next slots.

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from campaign.sender.api.deadlines import Deadlines
+from campaign.sender.api.http import Deadlines
 from tests.unit.virtual_time import VirtualLoop, run
 
 

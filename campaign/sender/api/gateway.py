@@ -58,13 +58,9 @@ class Timeouts:
 class HttpGateway:
     """Implements `sender.port.Gateway`; used inside its `async with`, by one event loop.
 
-    Args:
-        url: of the API, without `/api/v1`.
-        token: sent with every request, shown nowhere.
-        concurrency: how many sends the caller makes at once; as many reads have other connections, so that neither waits for the other.
-        timeouts: see `Timeouts`.
-        network: to the API.
-        on_unreachable: called with the reason why there is no connection: for each cause at once, then at most once a minute.
+    The URL is without `/api/v1`. The token is sent with every request, and shown nowhere. `concurrency` is how many sends the caller makes
+    at once; as many reads have other connections, so that neither waits for the other. `on_unreachable` is called with the reason why there
+    is no connection: for each cause at once, then at most once a minute.
 
     Raises:
         UsageError: the URL or the token can't be used.
@@ -118,11 +114,8 @@ class HttpGateway:
     async def send(self, pass_id: str, message: str, *, in_flight: InFlight | None = None) -> Reply | Fault:
         """Make exactly one attempt; no behaviour of the network or the API makes it raise.
 
-        Args:
-            pass_id: UUID or external id, as in the list.
-            message: the text.
-            in_flight: its `may_write` is called right before the request is written. Its `written` is set before this call ends, even by
-                cancellation, so that the caller can tell whether the attempt may have arrived.
+        The `may_write` of `in_flight` is called right before the request is written. Its `written` is set before this call ends, even by
+        cancellation, so that the caller can tell whether the attempt may have arrived.
         """
         wire, _ = self._opened()
         try:

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from types import TracebackType
 from typing import Any, Final
 
 import orjson
@@ -27,7 +28,6 @@ from aiohttp.http import HttpProcessingError
 from multidict import CIMultiDict, MultiMapping
 from yarl import URL
 
-from campaign.sender.api.deadlines import Deadlines
 from campaign.sender.api.network import Proxy
 
 LONGEST_BODY_BYTES: Final = 256 * 1024
@@ -115,15 +115,72 @@ class RawResponse:
                 self.connection.close()
 
 
-class Wire:
-    """Requests to one origin. While a request lasts, no other uses its connection.
+class Deadlines:
+    """Ends whatever takes longer than `seconds`; None is no limit. Used by one event loop.
 
-    Args:
-        connector: closed by the caller.
-        origin: scheme, host and port.
-        headers: of every request; they must hold no text from outside.
-        limits: of every request, in seconds.
-        proxy: of the requests. https goes through a tunnel, which is made before a request is written and hides it from the proxy.
+    It has one timer: `asyncio.timeout` makes one for each task, which costs more than to parse an answer.
+    """
+
+    def __init__(self, seconds: float | None) -> None:
+        self._seconds = seconds
+        self._loop = asyncio.get_running_loop()
+        # In the order in which they end, as all last equally long.
+        self._running: dict[Deadline, float] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    def begin(self) -> "Deadline":
+        """A deadline for the current task; use it at once, in a `with`."""
+        deadline = Deadline(self._running)
+        if self._seconds is not None:
+            ends_at = self._loop.time() + self._seconds
+            self._running[deadline] = ends_at
+            if self._timer is None:
+                self._timer = self._loop.call_at(ends_at, self._end_overdue)
+        return deadline
+
+    def _end_overdue(self) -> None:
+        self._timer = None
+        now = self._loop.time()
+        for deadline, ends_at in list(self._running.items()):
+            if ends_at > now:
+                self._timer = self._loop.call_at(ends_at, self._end_overdue)
+                return
+            deadline.pass_()
+
+
+class Deadline:
+    """Cancels its task if the block lasts too long, and makes a TimeoutError of that, as `asyncio.timeout` does."""
+
+    __slots__ = ("_cancelling", "_passed", "_running", "_task")
+
+    def __init__(self, running: "dict[Deadline, float]") -> None:
+        task: asyncio.Task[Any] | None = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("A deadline is used outside of a task.")
+        self._task = task
+        self._cancelling = task.cancelling()
+        self._running = running
+        self._passed = False
+
+    def pass_(self) -> None:
+        self._running.pop(self, None)
+        self._passed = True
+        self._task.cancel()
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._running.pop(self, None)
+        if self._passed and self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
+            raise TimeoutError from error
+
+
+class Wire:
+    """Requests to one origin, on connections of a connector that the caller closes. While a request lasts, no other uses its connection.
+
+    `headers` are those of every request, and hold no text from outside. https goes through a tunnel of the proxy, which is made before a
+    request is written and hides it from the proxy.
     """
 
     def __init__(

@@ -20,13 +20,7 @@ NO_PASS: Final = "0" * 40
 
 
 class IdentifyingGateway:
-    """Implements `sender.port.Gateway`, and watches whether PassEntry answers.
-
-    Args:
-        gateway: to the API.
-        origin: the address of the API, for messages.
-        stop: called with a sentence if somebody else answers.
-    """
+    """Implements `sender.port.Gateway`, and watches whether PassEntry answers at `origin`. If another does, `stop` gets a sentence."""
 
     def __init__(self, gateway: Gateway, *, origin: str, stop: Callable[[str], None]) -> None:
         self._gateway = gateway

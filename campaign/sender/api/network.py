@@ -87,12 +87,8 @@ def network_to(url: str, *, proxy: str, ca_file: Path | None) -> Network:
     """The network to an API.
 
     An API with http is a simulator on this machine. The environment's proxies are not used for it, and a proxy on another machine never is:
-    it would get the token unencrypted, and could not reach this machine.
-
-    Args:
-        url: of the API.
-        proxy: the value of `--proxy`, which counts before the environment's; empty if there is none.
-        ca_file: certificates to trust besides those of the system.
+    it would get the token unencrypted, and could not reach this machine. `proxy`, the value of `--proxy`, counts before the environment's.
+    The certificates in `ca_file` are trusted besides those of the system.
 
     Raises:
         UsageError: the URL, the proxy or the certificates can't be used; the message names the setting.

@@ -76,15 +76,9 @@ _OTHER_NAME: Final = frozenset({62, 64})
 
 
 def fault_of(error: Exception, *, written: bool, token: str, api: ApiUrl, proxy: Proxy | None, http_status: int | None = None) -> Fault:
-    """The fault for an exception of a request, or of reading its answer.
+    """The fault for an exception of `Wire`, or of reading its answer, of which `http_status` is known if that much of it came.
 
-    Args:
-        error: as `Wire` raised it.
-        written: whether any byte of the request may have left.
-        token: masked wherever the exception repeats it.
-        api: the target of the request.
-        proxy: the proxy of the request, if any.
-        http_status: of the answer, if that much of it came.
+    `written` says whether any byte of the request may have left. The token is masked wherever the exception repeats it.
     """
     if (cause := _cause(error, written=written, proxied=proxy is not None)) is not None:
         why = error.why if isinstance(error, NotConnectedError) else error

@@ -64,9 +64,7 @@ _MOST_DIGITS: Final = 9
 def retry_after_seconds(headers: Mapping[str, str], *, now: float) -> float | None:
     """How many seconds the answer asks to wait: from 0 to LONGEST_RETRY_AFTER_SECONDS; None if it does not say.
 
-    Args:
-        headers: a mapping that ignores case.
-        now: Unix seconds on this machine's clock; used if the answer gives a date and has no `Date` to compare it with.
+    `headers` ignore case. `now` is in Unix seconds, for an answer that gives a date and has no `Date` to compare it with.
     """
     for name in ("x-rate-limit-retry-after", "Retry-After"):
         value = headers.get(name)
@@ -128,15 +126,9 @@ _BLANKS: Final = b" \t\r\n\xef\xbb\xbf"
 
 
 def read_reply(*, http_status: int, headers: Mapping[str, str], body: bytes, whole: bool, token: str, now: float) -> Reply:
-    """The answer to a notification.
+    """The answer to a notification. Its `headers` ignore case, and its `body` is what came; `whole` says whether it is complete.
 
-    Args:
-        http_status: any number.
-        headers: a mapping that ignores case.
-        body: as far as it came.
-        whole: whether it is complete.
-        token: masked wherever the answer repeats it.
-        now: Unix seconds, for a `Retry-After` that is a date.
+    The token is masked wherever the answer repeats it. `now` is in Unix seconds, for a `Retry-After` that is a date.
     """
     remaining = count(headers, "x-rate-limit-remaining")
     limit = count(headers, "x-rate-limit-limit")

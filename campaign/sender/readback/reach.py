@@ -37,15 +37,10 @@ class ReadingGateway(Gateway, Protocol):
 
 
 class ReachReader:
-    """Reads the passes of `readings`, until each is read or can't be.
+    """Reads the passes of `readings`, until each is read or can't be, and stores each reading at once.
 
-    Args:
-        readings: the passes to read; stores each reading at once.
-        gateway: to the API.
-        origin: the address of the API, for messages.
-        limiter: of reads.
-        observer: gets the progress (`reading_passes`), why it waits (`backing_off`) and why no pages are read (`pass_list_not_used`).
-        pass_key: the form in which two ids of one pass are equal.
+    `observer` gets the progress (`reading_passes`), why it waits (`backing_off`) and why no pages are read (`pass_list_not_used`).
+    `pass_key` is the form in which two ids of one pass are equal.
     """
 
     def __init__(

@@ -46,13 +46,7 @@ class Shows(IntEnum):
 class Verifier:
     """Verifies the unverified rows of one campaign until cancelled, and, when it has none, those of campaigns that no runner sends.
 
-    Args:
-        ledger: holds the rows.
-        gateway: to the API.
-        limiter: of reads.
-        observer: gets an event for each verification.
-        campaign: the campaign whose rows come first.
-        max_attempts: how many attempts a row has; if none of them arrived, the row fails.
+    `observer` gets an event for each verification. A row of which none of `max_attempts` attempts arrived fails.
     """
 
     def __init__(
