@@ -52,10 +52,7 @@ class CampaignError(Exception):
 class BadValueError(ValueError):
     """A value that a person has written and that is not valid; says why, as the end of a sentence.
 
-    Args:
-        problem: the end of the sentence.
-        code: the kind.
-        suggestion: what was probably meant.
+    `suggestion` is what was probably meant.
     """
 
     def __init__(self, problem: str, *, code: str = "bad_value", suggestion: str = "") -> None:
@@ -129,13 +126,9 @@ class InputError(CampaignError):
 
 
 class TemplateError(InputError):
-    """A template that can't be used.
+    """A template that can't be used. `file` is the template, or the option that holds it.
 
-    Args:
-        sentence: what is wrong and what to do.
-        file: the template, or the option that holds it.
-        template_line: the line of the template, 1-based.
-        position: the character of the line, 1-based; None if unknown.
+    `template_line` is the line of the template, and `position` the character of the line, both 1-based; None if unknown.
     """
 
     code = "template"

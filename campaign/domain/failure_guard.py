@@ -93,15 +93,9 @@ class FailureGuard:
         return self._in_a_row >= TROUBLES_IN_A_ROW
 
     def note(self, verdict: AttemptOutcome, *, failed: bool, now: float) -> str:
-        """Record the end of one attempt.
+        """Record the end of one attempt; returns why the run must stop, as a sentence, or an empty text.
 
-        Args:
-            verdict: what the attempt proved.
-            failed: whether the row failed or is unknown because of it.
-            now: seconds on any monotonic clock.
-
-        Returns:
-            Why the run must stop, as a sentence; empty if it need not.
+        `failed` says whether the row failed or is unknown because of it. `now` is in seconds on any monotonic clock.
         """
         self.pause_seconds = 0.0
         if verdict.proof is Evidence.TOKEN_REFUSED:
@@ -262,10 +256,9 @@ class Refusals(Generic[T]):
 
 @dataclass(slots=True, kw_only=True)
 class Recognition:
-    """Whether PassEntry answers, and whether a proxy lets anything through. The `note_*` methods return why to stop; empty if not.
+    """Whether PassEntry answers at `origin`, and whether a proxy lets anything through.
 
-    Args:
-        origin: the origin that is asked, for the sentence.
+    The `note_*` methods return why to stop; empty if not.
     """
 
     origin: str

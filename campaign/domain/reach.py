@@ -60,10 +60,7 @@ def reach_of(reading: PassReading) -> Reach:
 def pages_cost_less(*, pages_left: int, passes_left: int, pages_read: int, passes_found: int) -> bool:
     """Whether to read on in the list of all passes, instead of reading each pass by itself.
 
-    Args:
-        pages_left: the pages of the list that are left.
-        passes_left: the wanted passes that are not read yet.
-        pages_read: the pages that this process has read.
-        passes_found: the wanted passes on those pages.
+    `pages_left` are the pages of the list that are left, `passes_left` the wanted passes that are not read yet, `passes_found` those that
+    were on the `pages_read` pages that this process has read.
     """
     return pages_left < passes_left and (passes_found > 0 or pages_read < PAGES_IN_VAIN)

@@ -228,13 +228,9 @@ _MOST_DAYS: Final = 3660
 
 
 def ends_at(seconds: float, *, window: Window | None, in_zone: ZoneInfo, start: datetime) -> datetime | None:
-    """When sending ends that only goes on while the window is open, in UTC; None if that is ten years away.
+    """When sending for so many seconds ends that only goes on while the window is open, in UTC; None if that is ten years away.
 
-    Args:
-        seconds: how long sending takes.
-        window: None is always open.
-        in_zone: the zone of the window's local times.
-        start: when sending may begin; aware.
+    Without a window it is always open. `start` is when sending may begin; aware.
     """
     if seconds > timedelta(days=_MOST_DAYS).total_seconds():
         return None

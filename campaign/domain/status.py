@@ -188,12 +188,3 @@ WITH_REASON: Final = RETRYABLE | LEFT_OUT
 
 ENDED: Final = frozenset(Status) - {status for status, _ in TRANSITIONS}
 """Rows with these statuses are never sent again, by anybody."""
-
-
-def allowed(before: Status, event: Event, after: Status) -> bool:
-    return after in TRANSITIONS.get((before, event), frozenset())
-
-
-def reachable(before: Status) -> frozenset[Status]:
-    """Every status that some event turns `before` into."""
-    return frozenset().union(*(after for (status, _), after in TRANSITIONS.items() if status is before))

@@ -365,13 +365,7 @@ def after_reading(conclusion: Resolution, *, reason: str, counted_attempts: int,
 
     A row whose tries all provably did not arrive fails after the last. A row that was refused as forbidden, no matter by whom, and did not
     arrive, fails at once: the refusal concerns this row. A row that was refused for its content fails at the second refusal, as a gateway
-    may refuse for a moment. A row with a reason of `STAYS_UNKNOWN` does so unless its message is shown.
-
-    Args:
-        conclusion: what the reading proves.
-        reason: why the row was unknown.
-        counted_attempts: attempts that count against the row so far.
-        max_attempts: how many it may have.
+    may refuse for a moment. A row with a `reason` (why it was unknown) of `STAYS_UNKNOWN` does so unless its message is shown.
     """
     if reason in STAYS_UNKNOWN and conclusion.status is not Status.ACCEPTED:
         return Resolution(status=Status.UNKNOWN, reason=reason)

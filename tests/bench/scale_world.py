@@ -11,9 +11,10 @@ from typing import Final
 
 from campaign.domain.pace.pacing import AHEAD_SECONDS as CLAIM_AHEAD_SECONDS
 from campaign.domain.pace.pacing import Held, RateState, reserve_slots, retry_in_seconds, rows_ahead, slots_wanted
-from campaign.domain.status import Event, Status, allowed
+from campaign.domain.status import Event, Status
 from campaign.sender.prefetch import FIRST_PART, MOST_AHEAD
 from campaign.sender.rate_limiter import AHEAD_SECONDS
+from tests.transitions import allowed
 
 LEASE_SECONDS: Final = 30.0
 QUIET_SECONDS: Final = 10.0

@@ -5,9 +5,10 @@ from collections.abc import Collection
 from itertools import pairwise
 
 from campaign.domain.model import Counts, ResultRow
-from campaign.domain.status import ENDED, Event, Status, allowed
+from campaign.domain.status import ENDED, Event, Status
 from campaign.ledger.port import DesiredState, PendingWork
 from tests.contract.world import Row, RowKey, World
+from tests.transitions import allowed
 
 NEVER_SENT = frozenset({Status.PENDING, Status.FAILED})
 """What a row of these that nobody had sent again says of its pass: the message is not there, and will not come."""

@@ -14,7 +14,7 @@ from psycopg import errors
 
 from campaign.domain.errors import LedgerPlaceError, LedgerVersionError, UsageError
 from campaign.domain.retry_selection import Selection
-from campaign.domain.status import Status, reachable
+from campaign.domain.status import Status
 from campaign.domain.verdict import Resolution
 from campaign.ledger.port import DesiredState
 from campaign.ledger.postgres import PostgresLedger, PostgresReader
@@ -24,6 +24,7 @@ from campaign.ledger.sql_loader import script
 from tests.contract.given import campaign_of, ends, staged
 from tests.contract.postgres_server import ASKED_FOR_A_PASSWORD, Server
 from tests.errors import raises
+from tests.transitions import reachable
 
 ROLE = "campaign_runner"
 OWED = {Status.PENDING: "due_at = 0, runner = NULL", Status.SENDING: "due_at = NULL, runner = 1"}

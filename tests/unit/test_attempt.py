@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 from campaign.domain.model import Claim, Outcome, Settlement
 from campaign.domain.pace.pacing import LONGEST_RETRY_AFTER_SECONDS
-from campaign.domain.status import Event, Status, allowed
+from campaign.domain.status import Event, Status
 from campaign.domain.verdict import EARLIER_ATTEMPT, Evidence, Fault, Reply, Signature, classify
 from campaign.sender.attempt import OnUnknown, Policy, settle_attempt
+from tests.transitions import allowed
 
 SENT_AT = 1_800_000_000.0
 DELIVERED = Reply(http_status=200, notification_status="delivered", notification_message="Delivered succesfully")

@@ -7,7 +7,8 @@ from pathlib import Path
 import apsw
 import pytest
 
-from campaign.domain.status import BY_OUTCOME, ENDED, MAY_HAVE_ARRIVED, OPEN, RETRYABLE, TRANSITIONS, Event, Status, reachable
+from campaign.domain.status import BY_OUTCOME, ENDED, MAY_HAVE_ARRIVED, OPEN, RETRYABLE, TRANSITIONS, Event, Status
+from tests.transitions import reachable
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = (ROOT / "campaign/ledger/sql/schema.sql").read_text(encoding="utf-8")

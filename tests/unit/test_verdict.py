@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaign.domain.status import Event, Status, allowed
+from campaign.domain.status import Event, Status
 from campaign.domain.verdict import (
     ANSWERS,
     UNLISTED,
@@ -27,6 +27,7 @@ from campaign.domain.verdict import (
     same_text,
     status_after,
 )
+from tests.transitions import allowed
 
 TEXTS = st.sampled_from(["", " ", "ours", " ours\n", "theirs", "old", "old  text", "old text"])
 

@@ -52,13 +52,9 @@ def has_password(url: str) -> bool:
 
 
 def parse_query(given: str, *, sql: str | None = None, file: Path | None = None, folder: Path | None = None) -> Query:
-    """The query that a list's name means.
+    """The query that a list's name means, for which `is_query` is true.
 
-    Args:
-        given: a name for which `is_query` is true.
-        sql: the SQL, if the name leaves it out.
-        file: the file that `sql` was read from.
-        folder: as in `Query`.
+    `sql` is the SQL, if the name leaves it out; `file` is the file that it was read from, and `folder` is as in `Query`.
 
     Raises:
         BadValueError: there is no query, or two, or a password. The text repeats no part of `given`, as any part may be the password.
