@@ -31,10 +31,7 @@ def kept_of(stored: dict[str, str]) -> dict[str, str]:
 def remembered(settings: Settings, *, now: datetime, own_zones: bool) -> dict[str, str]:
     """The settings that a new campaign keeps; its start and end also as absolute times.
 
-    Args:
-        settings: of the command.
-        now: the present time.
-        own_zones: whether the rows may have time zones, in which the window opens at other times.
+    With `own_zones`, rows may have time zones, in which the window opens at other times.
 
     Raises:
         UsageError: a time or a zone is not valid, the end is over, or nothing could be sent before it.
@@ -50,11 +47,7 @@ def remembered(settings: Settings, *, now: datetime, own_zones: bool) -> dict[st
 def check_schedule(settings: Settings, kept: dict[str, str], *, zones: Iterable[str], now: datetime) -> Schedule:
     """The schedule, as by `schedule_of`, with new settings validated; an end that the campaign remembers may be over.
 
-    Args:
-        settings: of the command.
-        kept: what the campaign remembers.
-        zones: of its rows, as far as they are known.
-        now: the present time.
+    `zones` are those of its rows, as far as they are known.
 
     Raises:
         UsageError: a time or a zone is not valid, or with the new settings nothing could be sent before the end.
@@ -84,12 +77,7 @@ def check_schedule(settings: Settings, kept: dict[str, str], *, zones: Iterable[
 
 
 def schedule_of(settings: Settings, kept: dict[str, str], *, now: datetime) -> Schedule:
-    """When a campaign may be sent.
-
-    Args:
-        settings: of the command.
-        kept: what the campaign remembers; a time of day means the same time and date as when it was first given.
-        now: the present time.
+    """When a campaign may be sent. A time of day in `kept` means the same time and date as when it was first given.
 
     Raises:
         UsageError: a time or a zone is not valid.

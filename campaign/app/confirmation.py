@@ -116,19 +116,16 @@ class Question:
     """A plan to agree to.
 
     Attributes:
-        record: the campaign.
         messages: how many would be sent at most, each to another pass.
         left: how many would be sent without `--limit` and `--sample`.
         left_out: how many rows of the list are not sent, being invalid or skipped.
         rate_per_second: None is without pacing.
-        schedule: when the messages may be sent.
         zones: the time zones of the rows; an empty name means rows without one.
         first: the text of the first message.
         findings: checks the messages; takes about 20 s for a million.
         lock_screen: how many characters a lock screen is assumed to show.
         to: the only pass that gets a message, whatever the list says.
         new_ledger: where the ledger is, if nothing was ever sent from it.
-        by_batches: whether the messages go out in the vendor's batches.
     """
 
     record: CampaignRecord

@@ -53,7 +53,7 @@ async def send_carefully(
 ) -> End:
     """Send, with a canary first unless an earlier run has sent as many rows with few failures.
 
-    An interrupted canary is completed; after a failed one, or with `fresh_canary`, another is sent.
+    An interrupted canary is completed; after a failed one, or with `fresh_canary`, another is sent, for which earlier outcomes don't count.
 
     Args:
         run: sends at most this many rows; or the given rows only, until each has its outcome.
@@ -62,7 +62,7 @@ async def send_carefully(
         canary: how many rows to send first, if any.
         limit: how many rows to send in all; None for all.
         halt: how many rows of the canary may fail.
-        fresh_canary: the outcomes of earlier runs do not count for this canary.
+        fresh_canary: send a canary again.
     """
     if canary is None:
         return await run(limit, None)

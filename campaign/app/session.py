@@ -138,15 +138,10 @@ class Session:
         rows: Rows | None = None,
         instead: str = "",
     ) -> None:
-        """Ask a person to agree, unless `--yes` is given.
+        """Ask a person to agree to this many messages, unless `--yes` is given. One of the rows with these statuses is shown.
 
-        Args:
-            record: the campaign.
-            messages: how many would be sent.
-            statuses: of the rows to send, one of which is shown.
-            to: the only pass that gets a message; None for those of the list.
-            rows: the rows to send, if these are not all rows of the statuses, unchanged.
-            instead: the command that would send them later, if that is not `resume`.
+        `to` is the only pass that gets a message, if it is not those of the list. `rows` are the rows to send, if these are not all rows of
+        the statuses, unchanged. `instead` is the command that would send them later, if that is not `resume`.
 
         Raises:
             UsageError: the answer is no.

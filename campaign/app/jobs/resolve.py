@@ -142,15 +142,8 @@ _OURS: Final = (".results", ".resumed", ".failed")
 def pick_list(text: str, *, folder: Path, max_age_seconds: float | None, now: datetime, job: str, key: str = "list") -> Location:
     """The file or, for a pattern with `*`, `?` or `[...]`, its newest match; of two with the same time the last by name.
 
-    Results that a run wrote beside its list never match, though they are newer and have similar names.
-
-    Args:
-        text: a path or a pattern, relative to `folder`, or a URL.
-        folder: the folder of the job file.
-        max_age_seconds: how long ago the list may have been written; None for any time.
-        now: aware.
-        job: the job file, for messages.
-        key: the job's key, for messages.
+    Results that a run wrote beside its list never match, though they are newer and have similar names. `text` is a path or a pattern,
+    relative to `folder`, or a URL; the list may have been written `max_age_seconds` ago. `job` and its `key` are for messages.
 
     Raises:
         UsageError: it is a URL that can't be used.

@@ -127,13 +127,8 @@ async def check(
 ) -> Checked:
     """Check a list as `run` would; nothing is sent. The ledger is only asked for the earlier messages of passes.
 
-    Args:
-        source: the list.
-        settings: how it is read.
-        problem_rows: a results file to write, with the rows that can't be sent, or are left out.
-        progress: of checking the list.
-        reach: if given, the passes are read, too, and it gets the progress; the readings are kept, and share the ledger's rate of reading.
-        stop: ends the reading of passes; the readings until then are kept.
+    `problem_rows` is a results file to write, with the rows that can't be sent, or are left out. With `reach`, which gets the progress, the
+    passes are read, too; the readings are kept, also if `stop` ends them, and share the ledger's rate of reading.
 
     Raises:
         CampaignError: the list, the template or an option can't be used; or with `reach`, as `app.preflight.reach.count_reach`.

@@ -125,9 +125,7 @@ def _opened(source: ListSource) -> str | Source:
 def header_offered(advice: str, guess: int | None = None) -> Iterator[None]:
     """If a list can't be used, and its header seems to be in another line, add this to the error.
 
-    Args:
-        advice: what to do about it; `{line}` is that line.
-        guess: the line, if the error does not have it.
+    `advice` says what to do about it; `{line}` is that line, which is `guess` if the error does not have it.
     """
     try:
         yield
@@ -145,12 +143,9 @@ def list_fingerprint(sha256: str, header_row: int | None) -> str:
 
 
 def find_list(source: ListSource, settings: Settings, *, folder: Path | None = None) -> ListSource:
-    """The list, with `--query` applied.
+    """The list, with `--query` applied; one that is resolved already is returned as it is.
 
-    Args:
-        source: the list; one that is resolved already is returned as it is.
-        settings: say where the query is, unless it is in the name.
-        folder: the start of relative paths in a query; None for the current folder.
+    Relative paths in a query start from `folder`, or else from the current one.
 
     Raises:
         UsageError: the query is not valid; or the list takes none, and `--query` is given.

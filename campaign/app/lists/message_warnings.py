@@ -63,13 +63,7 @@ class MessageLinter:
 
 
 def findings_of(rows: Iterable[RowMessage | ResultRow], *, settings: Settings, ledger: LedgerReader | None) -> tuple[LintFinding, ...]:
-    """The lint findings in the messages of these rows.
-
-    Args:
-        rows: in the list's order.
-        settings: say how much a lock screen shows, and which API the passes belong to.
-        ledger: has the earlier messages of passes; None if there is none yet.
-    """
+    """The lint findings in the messages of these rows, in their order. `ledger` has the earlier messages of passes, if there is one."""
     linter = MessageLinter(lock_screen=settings.lock_screen, last_texts=texts_known_to(ledger, settings))
     held: list[RowMessage | ResultRow] = []
     characters = 0
@@ -107,14 +101,7 @@ _LEFT: Final = OPEN | {Status.UNKNOWN}
 def near_findings(
     found: NearIds, *, ids: Callable[[Sequence[int]], Mapping[int, str]], excluded: Keys, lines: SheetLines
 ) -> tuple[LintFinding, ...]:
-    """The lint findings about near ids, each kind with an example.
-
-    Args:
-        found: the rows.
-        ids: looks up the pass ids of some of them.
-        excluded: the excluded passes.
-        lines: of the list.
-    """
+    """The lint findings about near ids, each kind with an example. `ids` looks up the pass ids of some rows."""
     findings = []
     if found.excluded:
         row = found.excluded_rows[0]
@@ -139,11 +126,8 @@ def near_to_send(
 ) -> tuple[LintFinding, ...]:
     """The lint findings about near ids among the rows of a staged campaign that are to be sent and those that were sent; reads all of them.
 
-    Args:
-        reader: the ledger.
-        record: the campaign.
-        rows: the rows to send, as they would be sent; None for those that are left of the campaign.
-        excluded: excluded passes, besides those that the campaign excludes already.
+    `rows` are the rows to send, as they would be sent; None for those that are left of the campaign. `excluded` are excluded passes,
+    besides those that the campaign excludes already.
     """
 
     def all_excluded() -> Iterator[Sequence[str]]:

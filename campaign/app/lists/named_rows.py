@@ -90,14 +90,9 @@ class NamedRows:
 def named_rows(
     source: FileSource, reader: LedgerReader, record: CampaignRecord, selection: Selection, *, id_column: str | None
 ) -> NamedRows:
-    """Read a whole list, and look up its passes in a campaign.
+    """Read a whole list, and look up its passes among the campaign's rows that may be sent again.
 
-    Args:
-        source: a list of any kind.
-        reader: the ledger.
-        record: the campaign.
-        selection: which of its rows may be sent again.
-        id_column: the column of the ids; None for the campaign's own, one of the usual names, or the only column.
+    `id_column` is the column of the ids; None for the campaign's own, one of the usual names, or the only column.
 
     Raises:
         InputError: the list can't be read, or it is not clear which column holds the ids.

@@ -71,12 +71,7 @@ def notice_of(view: CampaignView, occasion: Occasion, *, run: str) -> Notice:
 def notice_of_error(error: BaseException, campaign: str, occasion: Occasion, *, run: str, log: str) -> Notice:
     """A notice about a run that failed. It leaves out errors about lists, which quote columns: without a header these are customers' data.
 
-    Args:
-        error: the error that ended the run.
-        campaign: its name, as far as it is known.
-        occasion: of the notice.
-        run: the run's id, to find it in the log.
-        log: the log file; empty if there is none.
+    `run` is the run's id, to find it in the log file `log`, which is empty if there is none.
     """
     match error:
         case LedgerError():
@@ -95,11 +90,7 @@ def notice_of_error(error: BaseException, campaign: str, occasion: Occasion, *, 
 def deliver(notice: Notice, addresses: Sequence[SecretStr], *, secret: str, limit_seconds: float = LIMIT_SECONDS) -> list[Delivery]:
     """Send a notice to all addresses at the same time. Never raises, and returns within the limit; Ctrl-C or SIGTERM end the wait.
 
-    Args:
-        notice: the notice.
-        addresses: Apprise's addresses.
-        secret: the token, which is masked in the notice.
-        limit_seconds: the longest time for all addresses together.
+    `addresses` are Apprise's. `secret` is the token, which is masked in the notice.
     """
     plain = [address.get_secret_value() for address in addresses]
     text, title = (without_secret(part, secret) for part in (notice.text, notice.title))

@@ -45,13 +45,7 @@ async def count_reach(
 ) -> Reached:
     """Read the passes of a campaign's pending rows, except those that were read in the last hours, and count their reach.
 
-    Args:
-        reader: of the campaign's ledger.
-        campaign: its number.
-        ledger: holds the rate limit of reads.
-        settings: say how to reach the API.
-        observer: gets the progress.
-        stop: ends the reading; the readings until then are kept.
+    `ledger` holds the rate limit of reads; the campaign may be in another. If `stop` ends the reading, the readings until then are kept.
 
     Raises:
         StoppedError: `stop` was set, or the campaign was paused or cancelled (with the code NOT_WANTED).

@@ -34,13 +34,7 @@ async def send_test(
 ) -> CommandResult:
     """Send the message of one row of the list to one's own pass.
 
-    Args:
-        source: the list.
-        to: the pass.
-        settings: as for `run_list`.
-        ui: (same)
-        row: the row whose message is sent; without it and without `line`, the first row with a message.
-        line: the row by its line in the sheet instead.
+    The row is given by its number, or by its line in the sheet; without both it is the first row with a message.
 
     Raises:
         UsageError: `to` is no pass id, or row and line are both given.

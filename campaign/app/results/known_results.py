@@ -45,10 +45,7 @@ _ESCAPING: Final = frozenset({Format.CSV, Format.XLSX})
 def results_places(source: ListSource, settings: Settings, *, of_results: bool = False) -> Iterator[Location]:
     """The places where results of a list's campaign may be, the one that probably knows most first.
 
-    Args:
-        source: the list.
-        settings: say where the results go, and the campaign's name.
-        of_results: the list is a results file itself, so only results of a run that went on from it count.
+    With `of_results`, the list is a results file itself, so only results of a run that went on from it count.
     """
     unnamed = settings.model_copy(update={"results": None})
     resumed, beside = (results_path(source, unnamed, results_file=results_file) for results_file in (True, False))
@@ -83,11 +80,7 @@ def places_of_campaign(
 ) -> list[Location]:
     """The places where results of a campaign that the ledger knows may be.
 
-    Args:
-        record: the campaign.
-        settings: may say where its results go.
-        source: its list, or its rows in a file, if the person named them.
-        results: where this run writes.
+    `source` is its list, or its rows in a file, if the person named them; `results` is where this run writes.
     """
     stored = record.spec.settings.get("results", "")
     named = settings.model_copy(update={"name": record.spec.name})
@@ -144,14 +137,9 @@ def check_not_newer(
 ) -> str:
     """Check that a campaign's results do not know more than the ledger; returns why they can't be read to their end, or an empty text.
 
-    They are read only if they are this campaign's, and the ledger has rows that may be sent: about other rows they can't know more.
-
-    Args:
-        place: the results, in any format; there may be none.
-        reader: the ledger.
-        record: the campaign.
-        compared: the files that were compared before; they are not read again unless they have changed.
-        new_ids: the rows whose ids are about to be corrected, by the key of their new pass.
+    They are read only if they are this campaign's, and the ledger has rows that may be sent: about other rows they can't know more. Files
+    that were `compared` before are not read again unless they have changed. `new_ids` are the rows whose ids are about to be corrected, by
+    the key of their new pass.
 
     Raises:
         UsageError: they know more, or may know more and can't be read. They are the only proof of what was sent, so nothing may replace

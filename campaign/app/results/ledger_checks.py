@@ -41,11 +41,6 @@ from campaign.settings import Settings
 async def check_known(work: Session, given: CheckedList, source: ListSource) -> dict[str, str]:
     """Check that no campaign that this ledger does not know has sent the list already.
 
-    Args:
-        work: with the ledger.
-        given: the list.
-        source: the list, as the person named it.
-
     Returns:
         The settings that the campaign has to remember about this.
 
@@ -138,12 +133,7 @@ async def check_same_ledger(
 ) -> None:
     """Check that the ledger is no copy of one that may still be sent from; called before anything of the campaign is sent.
 
-    Args:
-        work: with the ledger.
-        record: the campaign.
-        source: its list, if the person named it.
-        results: where this run writes.
-        new_ids: the rows whose ids are about to be corrected, by the key of their new pass.
+    `results` is where this run writes. `new_ids` are the rows whose ids are about to be corrected, by the key of their new pass.
 
     Raises:
         UsageError: it is a copy, and nobody agrees to send from it from now on; or another ledger is sending
@@ -225,11 +215,7 @@ def unknown_in_words(results: Location, name: str, ledger: str) -> str:
 def earlier_results(source: ListSource, settings: Settings, *, campaign: str, of_results: bool) -> Location | None:
     """A file with results of this campaign, in the place of its results or beside its list; None if there is none.
 
-    Args:
-        source: the list.
-        settings: say where the results go.
-        campaign: its name.
-        of_results: the list is a results file itself, so only results of a run that went on from it count.
+    With `of_results`, the list is a results file itself, so only results of a run that went on from it count.
     """
     for place in dict.fromkeys(results_places(source, settings, of_results=of_results)):
         if not is_list(place, source) and may_hold_results_of(place, campaign):

@@ -169,14 +169,9 @@ def check_writable(
 ) -> None:
     """Check that results, and the failed rows beside them, can be written to `path`: creates a file in its folder and removes it.
 
-    Args:
-        path: the results file to write.
-        campaign: its name: results of another campaign are not overwritten. Empty for no campaign.
-        list_file: the list, which must not be overwritten; None if it comes from stdin.
-        columns: the list's own columns, if known.
-        rows: how many rows there will be, if known.
-        batches: reads the list's rows, some at a time; only called if the format can't hold every cell.
-        lines: the lines of these rows in the list.
+    Neither results of another campaign nor the list, `list_file`, are overwritten. `columns` are the list's own, and `rows` counts its
+    rows, if known. `batches` reads the rows, some at a time; it is only called if the format can't hold every cell. `lines` are their
+    lines.
 
     Raises:
         UsageError: they can't be written; says why and what to do.

@@ -80,12 +80,9 @@ def remove_marker(results: Location, record: CampaignRecord) -> None:
 
 
 def check_not_sent_elsewhere(places: Iterable[Location], campaign: str, mark: str = "") -> None:
-    """Check that no other ledger is sending the campaign.
+    """Check that no other ledger is sending the campaign, whose results may be in `places`.
 
-    Args:
-        places: where results of the campaign may be.
-        campaign: its name.
-        mark: the campaign's in this ledger; empty if the ledger does not know it.
+    `mark` is the campaign's in this ledger; empty if the ledger does not know it.
 
     Raises:
         UsageError: another one is, or was until it was killed.

@@ -31,14 +31,10 @@ _MILLISECONDS_FROM: Final = 100_000_000_000
 
 
 def read_redemptions(source: str, settings: Settings, *, within: str | None, id_column: str | None, time_column: str | None) -> Redemptions:
-    """Read a file of redemptions.
+    """Read a list of redemptions. Times without a zone are in that of the settings.
 
-    Args:
-        source: a list of any kind.
-        settings: their time zone is that of times without one.
-        within: how long after its message a redemption counts, as a duration that people write; None for any time after.
-        id_column: the column of the pass ids; None for the usual names.
-        time_column: the column of the redemption times; None for the usual names, if there is one.
+    `within` is how long after its message a redemption counts, as a duration that people write; None for any time after. Without their
+    names, the columns are those with one of the usual names; that of the times may be missing.
 
     Raises:
         InputError: the file can't be read, or a line of it has an invalid time or id.
