@@ -52,7 +52,7 @@ class LedgerReads:
 
         def look(reader: LedgerReader) -> CampaignView | None:
             record = reader.campaign(name)
-            return None if record is None else self.view(reader, record)
+            return None if record is None else view(reader, record)
 
         return await self.ask(look)
 
@@ -65,10 +65,6 @@ class LedgerReads:
         if (seen := await self.campaign(name)) is None:
             raise UsageError(f"There is no campaign named “{name}”.", code="unknown_campaign", campaign=name)
         return seen
-
-    def view(self, reader: LedgerReader, record: CampaignRecord) -> CampaignView:
-        """The state of a campaign now."""
-        return view(reader, record)
 
     def roughly(self, reader: LedgerReader, record: CampaignRecord) -> CampaignView:
         """The same for a list of many campaigns: for an idle one, the state may be some seconds old."""

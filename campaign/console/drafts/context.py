@@ -41,12 +41,7 @@ class RunningTask:
 
 
 class TaskRunner:
-    """Runs tasks in processes.
-
-    Args:
-        settings: the console's settings.
-        words: the command line of a process, before its module.
-    """
+    """Runs tasks in processes. `words` are the command line of a process, before its module."""
 
     def __init__(self, settings: Settings, words: tuple[str, ...]) -> None:
         self._settings = settings

@@ -38,11 +38,7 @@ _MAKING: Final = ".making-"
 
 
 class DraftStore:
-    """The drafts of a console. Its methods block. Changes are serialized, also between processes.
-
-    Args:
-        folder: the console's folder.
-    """
+    """The drafts in the console's folder. Its methods block. Changes are serialized, also between processes."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder / "drafts"
