@@ -77,9 +77,7 @@ class Cluster(Protocol):
 def order_of(record: CampaignRecord, settings: Settings) -> Order:
     """An order whose settings mean the same on another machine, and later. It has the token itself, and nothing that only the command does.
 
-    Args:
-        record: the campaign as it was found, and perhaps confirmed.
-        settings: those of the command, with those that the campaign remembers.
+    `settings` are those of the command, with those that the campaign remembers.
 
     Raises:
         UsageError: there is no token, or a time or a zone is not valid.

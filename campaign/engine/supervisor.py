@@ -75,14 +75,7 @@ class Work:
 
 
 class Supervisor:
-    """Runs once.
-
-    Args:
-        cluster: starts the workers.
-        order: the order for each worker.
-        workers: the wanted number of workers.
-        work: the campaign and its surroundings.
-    """
+    """Keeps `workers` workers at an order, until it is carried out. Runs once."""
 
     def __init__(self, cluster: Cluster, order: Order, *, workers: int, work: Work) -> None:
         self._cluster = cluster

@@ -17,11 +17,7 @@ from campaign.sender.stop import End, happens_within
 
 
 class Worker:
-    """One process that sends. Once stopped, it never sends again.
-
-    Args:
-        leave: ends the process.
-    """
+    """One process that sends. Once stopped, it never sends again. `leave` ends the process."""
 
     def __init__(self, leave: Callable[[int], None] = os._exit) -> None:
         self._stop = StopRequest()
