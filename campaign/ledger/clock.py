@@ -56,17 +56,10 @@ def _boot() -> str:
 
 
 def anchor_for(*, known: tuple[str, float, float] | None, boot: str, ticks: float, wall: float) -> float:
-    """The anchor: seconds to add to the ticks to get the ledger's time.
+    """The anchor: seconds to add to the ticks since this boot to get the ledger's time.
 
-    Args:
-        known: the boot, anchor and latest time in the ledger, if any.
-        boot: this boot of the machine.
-        ticks: seconds since this boot.
-        wall: Unix seconds.
-
-    Returns:
-        The stored anchor within the same boot; after another boot, an anchor that follows the wall clock, but never goes behind the latest
-        time.
+    Within a boot it is the stored one. After another boot it follows the wall clock, but never goes behind the latest time. `known` are the
+    boot, the anchor and the latest time in the ledger, if any.
     """
     if known is None:
         return wall - ticks

@@ -42,12 +42,10 @@ CREATE TEMP TABLE wanted (pass_key TEXT PRIMARY KEY, pass_id TEXT NOT NULL, row 
 
 
 class Readings:
-    """The readings of the passes of one list; a context manager.
+    """The readings of the passes of one list, in the ledger's folder; a context manager.
 
-    Args:
-        folder: the ledger's folder.
-        account: the account of the passes, see `app.send.account_key`.
-        now: Unix seconds. Readings older than FRESH_SECONDS are read again.
+    `account` is that of the passes, see `app.send.account_key`. Readings that are older than FRESH_SECONDS at `now`, in Unix seconds, are
+    read again.
 
     Raises:
         LedgerError: the file can't be used. Every method may raise it.

@@ -66,10 +66,7 @@ class Address:
 class LostError(Exception):
     """The connection broke, or the database asked to try again. Nothing was done, or `SerialConnection` finds out whether it was.
 
-    Args:
-        why: the reason, for people.
-        good: whether the connection is still usable.
-        made: whether there was a connection at all.
+    `good` says whether the connection is still usable, `made` whether there was one at all.
     """
 
     def __init__(self, why: str, *, good: bool = False, made: bool = True) -> None:
@@ -204,10 +201,7 @@ def lost(error: psycopg.Error, address: Address, *, broken: bool) -> LostError |
 def in_words(error: psycopg.Error, address: Address, *, opening: bool = False) -> CampaignError:
     """An exception of psycopg as an error for people.
 
-    Args:
-        error: the exception.
-        address: the ledger's address.
-        opening: whether the ledger is only being opened, so that nothing was sent: damage and bad addresses then exit with 2.
+    With `opening`, the ledger is only being opened, so that nothing was sent: damage and bad addresses then exit with 2.
     """
     why = address.without_secrets(error.diag.message_primary or str(error)) or type(error).__name__
     match error:

@@ -48,12 +48,8 @@ class Task:
 
 
 class SerialConnection:
-    """Runs tasks in order on one connection, in its own thread.
-
-    Args:
-        address: the ledger's address.
-        name: the thread's name.
-        trying_seconds: for so long a task is retried that failed because of the connection.
+    """Runs tasks in order on one connection, in its own thread. A task that fails because of the connection is retried for
+    `trying_seconds`.
     """
 
     def __init__(self, address: Address, name: str, *, trying_seconds: float) -> None:
@@ -71,10 +67,8 @@ class SerialConnection:
     async def do(self, work: Callable[[Session], T], *, together: bool = False, seconds: float = PATIENCE_SECONDS) -> T:
         """The result of `work`, once its changes are durable. It may be called more than once, and must change only the database.
 
-        Args:
-            work: called in one transaction.
-            together: whether other tasks may share the transaction. Only for tasks that take no lock that others wait for.
-            seconds: how long a statement of it may take.
+        With `together`, other tasks may share the transaction: only for tasks that take no lock that others wait for. A statement of it may
+        take `seconds`.
 
         Raises:
             LedgerError: the database can't be reached, or refused it.

@@ -22,13 +22,7 @@ from campaign.ledger.sqlite.writer import Writer
 
 
 class Store:
-    """A ledger file, open for writing.
-
-    Args:
-        path: the file; created if missing.
-        clock: the machine's clock, or a test's.
-        host: the name of this machine, for people.
-    """
+    """A ledger file, open for writing; created if missing. `host` is the name of this machine, for people."""
 
     def __init__(self, path: Path, *, clock: Clock | None = None, host: str | None = None) -> None:
         prepare(path)

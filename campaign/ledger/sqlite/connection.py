@@ -255,9 +255,7 @@ class SqliteClock:
 def errors_as_sentences(path: Path, *, opening: bool = False) -> Iterator[None]:
     """Turn SQLite's exceptions into those of the error tree.
 
-    Args:
-        path: the ledger.
-        opening: whether the ledger is only being opened, so that nothing was sent: damage and bad paths then exit with 2.
+    With `opening`, the ledger is only being opened, so that nothing was sent: damage and bad paths then exit with 2.
     """
     try:
         yield
