@@ -81,9 +81,6 @@ def open_table(
             holds names can't be known.
         each: is called with each frame, once it has been checked.
 
-    Returns:
-        The table. Close it, or use `with`, to remove temporary files.
-
     Raises:
         UsageError: the URL can't be used.
         InputError: the list can't be used; with the file, row and column, what to do, and the line that the header seems to be in, if it

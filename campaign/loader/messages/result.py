@@ -80,10 +80,8 @@ def one_line_end(text: str) -> str:
 def finish(text: str, *, max_length: int, braces_meant: bool = False) -> Rendered:
     """The message for a text, or why it can't be sent. Line ends become line feeds, and blanks around the text are removed.
 
-    Args:
-        text: the text as it was written or rendered.
-        max_length: in characters as a person counts them.
-        braces_meant: `{{` belongs to the message, and is not an unfilled merge field.
+    `max_length` is in characters as a person counts them. With `braces_meant`, `{{` belongs to the message, and is not an unfilled merge
+    field.
     """
     text = text.strip()
     if _is_ordinary(text, max_length=max_length, braces_meant=braces_meant):
