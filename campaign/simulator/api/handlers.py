@@ -42,11 +42,8 @@ _SOON_SECONDS: Final = 0.001
 class Api:
     """Answers requests to the simulated API.
 
-    Args:
-        state: the simulator's state.
-        stopping: is set when the simulator ends, to end hanging requests.
-        own_host: returns this server's URL, which is known once it listens.
-        other_host: returns the URL of this server with another host name.
+    `stopping` is set when the simulator ends, to end hanging requests. `own_host` returns this server's URL, which is known once it
+    listens, `other_host` the same with another host name.
     """
 
     def __init__(self, state: State, *, stopping: asyncio.Event, own_host: Callable[[], str], other_host: Callable[[], str]) -> None:
@@ -159,12 +156,7 @@ _LINES_AT_ONCE: Final = 1000
 
 
 class ControlApi:
-    """Answers requests that read or change the simulator.
-
-    Args:
-        state: the simulator's state.
-        outage: makes the server unreachable for some seconds, shortly after the call.
-    """
+    """Answers requests that read or change the simulator. `outage` makes it unreachable for some seconds, shortly after the call."""
 
     def __init__(self, state: State, *, outage: Callable[[float], None]) -> None:
         self._state = state

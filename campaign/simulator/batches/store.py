@@ -115,11 +115,8 @@ class _Event:
 class Batches:
     """All batches and their future events. Times are in nanoseconds of one clock that never decreases.
 
-    Args:
-        passes: the table that numbers recipients and texts.
-        deliver: processes the recipients of a batch from one row to before another at a given time, and records their outcomes.
-        unix_ns: converts a time to the wall clock's.
-        config: the settings.
+    `deliver` processes the recipients of a batch from one row to before another at a given time, and records their outcomes. `unix_ns`
+    converts a time to the wall clock's.
     """
 
     def __init__(
