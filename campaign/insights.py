@@ -105,17 +105,15 @@ class CampaignView:
 
     def _batches_as_json(self) -> dict[str, Any] | None:
         found = self.in_batches
-        return (
-            {
-                "batches": found.batches,
-                "rows": found.rows,
-                "unreleased_rows": found.held,
-                "send_themselves_at": iso(found.send_themselves_at),
-                "worked_on": self.is_worked_on,
-            }
-            if found.batches
-            else None
-        )
+        if not found.batches:
+            return None
+        return {
+            "batches": found.batches,
+            "rows": found.rows,
+            "unreleased_rows": found.held,
+            "send_themselves_at": iso(found.send_themselves_at),
+            "worked_on": self.is_worked_on,
+        }
 
 
 def command_line(verb: str, name: str, *options: str, ledger: str = "") -> str:
@@ -131,13 +129,9 @@ def iso(seconds: float) -> str | None:
 
 
 def state_of(*, desired_state: DesiredState, counts: Counts, activities: tuple[str, ...], has_run: bool) -> CampaignState:
-    """The state of a campaign.
+    """The state of a campaign, for which people want `desired_state`.
 
-    Args:
-        desired_state: the state that people want.
-        counts: of its rows.
-        activities: the activity of each live runner, "sending" or "waiting".
-        has_run: whether any runner has ever begun to send it.
+    `activities` are those of its live runners, "sending" or "waiting"; `has_run` says whether any runner has ever begun to send it.
     """
     if desired_state is DesiredState.STAGING:
         return CampaignState.STAGED
@@ -173,13 +167,7 @@ def rows_left_code(ended: str) -> int:
 
 
 def view(reader: LedgerReader, record: CampaignRecord, *, ledger: str = "") -> CampaignView:
-    """The present state of the campaign.
-
-    Args:
-        reader: the ledger.
-        record: the campaign.
-        ledger: the value of `--ledger` for the same ledger; empty if a command needs none.
-    """
+    """The present state of the campaign. `ledger` is the value of `--ledger` for the same ledger; empty if a command needs none."""
     counts = reader.counts(record.id)
     runners = reader.runners(record.id)
     activities = tuple(runner.activity for runner in runners if runner.alive)

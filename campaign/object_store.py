@@ -9,7 +9,7 @@ import hashlib
 import os
 import secrets
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -69,8 +69,7 @@ def fetch(url: ObjectUrl, into: Path, *, most_bytes: int) -> None:
     Raises:
         InputError: the object does not exist, can't be read, has more than `most_bytes`, or was replaced meanwhile.
     """
-    with _telling(url, "read", lambda problem, code: InputError(problem, code=code, file=str(url))):
-        store, path = _opened(url)
+    with _reading(url) as (store, path):
         before = store.info(path, timeout=PATIENCE_SECONDS)
         if before["type"] != "file":
             raise InputError("This is a folder. Name the list file in it.", file=str(url), code="is_a_folder")
@@ -94,8 +93,7 @@ def fetch_head(url: ObjectUrl, into: Path, *, most_bytes: int) -> None:
     Raises:
         InputError: the object does not exist, or can't be read.
     """
-    with _telling(url, "read", lambda problem, code: InputError(problem, code=code, file=str(url))):
-        store, path = _opened(url)
+    with _reading(url) as (store, path):
         size = store.info(path, timeout=PATIENCE_SECONDS)["size"]
         head = store.cat_file(path, start=0, end=min(size, most_bytes), timeout=_seconds_for(most_bytes)) if size else b""
         into.write_bytes(head if len(head) >= size else head[: head.rfind(b"\n") + 1])
@@ -107,8 +105,7 @@ def find(url: ObjectUrl) -> Found | None:
     Raises:
         InputError: the store can't be reached, or refuses the request.
     """
-    with _telling(url, "read", lambda problem, code: InputError(problem, code=code, file=str(url))):
-        store, path = _opened(url)
+    with _reading(url) as (store, path):
         try:
             info = store.info(path, timeout=PATIENCE_SECONDS)
         except FileNotFoundError:
@@ -124,8 +121,7 @@ def matching(pattern: ObjectUrl) -> list[Found]:
     Raises:
         InputError: the store can't be reached, or refuses the request.
     """
-    with _telling(pattern, "listed", lambda problem, code: InputError(problem, code=code, file=str(pattern))):
-        store, path = _opened(pattern)
+    with _reading(pattern, "listed") as (store, path):
         try:
             infos = store.glob(path, detail=True, timeout=PATIENCE_SECONDS)
         except FileNotFoundError:
@@ -141,8 +137,7 @@ def check_writable(url: ObjectUrl) -> None:
         UsageError: they can't be; says why.
     """
     draft = url.with_name(f".campaign-results-{hashlib.sha256(str(url).encode()).hexdigest()[:12]}-{secrets.token_hex(4)}.tmp")
-    with _telling(url, "written", lambda problem, code: UsageError(f"{url}: {problem}", code=code, file=str(url))):
-        store, path = _opened(draft)
+    with _changing(url, "written", at=draft) as (store, path):
         store.pipe_file(path, b"Results can be written here.\n", timeout=PATIENCE_SECONDS)
     remove(draft)
 
@@ -153,8 +148,7 @@ def put(file: Path, url: ObjectUrl) -> None:
     Raises:
         UsageError: it can't be written; says why.
     """
-    with _telling(url, "written", lambda problem, code: UsageError(f"{url}: {problem}", code=code, file=str(url))):
-        store, path = _opened(url)
+    with _changing(url, "written") as (store, path):
         store.put_file(str(file), path, timeout=_seconds_for(file.stat().st_size), **_STORES[url.store].put)
 
 
@@ -164,11 +158,9 @@ def remove(url: ObjectUrl) -> None:
     Raises:
         UsageError: it can't be removed; says why.
     """
-    with _telling(url, "removed", lambda problem, code: UsageError(f"{url}: {problem}", code=code, file=str(url))):
-        store, path = _opened(url)
-        with suppress(FileNotFoundError):
-            store.info(path, timeout=PATIENCE_SECONDS)
-            store.rm_file(path, timeout=PATIENCE_SECONDS)
+    with _changing(url, "removed") as (store, path), suppress(FileNotFoundError):
+        store.info(path, timeout=PATIENCE_SECONDS)
+        store.rm_file(path, timeout=PATIENCE_SECONDS)
 
 
 def _opened(url: ObjectUrl) -> tuple[Any, str]:
@@ -183,14 +175,25 @@ def _opened(url: ObjectUrl) -> tuple[Any, str]:
 
 
 @contextmanager
-def _telling(url: ObjectUrl, done: str, wording: Callable[[str, str], CampaignError]) -> Iterator[None]:
-    """Turn any error with an object into a sentence. The libraries under fsspec have no common error."""
+def _reading(url: ObjectUrl, done: str = "read") -> Iterator[tuple[Any, str]]:
+    """As `_opened`; turns any error into an InputError. The libraries under fsspec have no common error."""
     try:
-        yield
+        yield _opened(url)
     except CampaignError:
         raise
     except Exception as error:
-        raise wording(*_in_words(error, url, done)) from error
+        problem, code = _in_words(error, url, done)
+        raise InputError(problem, code=code, file=str(url)) from error
+
+
+@contextmanager
+def _changing(url: ObjectUrl, done: str, *, at: ObjectUrl | None = None) -> Iterator[tuple[Any, str]]:
+    """As `_opened`, for `url` or an object beside it; turns any error into a UsageError."""
+    try:
+        yield _opened(at or url)
+    except Exception as error:
+        problem, code = _in_words(error, url, done)
+        raise UsageError(f"{url}: {problem}", code=code, file=str(url)) from error
 
 
 def _in_words(error: Exception, url: ObjectUrl, done: str) -> tuple[str, str]:
