@@ -160,6 +160,8 @@ def retry(
 ) -> Result:
     """Send the failed rows of a campaign again, unchanged or corrected, and those that are still pending.
 
+    A retry that was stopped goes on by the same call: until it has ended, it sends no row twice.
+
     Args:
         name: the campaign's name.
         corrected: rows of the campaign, such as `Result.failed`, with corrections; only these are sent. Keep `delivery_row` and

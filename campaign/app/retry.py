@@ -11,10 +11,10 @@ from typing import Final
 from campaign.app.campaign_settings import Exclusions, check_not_over, utc_now
 from campaign.app.campaigns import check_here
 from campaign.app.lists.correction_file import CorrectionFile, correction_file
-from campaign.app.lists.corrections import Corrector, Texts, Totals, describe
+from campaign.app.lists.corrections import Corrector, Texts, Totals, describe, under_way
 from campaign.app.lists.list_source import FileSource
 from campaign.app.lists.message_warnings import near_to_send
-from campaign.app.lists.named_rows import NamedRows, named_rows, numbered
+from campaign.app.lists.named_rows import ALREADY_RETRIED, NamedRows, named_rows, numbered
 from campaign.app.lists.stage import exclude, warn
 from campaign.app.open_ledger import find_whole
 from campaign.app.results.ledger_checks import check_same_ledger
@@ -33,6 +33,7 @@ from campaign.domain.lists.locations import Location
 from campaign.domain.model import Counts, ResultRow
 from campaign.domain.retry_selection import Selection
 from campaign.domain.status import CORRECTABLE, OPEN, RETRYABLE, Status
+from campaign.domain.text.lines import rows as rows_in_words
 from campaign.domain.text.sanitize import sanitize_for_terminal
 from campaign.insights import command_line
 from campaign.ledger.port import CampaignRecord, DesiredState, LedgerReader
@@ -103,17 +104,21 @@ async def _again(work: Session, record: CampaignRecord, selection: Selection, so
             )
         finished = await _again_named(work, record, chosen, named, exclusions=exclusions, results=results, counts=counts)
         return replace(finished, note=f"{named.in_words()} {finished.note}".strip(), details=finished.details | named.as_json())
-    again = work.reader.matching(record.id, chosen)
+    again, done = work.reader.matching(record.id, chosen), await asyncio.to_thread(_done, work.reader, record, chosen)
     # An earlier retry that was killed or stopped has left these rows: the same command goes on with them only.
     begun = () if again else await asyncio.to_thread(_begun, work.reader, record)
-    if not again and (Status.UNKNOWN in chosen.statuses or not work.reader.unfinished(record.id, begun)):
+    _warn_of_open(work, record, done=len(done), left=len(begun), in_summary=True)
+    if not again and (not begun or (Status.UNKNOWN in chosen.statuses and not record.retry_is_open)):
         there = {reason for status in chosen.statuses for reason in counts.reasons(status) if reason}
         hint = f" The reasons there are: {sanitize_for_terminal(', '.join(sorted(there)))}." if chosen.reasons and there else ""
         if Status.UNKNOWN in chosen.statuses and counts.unverified:
             read = command_line("verify", record.spec.name, ledger=work.settings.ledger_to_name)
             hint += f" Unknown rows that are still to be read back: {counts.unverified:,}. To do so: {read}"
-        note = f"Nothing was sent: there are no rows that are {sanitize_for_terminal(chosen.in_words())}.{hint}"
-        return await work.end(record, End(ended=StopReason.LIMIT), results, note)
+        other = "other " if done else ""
+        note = f"Nothing was sent: there are no {other}rows that are {sanitize_for_terminal(chosen.in_words())}.{hint}"
+        finished = await work.end(record, End(ended=StopReason.LIMIT), results, note)
+        await work.ledger.end_retry(record.id)
+        return finished
     if record.desired_state is DesiredState.PAUSED:
         return await work.end(record, End(ended=StopReason.PAUSED), results, is_paused(record))
 
@@ -121,7 +126,7 @@ async def _again(work: Session, record: CampaignRecord, selection: Selection, so
         if begun:
             return numbered(work.reader, record, begun)
         found = work.reader.rows(record.id, chosen.statuses | OPEN)
-        return (row for row in found if row.outcome.status in OPEN or chosen.takes(row.outcome))
+        return (row for row in found if row.outcome.status in OPEN or (chosen.takes(row.outcome) and row.row not in done))
 
     check_not_over(work.schedule(record), now=utc_now())
     await check_same_ledger(work, record)
@@ -132,7 +137,9 @@ async def _again(work: Session, record: CampaignRecord, selection: Selection, so
     if begun:
         work = _only(work, begun)
     await work.ledger.retry(record.id, chosen)
-    return await work.send(record, results, fresh_canary=True)
+    finished = await work.send(record, results, fresh_canary=True)
+    await work.ledger.end_retry(record.id)
+    return finished
 
 
 async def _again_named(
@@ -147,9 +154,12 @@ async def _again_named(
 ) -> CommandResult:
     """Send the rows that a list names, and no other rows of the campaign."""
     wanted = named.all_rows()
+    _warn_of_open(work, record, done=named.kinds[ALREADY_RETRIED].count if ALREADY_RETRIED in named.kinds else 0)
     if not wanted:
         note = f"Nothing was sent: the file names no row that is {sanitize_for_terminal(chosen.in_words())}."
-        return await work.end(record, End(ended=StopReason.LIMIT), results, note)
+        finished = await work.end(record, End(ended=StopReason.LIMIT), results, note)
+        await work.ledger.end_retry(record.id)
+        return finished
     if record.desired_state is DesiredState.PAUSED:
         return await work.end(record, End(ended=StopReason.PAUSED), results, is_paused(record))
 
@@ -166,6 +176,7 @@ async def _again_named(
     if counts.unfinished > len(named.waiting) + len(named.under_way):
         work = _only(work, wanted)
     finished = await work.send(record, results, fresh_canary=True)
+    await work.ledger.end_retry(record.id)
     if left := len(named.chosen) - count:
         note = f"{left:,} of them are still to be read back, or were changed meanwhile, and were left."
         return replace(finished, note=f"{note} {finished.note}".strip())
@@ -173,8 +184,27 @@ async def _again_named(
 
 
 def _begun(reader: LedgerReader, record: CampaignRecord) -> tuple[int, ...]:
-    """The rows that were sent before, and are pending again or unverified."""
-    return tuple(row.row for row in reader.rows(record.id, OPEN | {Status.UNKNOWN}) if row.outcome.attempts)
+    """The rows that were sent before, and are pending again, in flight or unverified."""
+    found = [row for row in reader.rows(record.id, OPEN | {Status.UNKNOWN}) if row.outcome.attempts]
+    busy = under_way(reader, record, found)
+    return tuple(row.row for row in found if row.outcome.status is Status.PENDING or row.row in busy)
+
+
+def _done(reader: LedgerReader, record: CampaignRecord, chosen: Selection) -> frozenset[int]:
+    """The rows of the selection that the open retry has sent before."""
+    found = [row for row in numbered(reader, record, sorted(reader.already_retried(record.id))) if chosen.takes(row.outcome)]
+    return frozenset(row.row for row in found) - under_way(reader, record, found)
+
+
+def _warn_of_open(work: Session, record: CampaignRecord, *, done: int, left: int = 0, in_summary: bool = False) -> None:
+    """Warn of an earlier retry that has not ended: about rows of the selection that it has sent, and about what is left of it."""
+    if done:
+        sentence = f"An earlier retry has not ended. What it has sent is left: {rows_in_words(done)}. After its end the same command sends "
+        sentence += "this row again." if done == 1 else "these rows again."
+        work.warn("already_retried", sentence, count=done, example=record.spec.name, in_summary=in_summary)
+    if left and record.retry_is_open:
+        sentence = f"An earlier retry has not ended. This command only goes on with it: {rows_in_words(left)}."
+        work.warn("retry_goes_on", sentence, count=left, example=record.spec.name, in_summary=in_summary)
 
 
 def _only(work: Session, rows: tuple[int, ...]) -> Session:
@@ -210,9 +240,11 @@ async def _correct(work: Session, target: str, file: CorrectionFile, selection: 
     plan = await asyncio.to_thread(_planned, work, corrector)
     note, details = describe(plan), {"columns": {"ignored": list(file.ignored), "from_ledger": list(file.missing)}}
     # No results are written here: the file of failed rows would be replaced, and its corrections lost.
+    _warn_of_open(work, record, done=plan.totals.already_retried.count)
     if not plan.totals.sent and not plan.totals.waiting:
         nothing = f"Nothing was sent: the file has no row that can be sent again. {note}"
         finished = await work.end(record, End(ended=StopReason.LIMIT), None, nothing)
+        await work.end_retry(record)
         return replace(finished, details=finished.details | details)
     if record.desired_state is DesiredState.PAUSED:
         return await work.end(record, End(ended=StopReason.PAUSED), None, is_paused(record))

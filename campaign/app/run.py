@@ -263,7 +263,9 @@ async def _go_on(
         return await work.end(record, End(ended=StopReason.PAUSED), results, is_paused(record))
     if resumed and work.reader.pending_work(record.id).finished:
         note = "Nothing was sent: every row of this campaign has ended before, and what has ended is never sent again by itself."
-        return await work.end(record, End(ended=StopReason.FINISHED), results, note)
+        finished = await work.end(record, End(ended=StopReason.FINISHED), results, note)
+        await work.end_retry(record)
+        return finished
     if asked is None:
         if counts.unfinished:
             await check_same_ledger(work, record, source=source, results=results)

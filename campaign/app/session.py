@@ -209,7 +209,13 @@ class Session:
             return await self.end(record, stopped, results, stopped.why)
         finished = await asyncio.to_thread(self._end, record, end, results, sent=True)
         await self._unmark(record, results)
+        await self.end_retry(record)
         return finished
+
+    async def end_retry(self, record: CampaignRecord) -> None:
+        """End the retry that is open, if any, once the whole campaign has ended: the next one selects rows anew."""
+        if find(self.reader, record.spec.name).retry_is_open and self.reader.pending_work(record.id).finished:
+            await self.ledger.end_retry(record.id)
 
     async def _skip_unreachable(self, record: CampaignRecord, observer: Observer) -> End | None:
         """Skip the rows whose pass is not in a wallet; returns why nothing may be sent, or None."""

@@ -235,7 +235,11 @@ def _several(text: str, metavar: str) -> Any:
 def retry(
     target: Annotated[
         str,
-        typer.Argument(help="The campaign's name, or its results or failed-rows file, corrected or unchanged.", metavar="NAME|RESULTS"),
+        typer.Argument(
+            help="The campaign's name, or its results or failed-rows file, corrected or unchanged. A retry that was stopped goes on: "
+            "until it has ended, it sends no row twice.",
+            metavar="NAME|RESULTS",
+        ),
     ],
     *,
     rows: Annotated[

@@ -244,7 +244,13 @@ class Maintenance(Protocol):
     """Changes to a campaign besides sending it."""
 
     async def retry(self, campaign: int, selection: Selection) -> int:
-        """Make the rows of the selection pending again; returns how many."""
+        """Make the rows of the selection pending again, and open a retry; returns how many.
+
+        As long as a retry is open, neither this nor `apply_corrections` takes a row, unchanged, that it has sent before.
+        """
+
+    async def end_retry(self, campaign: int) -> None:
+        """End the open retry, unless rows that were sent before are pending, in flight, or still to be read back."""
 
     async def apply_corrections(
         self, campaign: int, corrected: Sequence[CorrectedRow], again: Sequence[int], statuses: frozenset[Status]
@@ -350,6 +356,9 @@ class LedgerReader(Protocol):
 
     def matching(self, campaign: int, selection: Selection) -> int:
         """How many rows `Ledger.retry` would make pending."""
+
+    def already_retried(self, campaign: int) -> frozenset[int]:
+        """The rows with an attempt since the open retry began."""
 
     def attempts_by_runner(self, campaign: int) -> dict[int, int]:
         """How many attempts of the campaign each runner has made."""

@@ -109,6 +109,9 @@ class Reader(ABC):
             found.setdefault(key, []).append(row)
         return found
 
+    def already_retried(self, campaign: int) -> frozenset[int]:
+        return frozenset(row for (row,) in self._all("already_retried", campaign=campaign))
+
     def attempts_by_runner(self, campaign: int) -> dict[int, int]:
         return dict(self._all("attempts_by_runner", campaign=campaign))
 

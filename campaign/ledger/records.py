@@ -54,6 +54,7 @@ class CampaignRecord:
 
     `account` is the fingerprint of the API and the token that it was last sent with, `api` the address of the API; empty if it never was.
     `near_ids` is False if no ids were near when it was staged, and neither an id nor the exclusions changed since.
+    `retry_is_open` from the moment a retry makes rows pending until `Ledger.end_retry` finds none left.
     """
 
     id: int
@@ -71,6 +72,7 @@ class CampaignRecord:
     account: str = ""
     api: str = ""
     near_ids: bool = True
+    retry_is_open: bool = False
 
 
 class RowMessage(NamedTuple):

@@ -21,6 +21,7 @@ _LINES: Final = "lines"
 _MARK: Final = "mark"
 _PLACE: Final = "list_place"
 _NEAR_IDS: Final = "near_ids"
+_RETRY_AFTER: Final = "retry_after"
 """Stored among the settings of a campaign, though they are none."""
 
 _BATCH: Final = [field.name for field in fields(Batch)]
@@ -122,6 +123,7 @@ def record(values: tuple[Any, ...]) -> CampaignRecord:
     _staging_runner, rows, created_at, started_at, finished_at, ended, *_, purged_at, exported_at, exported_to, account, api = rest
     kept = json.loads(settings)
     near_ids = kept.pop(_NEAR_IDS, None) != "none"
+    retry_is_open = kept.pop(_RETRY_AFTER, None) is not None
     return CampaignRecord(
         id=campaign,
         spec=CampaignSpec(
@@ -149,6 +151,7 @@ def record(values: tuple[Any, ...]) -> CampaignRecord:
         account=account,
         api=api,
         near_ids=near_ids,
+        retry_is_open=retry_is_open,
     )
 
 

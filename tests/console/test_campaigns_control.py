@@ -58,6 +58,21 @@ async def test_another_token_than_before_is_told_of_before_it_goes_on(tmp_path: 
             assert "was last sent with another PASSENTRY_API_KEY" in (await at.get(page)).words
 
 
+async def test_a_retry_that_was_stopped_is_finished_before_the_next_one(tmp_path: Path) -> None:
+    missing = frozenset({"pass-00001", "pass-00002", "pass-00003"})
+    async with scene(tmp_path, SimulatorConfig(limit_per_second=0, missing=missing)) as at:
+        await at.run("promo", 3, code=3)
+        await at.command("retry", "promo", "--yes", "--limit=1", code=5)
+        # The first row has failed again: the retry has sent it.
+        asked = await at.get(at.page_of("promo", "again", "sure") + "?status=failed")
+        assert asked.says("campaigns.again.finish")
+        assert asked.says("campaigns.again.open")
+        await at.post(at.page_of("promo", "again"), status="failed")
+        await until(lambda: not at.state("promo").record.retry_is_open)
+        asked = await at.get(at.page_of("promo", "again", "sure") + "?status=failed")
+        assert not asked.says("campaigns.again.open")
+
+
 async def test_cancelling_says_first_what_is_skipped(tmp_path: Path) -> None:
     async with scene(tmp_path) as at:
         await at.run("promo", 30, code=5, more=("--limit=10",))

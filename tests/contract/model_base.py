@@ -2,6 +2,7 @@
 
 import asyncio
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -70,6 +71,7 @@ class Model(RuleBasedStateMachine):
         self.claim_unverified: list[tuple[UnverifiedRow, PassReading | None]] = []
         self.old_unverified: list[UnverifiedRow] = []
         self.asked_again: set[RowKey] = set()
+        self.retries: dict[int, Counter[int]] = {}
         self.events: tuple[Event, ...] = ()
         self.statuses: dict[RowKey, Status] = {}
         self.reader: LedgerReader

@@ -1,10 +1,12 @@
 """What is done about unverified rows, by processes and by people."""
 
+from collections import Counter
+
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from campaign.domain.retry_selection import Selection
-from campaign.domain.status import Event, Status
+from campaign.domain.status import OPEN, Event, Status
 from campaign.domain.verdict import Latest, PassReading, Resolution, read_back
 from campaign.ledger.port import DesiredState, UnverifiedRow
 from tests.contract.model_base import QUIET_SECONDS, Process, failures, index, some
@@ -101,12 +103,34 @@ class VerificationRules(Sending):
     def retry(self, by: int, of: int, statuses: set[Status]) -> None:
         if self.controls[self.campaign(of)] is DesiredState.CANCELLED:
             return
-        again = [row for row in self.rows_of(self.campaign(of)) if row.status in statuses and row.unverified_since is None]
+        attempts, before = self.attempts_of(self.campaign(of)), self.retries.get(self.campaign(of))
+        again = [
+            row
+            for row in self.rows_of(self.campaign(of))
+            if row.status in statuses and row.unverified_since is None and (before is None or attempts[row.row] == before[row.row])
+        ]
+        if again:
+            self.retries.setdefault(self.campaign(of), attempts)
         self.events = (Event.RETRIED, Event.SKIPPED)
         assert self.do(self.pick(by).ledger.retry(self.campaign(of), Selection(statuses=frozenset(statuses)))) == len(again)
         for row in again:
             row.allowed += row.status is not Status.FAILED
             row.unverified_since = None
+
+    @rule(by=index, of=index)
+    def end_retry(self, by: int, of: int) -> None:
+        self.do(self.pick(by).ledger.end_retry(self.campaign(of)))
+        attempts = Counter(row.row for row in self.reader.rows(self.campaign(of)) if row.outcome.attempts)
+        left = [
+            row
+            for row in self.rows_of(self.campaign(of))
+            if attempts[row.row] and (row.status in OPEN or (row.status is Status.UNKNOWN and row.unverified_since is not None))
+        ]
+        if not left:
+            self.retries.pop(self.campaign(of), None)
+
+    def attempts_of(self, campaign: int) -> Counter[int]:
+        return Counter(row for part in self.reader.attempt_columns(campaign) for row in part.row)
 
     @rule(by=index, of=index, desired_state=st.sampled_from([DesiredState.PAUSED, *[DesiredState.GO] * 8, DesiredState.CANCELLED]))
     def control(self, by: int, of: int, desired_state: DesiredState) -> None:

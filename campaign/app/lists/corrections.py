@@ -49,6 +49,7 @@ class Numbers:
 @dataclass(slots=True)
 class Totals:
     """What happens to the rows of a whole file; `waiting` are rows that an earlier retry took from it, and that are still under way.
+    `already_retried` are those that it has sent before it was stopped.
 
     `new_ids` has the rows that get another pass, by its key.
     """
@@ -58,6 +59,7 @@ class Totals:
     new_ids: dict[str, int] = field(default_factory=dict)
     rendered: int = 0
     waiting: int = 0
+    already_retried: Numbers = field(default_factory=Numbers)
     still_invalid: Numbers = field(default_factory=Numbers)
     untouched: dict[Status, Numbers] = field(default_factory=dict)
     problems: dict[str, Numbers] = field(default_factory=dict)
@@ -142,11 +144,12 @@ class Corrector:
             InputError: a line names no row, or (at the end) some rows can't be sent as corrected.
         """
         matcher = Matcher(reader=reader, file=self.file)
+        already = reader.already_retried(self.file.record.id)
         for lines in self.file.batches():
             batch, rows = Batch(), matcher.match(lines)
             busy = under_way(reader, self.file.record, rows)
             for line, row in zip(lines, rows, strict=True):
-                self._decide(line, row, batch, is_busy=row.row in busy)
+                self._decide(line, row, batch, is_busy=row.row in busy, was_retried=row.row in already)
             yield batch
         if self.totals.problems:
             in_file = self.file.table.lines
@@ -164,12 +167,15 @@ class Corrector:
                 yield ResultRow(row=row.row, pass_id=row.pass_id, message=row.message, cells=row.cells, outcome=outcome)
             yield from reader.rows_numbered(self.file.record.id, batch.again).values()
 
-    def _decide(self, line: Line, row: ResultRow, batch: Batch, *, is_busy: bool) -> None:
+    def _decide(self, line: Line, row: ResultRow, batch: Batch, *, is_busy: bool, was_retried: bool) -> None:
         status = row.outcome.status
         cells = line.filled(row)
         changes = self._changes(cells, row)
         new_text = line.message if line.message.strip() and not _same(line.message, row.message) else ""
         changed = bool(changes or new_text)
+        if self.file.record.retry_is_open and not changes and (was_retried or is_busy or status is Status.PENDING):
+            # A file that is given again still has the text from before its correction.
+            changed = False
         if changed:
             self._check_saved_whole(line, row, cells)
         if status not in CORRECTABLE and (changed or not self.selection.takes(row.outcome)):
@@ -179,6 +185,8 @@ class Corrector:
                 self.totals.untouched.setdefault(status, Numbers()).add(row.row)
         elif not self.selection.takes(row.outcome):
             return
+        elif not changed and was_retried:
+            self.totals.already_retried.add(row.row)
         elif not changed and status is not Status.INVALID:
             batch.again.append(row.row)
             self.totals.sent += 1
@@ -260,6 +268,8 @@ def describe(corrector: Corrector) -> str:
         parts.append(f"The messages of {rows_in_words(totals.rendered)} were made from another text than the campaign's.")
     if totals.still_invalid.count:
         parts.append(f"Still invalid, as nothing was corrected there: {totals.still_invalid.places(lines)} of the list.")
+    if totals.already_retried.count:
+        parts.append(f"Sent before by a retry that has not ended, and left: {totals.already_retried.places(lines)} of the list.")
     parts += [
         f"Left as they are, being {status.value} in the ledger: {found.places(lines)} of the list."
         for status, found in sorted(totals.untouched.items())

@@ -23,6 +23,7 @@ NO_ID: Final = "no_id"
 BAD_ID: Final = "bad_id"
 REPEATED: Final = "repeated"
 UNDER_WAY: Final = "in_doubt"
+ALREADY_RETRIED: Final = "already_retried"
 LINES_AT_ONCE: Final = 50_000
 """How many lines' passes are searched in one scan of the campaign."""
 
@@ -32,6 +33,7 @@ _IN_WORDS: Final[dict[str, str]] = {
     NO_ID: "without an id",
     BAD_ID: "with an id that can't be one",
     REPEATED: "named before in the file",
+    ALREADY_RETRIED: "sent before by a retry that has not ended",
     Status.DELIVERED: "delivered already",
     Status.ACCEPTED: "accepted already",
     Status.NOT_DELIVERED: "not delivered (--status not_delivered sends them)",
@@ -108,7 +110,7 @@ def named_rows(
                 code="no_header",
             )
         found = NamedRows(table=table)
-        lookup = _Lookup(reader=reader, record=record, selection=selection, found=found)
+        lookup = _Lookup(reader=reader, record=record, selection=selection, found=found, already=reader.already_retried(record.id))
         ids: list[str] = []
         for frame in table.frames():
             ids += frame.iloc[:, place].array.tolist()
@@ -133,6 +135,7 @@ class _Lookup:
     record: CampaignRecord
     selection: Selection
     found: NamedRows
+    already: frozenset[int]
     _lines: int = 0
     _seen: set[int] = field(default_factory=set)
 
@@ -152,7 +155,8 @@ class _Lookup:
         if not self._seen.isdisjoint(rows):
             return REPEATED
         self._seen.update(rows)
-        if chosen := [row for row, outcome in rows.items() if self.selection.takes(outcome)]:
+        taken = [row for row, outcome in rows.items() if self.selection.takes(outcome)]
+        if chosen := [row for row in taken if row not in self.already]:
             self.found.chosen.extend(chosen)
             return RETRIED
         statuses = {outcome.status for outcome in rows.values()}
@@ -162,6 +166,8 @@ class _Lookup:
         if among := busy.intersection(rows):
             self.found.under_way.extend(among)
             return UNDER_WAY
+        if taken:
+            return ALREADY_RETRIED
         return next(status.value for status in _STANDS_FOR if status in statuses)
 
 

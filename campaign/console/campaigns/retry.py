@@ -61,8 +61,8 @@ async def ask(request: web.Request) -> web.StreamResponse:
     asked = await controlled_campaign(request)
     _check(request, asked)
     chosen = _chosen(request, asked, request.query)
-    count = await _count(request, asked, chosen)
-    if not count:
+    count, is_open = await _count(request, asked, chosen), asked.shown.view.record.retry_is_open
+    if not count and not is_open:
         raise UsageError(console_of(request).pages.text("campaigns.again.none"), code="nothing_to_retry")
     others = asked.shown.view.counts.open
     return console_of(request).pages.respond(
@@ -72,6 +72,7 @@ async def ask(request: web.Request) -> web.StreamResponse:
         chosen=chosen,
         count=count,
         others=others,
+        is_open=is_open,
         token_note=token_note(request, asked),
     )
 

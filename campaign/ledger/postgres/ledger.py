@@ -222,9 +222,17 @@ class PostgresLedger(Staging, Batches, Verification):
 
         def work(db: Session) -> int:
             db.all("share_campaign", values)
-            return db.count("retry", values)
+            return _opened(db, campaign, db.count("retry", values))
 
         return await self._writer.do(work, seconds=LONG_SECONDS)
+
+    async def end_retry(self, campaign: int) -> None:
+        def work(db: Session) -> None:
+            # A retry that begins meanwhile is either seen, or begins after the end.
+            db.all("lock_campaign", campaign=campaign)
+            db.all("end_retry", campaign=campaign)
+
+        await self._writer.do(work, seconds=LONG_SECONDS)
 
     async def apply_corrections(
         self, campaign: int, corrected: Sequence[CorrectedRow], again: Sequence[int], statuses: frozenset[Status]
@@ -241,7 +249,7 @@ class PostgresLedger(Staging, Batches, Verification):
                 db.all("compare_ids_again", campaign=campaign)
                 db.all("add_zones", values)
                 count -= db.count("mark_corrected_duplicates", campaign=campaign, rows=changed)
-            return count
+            return _opened(db, campaign, count)
 
         return await self._writer.do(work, seconds=LONG_SECONDS)
 
@@ -265,3 +273,10 @@ class PostgresLedger(Staging, Batches, Verification):
 
     async def _some(self, statement: str, campaign: int) -> int:
         return await self._writer.do(lambda db: db.count(statement, campaign=campaign, limit=PURGED_AT_ONCE), seconds=LONG_SECONDS)
+
+
+def _opened(db: Session, campaign: int, reopened: int) -> int:
+    """`reopened`, the number of rows that became pending; if there are any, the retry is open from now on."""
+    if reopened:
+        db.all("open_retry", campaign=campaign)
+    return reopened

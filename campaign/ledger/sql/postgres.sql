@@ -598,19 +598,43 @@ WHERE campaign = %(campaign)s AND status = ANY (%(statuses)s::text[]) AND NOT (s
   AND (%(reasons)s::text[] = '{}' OR reason = ANY (%(reasons)s::text[]))
   AND (%(http_statuses)s::integer[] = '{}' OR http_status = ANY (%(http_statuses)s::integer[]))
   AND EXISTS (SELECT 1 FROM campaign.campaigns WHERE id = %(campaign)s AND desired_state <> 'cancelled')
+  -- Nor is a row sent again that this retry has sent before it was stopped.
+  AND NOT EXISTS (SELECT 1 FROM campaign.attempts AS a WHERE a.campaign = %(campaign)s AND a.row = rows.row
+                  AND a.id > (SELECT substring(settings FROM '"retry_after": ([0-9]+)')::bigint FROM campaign.campaigns WHERE id = %(campaign)s))
 RETURNING 1;
+
+-- name: open_retry
+-- Remembers the last attempt before a retry, until it ends. As text: JSON of PostgreSQL refuses half of a surrogate pair, as in a file's name.
+UPDATE campaign.campaigns SET settings = CASE WHEN settings = '{}' THEN '{' ELSE left(settings, -1) || ', ' END
+    || '"retry_after": ' || (SELECT coalesce(max(id), 0) FROM campaign.attempts WHERE campaign = %(campaign)s) || '}'
+WHERE id = %(campaign)s AND settings !~ '"retry_after": [0-9]';
+
+-- name: end_retry
+UPDATE campaign.campaigns SET settings = regexp_replace(settings, '(, )?"retry_after": [0-9]+', '')
+WHERE id = %(campaign)s AND settings ~ '"retry_after": [0-9]'
+  AND NOT EXISTS (SELECT 1 FROM campaign.rows
+                  WHERE campaign = %(campaign)s AND status IN ({OPEN}, 'unknown') AND (status <> 'unknown' OR due_at IS NOT NULL)
+                    AND attempts > 0);
+
+-- name: already_retried
+SELECT DISTINCT row FROM campaign.attempts
+WHERE campaign = %(campaign)s AND id > (SELECT substring(settings FROM '"retry_after": ([0-9]+)')::bigint FROM campaign.campaigns WHERE id = %(campaign)s);
 
 -- name: matching
 SELECT count(*) FROM campaign.rows
 WHERE campaign = %(campaign)s AND status = ANY (%(statuses)s::text[]) AND NOT (status = 'unknown' AND due_at IS NOT NULL)
   AND (%(reasons)s::text[] = '{}' OR reason = ANY (%(reasons)s::text[]))
-  AND (%(http_statuses)s::integer[] = '{}' OR http_status = ANY (%(http_statuses)s::integer[]));
+  AND (%(http_statuses)s::integer[] = '{}' OR http_status = ANY (%(http_statuses)s::integer[]))
+  AND NOT EXISTS (SELECT 1 FROM campaign.attempts AS a WHERE a.campaign = %(campaign)s AND a.row = rows.row
+                  AND a.id > (SELECT substring(settings FROM '"retry_after": ([0-9]+)')::bigint FROM campaign.campaigns WHERE id = %(campaign)s));
 
 -- name: retry_rows
 UPDATE campaign.rows SET status = 'pending', reason = '', due_at = campaign.ledger_now(), counted_attempts = 0
 WHERE campaign = %(campaign)s AND row = ANY (%(rows)s::bigint[]) AND status || '' = ANY (%(statuses)s::text[])
   AND NOT (status = 'unknown' AND due_at IS NOT NULL)
   AND EXISTS (SELECT 1 FROM campaign.campaigns WHERE id = %(campaign)s AND desired_state <> 'cancelled')
+  AND NOT EXISTS (SELECT 1 FROM campaign.attempts AS a WHERE a.campaign = %(campaign)s AND a.row = rows.row
+                  AND a.id > (SELECT substring(settings FROM '"retry_after": ([0-9]+)')::bigint FROM campaign.campaigns WHERE id = %(campaign)s))
 RETURNING 1;
 
 -- name: keep_text

@@ -499,13 +499,35 @@ WHERE campaign = :campaign AND status = :status AND NOT (status = 'unknown' AND 
   AND (:reasons = '[]' OR reason IN (SELECT value FROM json_each(:reasons)))
   AND (:http_statuses = '[]' OR http_status IN (SELECT value FROM json_each(:http_statuses)))
   AND EXISTS (SELECT 1 FROM campaigns WHERE id = :campaign AND desired_state <> 'cancelled')
+  -- Nor is a row sent again that this retry has sent before it was stopped.
+  AND NOT EXISTS (SELECT 1 FROM attempts AS a WHERE a.campaign = :campaign AND a.row = rows.row
+                  AND a.id > (SELECT settings ->> 'retry_after' FROM campaigns WHERE id = :campaign))
 RETURNING 1;
+
+-- name: open_retry
+-- Remembers the last attempt before a retry, until it ends; as text, because the settings are compared as text.
+UPDATE campaigns SET settings = iif(settings = '{}', '{', substr(settings, 1, length(settings) - 1) || ', ')
+    || '"retry_after": ' || (SELECT coalesce(max(id), 0) FROM attempts WHERE campaign = :campaign) || '}'
+WHERE id = :campaign AND settings ->> 'retry_after' IS NULL;
+
+-- name: end_retry
+UPDATE campaigns SET settings = replace(replace(settings, ', "retry_after": ' || (settings ->> 'retry_after'), ''),
+    '"retry_after": ' || (settings ->> 'retry_after'), '')
+WHERE id = :campaign AND settings ->> 'retry_after' IS NOT NULL
+  AND NOT EXISTS (SELECT 1 FROM rows WHERE campaign = :campaign AND (status IN ({OPEN}) OR status = 'unknown' AND due_at IS NOT NULL)
+                  AND attempts > 0);
+
+-- name: already_retried
+SELECT DISTINCT row FROM attempts
+WHERE campaign = :campaign AND id > (SELECT settings ->> 'retry_after' FROM campaigns WHERE id = :campaign);
 
 -- name: matching
 SELECT count(*) FROM rows
 WHERE campaign = :campaign AND status = :status AND NOT (status = 'unknown' AND due_at IS NOT NULL)
   AND (:reasons = '[]' OR reason IN (SELECT value FROM json_each(:reasons)))
-  AND (:http_statuses = '[]' OR http_status IN (SELECT value FROM json_each(:http_statuses)));
+  AND (:http_statuses = '[]' OR http_status IN (SELECT value FROM json_each(:http_statuses)))
+  AND NOT EXISTS (SELECT 1 FROM attempts AS a WHERE a.campaign = :campaign AND a.row = rows.row
+                  AND a.id > (SELECT settings ->> 'retry_after' FROM campaigns WHERE id = :campaign));
 
 -- name: retry_rows
 -- A cross join keeps its order: in the other order, each row of the campaign would scan the whole array.
@@ -513,6 +535,8 @@ UPDATE rows SET status = 'pending', reason = '', due_at = :now, counted_attempts
 WHERE campaign = :campaign AND row IN (
     SELECT r.row FROM json_each(:rows) AS c CROSS JOIN rows AS r ON r.campaign = :campaign AND r.row = c.value
     WHERE r.status IN (SELECT value FROM json_each(:statuses)) AND NOT (r.status = 'unknown' AND r.due_at IS NOT NULL)
+      AND NOT EXISTS (SELECT 1 FROM attempts AS a WHERE a.campaign = :campaign AND a.row = r.row
+                      AND a.id > (SELECT settings ->> 'retry_after' FROM campaigns WHERE id = :campaign))
 )
   AND EXISTS (SELECT 1 FROM campaigns WHERE id = :campaign AND desired_state <> 'cancelled')
 RETURNING 1;

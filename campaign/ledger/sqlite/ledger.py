@@ -185,9 +185,13 @@ class SqliteLedger(Staging, Batches, Verification):
         values = {"campaign": campaign, "now": self._clock.now()} | filters(selection)
 
         def work(db: apsw.Connection) -> int:
-            return sum(len(rows(db, "retry", status=status.value, **values)) for status in sorted(selection.statuses))
+            count = sum(len(rows(db, "retry", status=status.value, **values)) for status in sorted(selection.statuses))
+            return _opened(db, campaign, count)
 
         return await self._writer.do(work)
+
+    async def end_retry(self, campaign: int) -> None:
+        await self._writer.do(lambda db: exhaust(db.execute(SQL["end_retry"], {"campaign": campaign})))
 
     async def apply_corrections(
         self, campaign: int, corrected: Sequence[CorrectedRow], again: Sequence[int], statuses: frozenset[Status]
@@ -207,7 +211,7 @@ class SqliteLedger(Staging, Batches, Verification):
                 db.execute(SQL["compare_ids_again"], {"campaign": campaign})
                 db.execute(SQL["add_zones"], {"campaign": campaign, "zones": as_json(sorted({row.zone for row in corrected}))})
                 count -= len(rows(db, "mark_corrected_duplicates", campaign=campaign, rows=as_json(changed)))
-            return count
+            return _opened(db, campaign, count)
 
         return await self._writer.do(work)
 
@@ -242,6 +246,13 @@ class SqliteLedger(Staging, Batches, Verification):
                 move_log(connection, guard, mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
         finally:
             connection.close()
+
+
+def _opened(db: apsw.Connection, campaign: int, reopened: int) -> int:
+    """`reopened`, the number of rows that became pending; if there are any, the retry is open from now on."""
+    if reopened:
+        db.execute(SQL["open_retry"], {"campaign": campaign})
+    return reopened
 
 
 def _rate_state(db: apsw.Connection, key: str) -> RateState:

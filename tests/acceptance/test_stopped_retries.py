@@ -1,0 +1,156 @@
+"""A retry that was killed or stopped goes on by the same command, and sends nobody its message twice. The simulator's audit judges."""
+
+import signal
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from campaign.simulator.config import ENTITY
+from tests.acceptance.desk import Desk
+from tests.acceptance.test_reruns import MESSAGE, table, write
+from tests.examples import slow_after
+
+ROWS = 12
+BY_BATCH = ("list", "--via", "batch", "--entity", ENTITY)
+KILLED_AT_THE_END = """
+import os, signal
+from campaign.app import session
+session.report = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+from campaign.__main__ import main
+main()
+"""
+"""The command, killed once its last row has its outcome, before its results are written."""
+
+
+@pytest.fixture
+def undelivered(desk: Desk) -> Desk:
+    """All rows of a campaign are `not_delivered`, and stay so."""
+    desk.simulator.set_faults(undelivered_when_issued=True)
+    for row in range(1, ROWS + 1):
+        desk.simulator.set_pass(f"pass-{row:05}", status="issued")
+    desk.make_list(ROWS)
+    found = desk.json("run", "list.csv", "--message", MESSAGE)
+    assert found["by_status"]["not_delivered"] == ROWS
+    desk.simulator.reset()
+    (desk.folder / "vip.csv").write_text("pass_id\n" + "".join(f"pass-{row:05}\n" for row in range(1, ROWS + 1)), encoding="utf-8")
+    return desk
+
+
+def times(desk: Desk) -> Counter[int]:
+    """How many passes got how many messages."""
+    return Counter(len(texts) for texts in desk.sent().values())
+
+
+def warnings(found: dict[str, Any]) -> dict[str, int]:
+    return {warning["kind"]: warning["count"] for warning in found.get("warnings", ())}
+
+
+def stopped(desk: Desk, *words: str, how: signal.Signals = signal.SIGKILL) -> None:
+    """Begin a retry, and stop it after some messages."""
+    process = desk.start("retry", *words, "--rate", "10", "--concurrency", "1")
+    desk.until(process, lambda: sum(request.method == "POST" for request in desk.simulator.requests()) >= 4)
+    process.send_signal(how)
+    process.communicate()
+    assert len(desk.simulator.audit()) < ROWS
+
+
+@pytest.mark.parametrize(
+    ("words", "how"),
+    slow_after(
+        1,
+        [
+            (("list",), signal.SIGKILL),
+            (("list", "--rows", "vip.csv"), signal.SIGKILL),
+            (("list.results.csv",), signal.SIGKILL),
+            (("list",), signal.SIGINT),
+        ],
+        unpack=True,
+    ),
+)
+def test_the_same_command_goes_on_with_what_is_left_and_selects_anew_once_it_has_ended(
+    undelivered: Desk, words: tuple[str, ...], how: signal.Signals
+) -> None:
+    command = (*words, "--status", "not_delivered")
+    stopped(undelivered, *command, how=how)
+    found = undelivered.json("retry", *command, code=None)
+    # What was under way may have arrived, and the pass holds the same text from before.
+    unknown, sent = found["by_status"]["unknown"], found["by_status"]["not_delivered"]
+    assert sent == ROWS - unknown >= 6
+    assert max(times(undelivered)) == 1
+    assert times(undelivered)[1] >= sent
+    assert warnings(found)["already_retried"] >= 2
+    again = undelivered.json("retry", *command, code=None)
+    assert warnings(again) == {}
+    assert times(undelivered)[2] == sent
+
+
+@pytest.mark.parametrize("words", slow_after(2, [("list",), BY_BATCH, ("list", "--rows", "vip.csv"), ("list.results.csv",)]))
+def test_one_that_is_killed_after_its_last_message_has_nothing_left(undelivered: Desk, words: tuple[str, ...]) -> None:
+    command = ("retry", *words, "--status", "not_delivered")
+    killed = Desk(undelivered.folder, undelivered.simulator, undelivered.environment, program=("-c", KILLED_AT_THE_END))
+    killed.run(*command, code=-signal.SIGKILL)
+    assert times(undelivered) == {1: ROWS}
+    found = undelivered.json(*command)
+    assert times(undelivered) == {1: ROWS}
+    assert warnings(found) == {"already_retried": ROWS}
+    undelivered.json(*command)
+    assert times(undelivered) == {2: ROWS}
+
+
+def test_unknown_rows_that_wait_for_a_person_too(desk: Desk) -> None:
+    desk.simulator.set_faults(faults={"cut_after": 1.0})
+    desk.make_list(ROWS)
+    desk.run("run", "list.csv", "--message", MESSAGE, "--on-unknown", "hold", code=3)
+    desk.simulator.reset()
+    command = ("list", "--status", "unknown", "--on-unknown", "hold")
+    stopped(desk, *command)
+    desk.json("retry", *command, code=3)
+    assert max(times(desk)) == 1
+
+
+def test_two_at_once_send_each_row_once(undelivered: Desk) -> None:
+    command = ("retry", "list", "--status", "not_delivered", "--rate", "10")
+    first = undelivered.start(*command)
+    undelivered.until(first, lambda: len(undelivered.simulator.audit()) >= 3)
+    undelivered.run(*command)
+    first.communicate()
+    assert first.returncode == 0
+    assert times(undelivered) == {1: ROWS}
+
+
+def test_another_selection_joins_it_and_what_it_has_sent_is_said_to_be_left(undelivered: Desk) -> None:
+    undelivered.simulator.set_faults(missing=[f"pass-{row:05}" for row in range(1, ROWS + 1)])
+    stopped(undelivered, "list", "--status", "not_delivered", how=signal.SIGINT)
+    undelivered.simulator.set_faults(missing=[])
+    tried = undelivered.json("status", "list")["by_status"]["failed"]
+    found = undelivered.json("retry", "list", code=3)
+    assert warnings(found) == {"already_retried": tried, "retry_goes_on": ROWS - tried}
+    assert times(undelivered) == {1: ROWS - tried}
+
+
+def test_a_corrected_file_goes_on_with_its_corrections(desk: Desk) -> None:
+    desk.simulator.set_faults(missing=[f"pass-{row:05}" for row in range(1, ROWS + 1)])
+    desk.make_list(ROWS)
+    desk.run("run", "list.csv", "--message", MESSAGE, code=3)
+    rows = table(desk.folder / "list.results.failed.csv")
+    for row in rows:
+        row["first_name"] = row["first_name"].replace("Name", "Ms")
+    command = (write(desk.folder / "corrected.csv", rows), "--message", MESSAGE)
+    desk.simulator.set_faults(missing=[f"pass-{row:05}" for row in range(1, 4)])
+    desk.simulator.reset()
+    stopped(desk, *command)
+    desk.simulator.set_faults(missing=[])
+    desk.json("retry", *command, code=3)
+    assert desk.sent() == {f"pass-{row:05}": [f"Hi Ms {row}"] for row in range(4, ROWS + 1)}
+    posted = Counter(request.raw_path for request in desk.simulator.requests() if request.method == "POST")
+    assert [count for path, count in posted.items() if path.split("/")[-2] < "pass-00004"] == [1, 1, 1]
+
+
+def test_once_resume_has_ended_it_the_next_one_selects_anew(undelivered: Desk) -> None:
+    command = ("retry", "list", "--status", "not_delivered")
+    undelivered.run(*command, "--limit", "5", code=5)
+    undelivered.run("resume", "list")
+    assert times(undelivered) == {1: ROWS}
+    undelivered.run(*command)
+    assert times(undelivered) == {2: ROWS}

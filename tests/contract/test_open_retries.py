@@ -1,0 +1,98 @@
+"""A retry that was stopped or killed: as long as it has not ended, it sends none of its rows a second time. For every backend."""
+
+import pytest
+
+from campaign.domain.retry_selection import Selection
+from campaign.domain.status import Status
+from campaign.ledger.port import ClaimFilter, Ledger, LedgerReader
+from tests.contract.backends import Backend
+from tests.contract.given import campaign_of, ends, spec, staged
+from tests.contract.test_maintenance import FAILED, corrected, settled, statuses
+
+
+def selection(*wanted: Status) -> Selection:
+    return Selection(statuses=frozenset(wanted))
+
+
+def is_open(reader: LedgerReader) -> bool:
+    record = reader.campaign("promo")
+    assert record is not None
+    assert record.spec == spec()
+    return record.retry_is_open
+
+
+@pytest.mark.parametrize("status", [Status.FAILED, Status.NOT_DELIVERED, Status.UNKNOWN])
+async def test_what_it_has_sent_is_not_selected_again_until_it_has_ended(ledger: Ledger, reader: LedgerReader, status: Status) -> None:
+    record = await campaign_of(ledger, *(staged(row) for row in range(1, 5)))
+    runner = await ledger.register_runner(record.id, quiet_seconds=0)
+    terms = ClaimFilter(only=(1, 2, 3))
+
+    async def sends(rows: int) -> None:
+        await ledger.settle(runner, [ends(claim, status, due_in_seconds=None) for claim in await ledger.claim(runner, rows, terms)])
+
+    await sends(3)
+    chosen = selection(status)
+    assert not is_open(reader)
+    assert await ledger.retry(record.id, chosen) == 3
+    assert is_open(reader)
+    await sends(2)
+    for _ in range(2):
+        assert reader.already_retried(record.id) == {1, 2}
+        assert (reader.matching(record.id, chosen), await ledger.retry(record.id, chosen)) == (0, 0)
+        assert await ledger.apply_corrections(record.id, [], [1, 2], chosen.statuses) == 0
+        # Row 3 is left. Row 4, which was never sent, is none of its rows.
+        await ledger.end_retry(record.id)
+    await sends(1)
+    assert reader.matching(record.id, chosen) == 0
+    await ledger.end_retry(record.id)
+    assert reader.already_retried(record.id) == frozenset()
+    assert not is_open(reader)
+    assert await ledger.apply_corrections(record.id, [], [1], chosen.statuses) == 1
+    assert await ledger.retry(record.id, chosen) == 2
+    await sends(3)
+    assert reader.matching(record.id, chosen) == 0
+    await ledger.end_retry(record.id)
+    assert reader.matching(record.id, chosen) == 3
+
+
+async def test_neither_is_what_was_under_way_when_its_process_was_killed(backend: Backend, ledger: Ledger, reader: LedgerReader) -> None:
+    record = await campaign_of(ledger, staged(1))
+    await settled(ledger, record, Status.NOT_DELIVERED)
+    chosen = selection(Status.NOT_DELIVERED, Status.UNKNOWN)
+    doomed = backend.ledger()
+    assert await doomed.retry(record.id, chosen) == 1
+    runner = await doomed.register_runner(record.id, quiet_seconds=0, hold_unverified=True)
+    assert await doomed.claim(runner, 1)
+    await doomed.close()
+    await ledger.reap_dead_runners(quiet_seconds=0)
+    assert statuses(reader, record) == ["unknown"]
+    assert (reader.matching(record.id, chosen), await ledger.retry(record.id, chosen)) == (0, 0)
+
+
+async def test_rows_that_it_did_not_send_join_it(ledger: Ledger, reader: LedgerReader) -> None:
+    record = await campaign_of(ledger, staged(1), staged(2))
+    runner = await settled(ledger, record, Status.NOT_DELIVERED, Status.NOT_DELIVERED)
+    chosen = selection(Status.NOT_DELIVERED)
+    assert await ledger.apply_corrections(record.id, [], [1], chosen.statuses) == 1
+    (claim,) = await ledger.claim(runner, 9)
+    await ledger.settle(runner, [ends(claim, Status.NOT_DELIVERED)])
+    assert await ledger.retry(record.id, chosen) == 1
+    assert statuses(reader, record) == ["not_delivered", "pending"]
+
+
+async def test_a_row_that_is_corrected_is_another_decision(ledger: Ledger, reader: LedgerReader) -> None:
+    record = await campaign_of(ledger, staged(1), staged(2))
+    runner = await settled(ledger, record, Status.FAILED, Status.NOT_DELIVERED)
+    assert await ledger.retry(record.id, selection(Status.FAILED, Status.NOT_DELIVERED)) == 2
+    await ledger.settle(runner, [ends(claim, Status.FAILED) for claim in await ledger.claim(runner, 2)])
+    assert await ledger.apply_corrections(record.id, [corrected(1, "new-1")], [2], FAILED) == 1
+    assert statuses(reader, record) == ["pending", "failed"]
+
+
+async def test_nothing_of_another_campaign_counts(ledger: Ledger, reader: LedgerReader) -> None:
+    one, other = await campaign_of(ledger, staged(1)), await campaign_of(ledger, staged(1, "b"), name="other")
+    chosen = selection(Status.FAILED)
+    await settled(ledger, one, Status.FAILED)
+    await ledger.retry(one.id, chosen)
+    await settled(ledger, other, Status.FAILED)
+    assert (reader.matching(other.id, chosen), reader.already_retried(other.id)) == (1, frozenset())
