@@ -199,6 +199,22 @@ async def test_a_database_that_stays_away_is_told_in_a_sentence_and_nothing_is_d
     assert [claim.row for claim in await ledger.claim(runner, 1)] == [1]
 
 
+async def test_an_administrators_limit_does_not_hide_how_a_commit_ended(
+    server: Server, database: str, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The question waits for the old transaction, and is given up before that has ended."""
+    monkeypatch.setattr(writer, "IDLE_SECONDS", 1.5)
+    PostgresReader(server.url(database)).close()
+    server.run(f"ALTER DATABASE {database} SET statement_timeout = '700ms'")
+    ledger = PostgresLedger(proxy.url(database))
+    record = await campaign_of(ledger, *(staged(row) for row in range(1, 4)))
+    runner = await ledger.register_runner(record.id, quiet_seconds=0)
+    proxy.strike_next(Fate.IS_LOST_AND_THE_SERVER_DOES_NOT_NOTICE)
+    assert [claim.row for claim in await ledger.claim(runner, 2)] == [1, 2]
+    assert await ledger.heartbeat(runner, "sending") is True
+    await ledger.close()
+
+
 async def test_a_commit_that_stays_unknown_is_told_as_that_and_the_row_is_not_lost(
     ledger: PostgresLedger, reader: PostgresReader, proxy: Proxy, monkeypatch: pytest.MonkeyPatch, server: Server
 ) -> None:

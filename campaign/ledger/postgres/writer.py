@@ -16,7 +16,7 @@ from typing import Any, Final, TypeVar
 import psycopg
 import stamina
 
-from campaign.domain.errors import LedgerError
+from campaign.domain.errors import CampaignError, LedgerError
 from campaign.ledger.postgres.connection import IDLE_SECONDS, PATIENCE_SECONDS, SQL, Address, LostError, Session, given_up, unknown_end
 
 T = TypeVar("T")
@@ -158,7 +158,7 @@ class SerialConnection:
             db = self._session.connected(patience_seconds=max(task.seconds for task in batch))
             if self._unsure is not None:
                 number, results = self._unsure
-                done = db.one("done", writer=self._id)
+                done = _last_done(db, self._id)
                 self._unsure = None
                 if done == number:
                     return results
@@ -190,6 +190,14 @@ class SerialConnection:
             self._session.connected().all("delete_writer", writer=self._id)
             self._session.all("delete_old_writers")
         self._session.drop()
+
+
+def _last_done(db: Session, writer: uuid.UUID) -> int:
+    try:
+        return int(db.one("done", writer=writer))
+    except CampaignError as error:
+        # A `statement_timeout` of the database may end the question, which waits for the old transaction. Only its answer tells.
+        raise LostError(str(error), good=True) from error
 
 
 def _worked(db: Session, batch: Sequence[Task]) -> list[Any]:
