@@ -12,7 +12,8 @@ from campaign.cli.options import with_options
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from campaign.app.jobs import Job, JobCheck
+    from campaign.app.jobs.job import Job
+    from campaign.app.jobs.validate import JobCheck
     from campaign.settings import Settings
 
 
@@ -30,7 +31,7 @@ def check(
     *,
     settings: "Settings",
 ) -> None:
-    from campaign.app.jobs import check_folder
+    from campaign.app.jobs.validate import check_folder
     from campaign.cli.process import run_loop
     from campaign.cli.screen.output import print_json
 
@@ -52,7 +53,8 @@ def read(file: str) -> "Job":
         InputError: it can't be read.
         typer.Exit: it has mistakes.
     """
-    from campaign.app.jobs import JobError, read_job
+    from campaign.app.jobs.job import read_job
+    from campaign.app.jobs.schema import JobError
     from campaign.domain.text.sanitize import sanitize_for_terminal
 
     try:

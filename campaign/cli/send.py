@@ -174,7 +174,8 @@ def run_reported(
 def _run_job(file: str, settings: "Settings", *, dry: bool = False, reach: bool = False) -> None:
     from datetime import UTC, datetime
 
-    from campaign.app.jobs import SendOrder, carry_out, order_of, settings_of, too_early
+    from campaign.app.jobs.resolve import SendOrder, order_of, settings_of
+    from campaign.app.jobs.run import carry_out, too_early
     from campaign.cli.jobs import print_idle, read
     from campaign.cli.logs import setup as logs
     from campaign.domain.errors import UsageError

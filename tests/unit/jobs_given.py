@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from campaign.app.jobs import JobError, JobMistake, read_job
+from campaign.app.jobs.job import read_job
+from campaign.app.jobs.schema import JobError, JobMistake
 
 
 def write_job(folder: Path, text: str, name: str = "job.toml") -> Path:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from campaign.app.jobs import Command, read_job
+from campaign.app.jobs.job import Command, read_job
 from campaign.app.jobs.schema import OF_JOBS, JobError, known_keys
 from campaign.domain.errors import InputError
 from campaign.settings import Settings

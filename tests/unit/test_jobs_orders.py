@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from campaign.app.jobs import Order, RetryOrder, SendOrder, order_of, read_job, settings_of
+from campaign.app.jobs.job import read_job
+from campaign.app.jobs.resolve import Order, RetryOrder, SendOrder, order_of, settings_of
 from campaign.domain.errors import InputError, UsageError
 from campaign.domain.failure_guard import Halt
 from campaign.domain.retry_selection import Selection
