@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, Protocol
+from typing import Final
 
 from campaign.app.campaign_settings import schedule_of, utc_now
 from campaign.app.lists.message_warnings import Rows, findings_of
@@ -24,29 +24,28 @@ NUMBER_FROM: Final = 10_000
 _NUMBER: Final = re.compile(r"\d+|\d{1,3}(?:([,. '’\u00a0\u202f])\d{3})(?:\1\d{3})*", re.ASCII)  # noqa: RUF001 - as the Swiss write it
 
 
-class Plan(Protocol):
-    """The values of a plan; see `Question`."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What would be sent.
 
-    @property
-    def list_name(self) -> str: ...
-    @property
-    def messages(self) -> int: ...
-    @property
-    def left(self) -> int: ...
-    @property
-    def left_out(self) -> int: ...
-    @property
-    def rate_per_second(self) -> float | None: ...
-    @property
-    def schedule(self) -> Schedule: ...
-    @property
-    def zones(self) -> tuple[str, ...] | None:
-        """None if the rows have zones that are not known."""
+    Attributes:
+        messages: how many would be sent at most, each to another pass.
+        left: how many would be sent without `--limit` and `--sample`.
+        left_out: how many rows of the list are not sent, being invalid or skipped.
+        rate_per_second: None is without pacing.
+        zones: the time zones of the rows; an empty name means rows without one. None if they are not known.
+        to: the only pass that gets a message, whatever the list says.
+    """
 
-    @property
-    def to(self) -> str: ...
-    @property
-    def by_batches(self) -> bool: ...
+    list_name: str
+    messages: int
+    left: int
+    left_out: int
+    rate_per_second: float | None
+    schedule: Schedule
+    zones: tuple[str, ...] | None
+    to: str = ""
+    by_batches: bool = False
 
 
 def is_number(answer: str, number: int) -> bool:
@@ -112,39 +111,21 @@ def _shown(moment: datetime, plan: Plan, now: datetime) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class Question(Plan):
     """A plan to agree to.
 
     Attributes:
-        messages: how many would be sent at most, each to another pass.
-        left: how many would be sent without `--limit` and `--sample`.
-        left_out: how many rows of the list are not sent, being invalid or skipped.
-        rate_per_second: None is without pacing.
-        zones: the time zones of the rows; an empty name means rows without one.
         first: the text of the first message.
         findings: checks the messages; takes about 20 s for a million.
         lock_screen: how many characters a lock screen is assumed to show.
-        to: the only pass that gets a message, whatever the list says.
         new_ledger: where the ledger is, if nothing was ever sent from it.
     """
 
     record: CampaignRecord
-    messages: int
-    left: int
-    left_out: int
-    rate_per_second: float | None
-    schedule: Schedule
-    zones: tuple[str, ...]
     first: str
     findings: Callable[[], tuple[LintFinding, ...]]
     lock_screen: int
-    to: str = ""
     new_ledger: str = ""
-    by_batches: bool = False
-
-    @property
-    def list_name(self) -> str:
-        return sanitize_for_terminal(self.record.spec.list_name)
 
 
 def question_of(
@@ -165,6 +146,7 @@ def question_of(
     looked_up = rows or (lambda: reader.messages(record.id, statuses))
     return Question(
         record=record,
+        list_name=sanitize_for_terminal(record.spec.list_name),
         messages=min(messages, settings.limit or messages, settings.sample or messages),
         left=messages,
         left_out=reader.counts(record.id).left_out,

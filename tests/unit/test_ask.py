@@ -26,6 +26,7 @@ RECORD = CampaignRecord(
 def asked(messages: int, left: int | None = None, *, rate_per_second: float | None = 9.0, left_out: int = 0) -> Question:
     return Question(
         record=RECORD,
+        list_name="promo.csv",
         messages=messages,
         left=left or messages,
         left_out=left_out,

@@ -2,13 +2,12 @@
 
 import asyncio
 import time
-from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
 
 from campaign.app.campaign_settings import schedule_of, utc_now
-from campaign.app.confirmation import NUMBER_FROM, is_number, plan_in_words
+from campaign.app.confirmation import NUMBER_FROM, Plan, is_number, plan_in_words
 from campaign.console import audit_log
 from campaign.console.access import Person, Role, allow, person_of
 from campaign.console.console import Console, console_of
@@ -20,7 +19,6 @@ from campaign.console.drafts.wizard import Step, missing
 from campaign.console.pages import ErrorText, campaign_page
 from campaign.domain.errors import UsageError
 from campaign.domain.lists.lint_findings import LintKind
-from campaign.domain.schedule import Schedule
 from campaign.domain.text.durations import words
 from campaign.settings import Via
 
@@ -115,21 +113,6 @@ ALLOWED_PER_SECOND = 10.0
 
 START_SECONDS = 10.0
 """How long the page waits for the campaign to appear in the ledger; after that it checks now and then."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Intent:
-    """What would be sent: an `app.confirmation.Plan`."""
-
-    list_name: str
-    messages: int
-    left: int
-    rate_per_second: float | None
-    schedule: Schedule
-    zones: tuple[str, ...] | None
-    left_out: int
-    to: str = ""
-    by_batches: bool = False
 
 
 @allow(Role.SENDER)
@@ -251,27 +234,27 @@ async def _values(request: web.Request, draft: Draft) -> dict[str, Any]:
     if not isinstance(found, ListCheck) or found.error or not found.sendable:
         return values | {"ready": False, "messages": 0, "type_number": False}
     looked = await context_of(request).looked(draft)
-    intent = _intent(console, draft, found, own_zones=bool(getattr(looked, "own_zones", False)))
+    plan = _plan(console, draft, found, own_zones=bool(getattr(looked, "own_zones", False)))
     taken = await asyncio.to_thread(wizard.sender_of(request).name_taken, draft) if draft.stage is Stage.EDITING else ""
     entries = await audit_log.entries(console.store, draft.name, limit=20) if draft.name else []
     return values | {
         "ready": True,
-        "plan": plan_in_words(intent, now=utc_now()),
-        "messages": intent.messages,
-        "type_number": intent.messages > NUMBER_FROM,
+        "plan": plan_in_words(plan, now=utc_now()),
+        "messages": plan.messages,
+        "type_number": plan.messages > NUMBER_FROM,
         "needs_approval": needs_approval(draft, found.sendable, console.rules.approval_over),
         "approval_over": console.rules.approval_over,
         "may_decide": is_for(person, draft),
         "name_taken": taken,
         "entries": entries,
         "tested": draft.test_arrived,
-        "too_fast": not intent.by_batches and (intent.rate_per_second is None or intent.rate_per_second > ALLOWED_PER_SECOND),
+        "too_fast": not plan.by_batches and (plan.rate_per_second is None or plan.rate_per_second > ALLOWED_PER_SECOND),
     }
 
 
-def _intent(console: Console, draft: Draft, found: ListCheck, *, own_zones: bool) -> Intent:
+def _plan(console: Console, draft: Draft, found: ListCheck, *, own_zones: bool) -> Plan:
     settings = console.settings.model_copy(update=given_of(draft.controls))
-    return Intent(
+    return Plan(
         list_name=draft.list.name if draft.list is not None else "",
         messages=min(found.sendable, settings.limit or found.sendable, settings.sample or found.sendable),
         left=found.sendable,
