@@ -2,13 +2,13 @@
 
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from campaign.app.open_ledger import find, open_ledger, reading
 from campaign.domain.errors import UsageError
 from campaign.domain.status import OPEN, Status
 from campaign.domain.text.durations import words
+from campaign.domain.text.lines import day
 from campaign.insights import FAULT, CampaignView, has_sent, iso, rows_left_code, view
 from campaign.ledger.port import CampaignRecord, DesiredState, LedgerReader, RunnerRecord
 from campaign.settings import Settings
@@ -167,11 +167,6 @@ async def forget(records: list[CampaignRecord], settings: Settings) -> None:
             await ledger.purge(record.id)
     finally:
         await ledger.close()
-
-
-def day(seconds: float) -> str:
-    """The date of a Unix time, in UTC."""
-    return datetime.fromtimestamp(seconds, tz=UTC).date().isoformat()
 
 
 def _check_may_be_forgotten(reader: LedgerReader, record: CampaignRecord, age: float) -> None:

@@ -1,10 +1,10 @@
 """Why a ledger refuses a request, in the same words for every backend."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from campaign.domain.errors import LedgerPlaceError, UsageError
+from campaign.domain.text.lines import day
 from campaign.ledger.clock import DAY_SECONDS
 
 
@@ -110,16 +110,12 @@ def purged_or_exported(*, purged_at: float | None, exported_at: float | None, fi
     """Why this ledger may no longer send a campaign; None if it may."""
     if purged_at is not None:
         return UsageError(
-            f"The campaign was forgotten on {_day(purged_at)}: its rows are gone. Start a new one with campaign run.", code="forgotten"
+            f"The campaign was forgotten on {day(purged_at)}: its rows are gone. Start a new one with campaign run.", code="forgotten"
         )
     if exported_at is not None:
         return UsageError(
-            f"The campaign was exported to {file} on {_day(exported_at)}, so that nothing of it is sent from this ledger: from two, people "
+            f"The campaign was exported to {file} on {day(exported_at)}, so that nothing of it is sent from this ledger: from two, people "
             "would get it twice. Resume it where the file was imported.",
             code="exported",
         )
     return None
-
-
-def _day(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, tz=UTC).date().isoformat()

@@ -1,12 +1,11 @@
 """Formats campaigns and their histories as text."""
 
 from collections.abc import Iterator
-from datetime import datetime
 from typing import Final
 
 from campaign.app.campaigns import History, Run
 from campaign.app.summary import in_words
-from campaign.domain.text.lines import rows
+from campaign.domain.text.lines import local_time, rows
 from campaign.domain.text.reasons import ended_in_words
 from campaign.domain.text.sanitize import sanitize_for_terminal
 from campaign.insights import CampaignView
@@ -34,9 +33,9 @@ def history_in_words(history: History) -> str:
         ("List", f"{sanitize_for_terminal(record.spec.list_name)}, {rows(record.rows)}"),
         ("Columns", sanitize_for_terminal(", ".join(record.spec.columns))),
         ("Pass", sanitize_for_terminal(record.spec.id_column)),
-        ("Created", _when(record.created_at)),
-        ("Exported", f"{_when(record.exported_at)}, to {sanitize_for_terminal(record.exported_to)}" if record.exported_at else ""),
-        ("Forgotten", _when(record.purged_at)),
+        ("Created", local_time(record.created_at)),
+        ("Exported", f"{local_time(record.exported_at)}, to {sanitize_for_terminal(record.exported_to)}" if record.exported_at else ""),
+        ("Forgotten", local_time(record.purged_at)),
         ("Message", sanitize_for_terminal(history.sample)),
         *((name.replace("_", " ").capitalize(), sanitize_for_terminal(value)) for name, value in sorted(record.spec.settings.items())),
     ]
@@ -50,11 +49,11 @@ def _runs(runs: tuple[Run, ...]) -> Iterator[str]:
     for run in runs:
         runner = run.runner
         who = f"{sanitize_for_terminal(runner.username) or 'somebody'} on {sanitize_for_terminal(runner.host)}, process {runner.pid}"
-        until = "still running" if runner.alive else f"until {_when(runner.ended_at)}" if runner.ended_at else "end unknown"
+        until = "still running" if runner.alive else f"until {local_time(runner.ended_at)}" if runner.ended_at else "end unknown"
         sends = f"{run.attempts:,} {'send' if run.attempts == 1 else 'sends'}"
         left = f", {rows(runner.rows_left)} left" if runner.rows_left else ""
         code = f", exit code {run.exit_code}" if run.exit_code is not None else ""
-        yield f"  {_when(runner.started_at)}  {who}: {sends}{left}, {until}{code}. {_end(run)}".rstrip()
+        yield f"  {local_time(runner.started_at)}  {who}: {sends}{left}, {until}{code}. {_end(run)}".rstrip()
 
 
 def _end(run: Run) -> str:
@@ -72,9 +71,4 @@ def _line(view: CampaignView) -> tuple[str, str, str, str, str]:
     name = sanitize_for_terminal(record.spec.name)
     state = "forgotten" if record.purged_at else "exported" if record.exported_at else view.state.value
     shown = name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
-    return shown, state, f"{view.counts.rows:,}", _when(record.created_at), _when(record.finished_at)
-
-
-def _when(seconds: float) -> str:
-    """A time in the machine's time zone; empty if there is none."""
-    return datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M") if seconds else ""
+    return shown, state, f"{view.counts.rows:,}", local_time(record.created_at), local_time(record.finished_at)

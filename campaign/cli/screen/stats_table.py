@@ -3,7 +3,6 @@
 import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
 from itertools import chain, zip_longest
 from typing import Any, Final
@@ -13,7 +12,7 @@ import pandas as pd
 from campaign.domain.model import Counts
 from campaign.domain.status import BY_OUTCOME, Status
 from campaign.domain.text.durations import words as duration
-from campaign.domain.text.lines import brief, percent
+from campaign.domain.text.lines import brief, local_time, percent
 from campaign.domain.text.reasons import NO_REASON, reason_in_words
 from campaign.domain.text.sanitize import sanitize_for_terminal
 from campaign.reporter.comparison import PERCENTILES, WITH_REASONS, Comparison, Rate, Rates
@@ -35,7 +34,7 @@ def lines_of_rates(found: Rates, *, bars: bool) -> list[str]:
     left_out = f"{found.unsent:,} {'campaign' if found.unsent == 1 else 'campaigns'} without sends left out."
     if not found.campaigns:
         return ["No campaign was sent in this period." if not found.unsent else f"No campaign was sent in this period; {left_out}"]
-    counted = [_cells(shortened(one), _when(one.record.started_at), one.counts) for one in found.campaigns]
+    counted = [_cells(shortened(one), local_time(one.record.started_at), one.counts) for one in found.campaigns]
     total = _cells(f"all {len(found.campaigns):,}", "", found.total)
     widths = [max(len(line[place]) for line in (_HEAD, *counted, total)) for place in range(len(_HEAD))]
     told = [_HEAD, *counted, total]
@@ -150,8 +149,8 @@ def lines_of(compared: Comparison) -> Iterator[Line]:
     yield from _reasons(compared)
     yield from _conversions(compared)
     yield Line(what="Times", heading=True)
-    yield _line(compared, "First sent", lambda found: _when(found.first_sent_at or 0.0))
-    yield _line(compared, "Finished", lambda found: _when(found.view.record.finished_at))
+    yield _line(compared, "First sent", lambda found: local_time(found.first_sent_at or 0.0) or NOTHING)
+    yield _line(compared, "Finished", lambda found: local_time(found.view.record.finished_at) or NOTHING)
     yield _line(compared, "Time at work", lambda found: duration(found.working_seconds) if found.working_seconds else NOTHING)
     yield _line(compared, "Sends", lambda found: _unless_forgotten(found, found.sends))
     yield _line(compared, "Sends a second", _per_second)
@@ -235,7 +234,3 @@ def _paused(found: Figures, *, kind: Kind) -> str:
 def _per_second(found: Figures) -> str:
     rate = found.sends_per_second
     return NOTHING if not rate else f"{rate:.1f}" if rate >= 0.1 else f"{rate:.2g}"
-
-
-def _when(seconds: float) -> str:
-    return f"{datetime.fromtimestamp(seconds).astimezone():%Y-%m-%d %H:%M}" if seconds else NOTHING

@@ -90,6 +90,12 @@ async def owners(store: Store) -> dict[str, str]:
     return {str(campaign): str(person) for campaign, person in found}
 
 
+def check_possible(request: web.Request, *, possible: bool) -> None:
+    """Raises UsageError if the campaign's state does not allow an action now."""
+    if not possible:
+        raise UsageError(console_of(request).pages.text("campaigns.one.not_now"), code="not_now")
+
+
 def check_size(request: web.Request, asked: RequestedCampaign, messages: int) -> None:
     """Check that this many recipients need no second person, or that the person is an approver who does not own the campaign.
 

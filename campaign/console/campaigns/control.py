@@ -7,7 +7,7 @@ from aiohttp import web
 from campaign.app.run import set_desired_state
 from campaign.console.access import Role, allow
 from campaign.console.audit_log import record
-from campaign.console.campaigns.context import RequestedCampaign, check_size, context_of, controlled_campaign, token_note
+from campaign.console.campaigns.context import RequestedCampaign, check_possible, check_size, context_of, controlled_campaign, token_note
 from campaign.console.console import console_of
 from campaign.console.pages import campaign_page
 from campaign.console.subprocesses import CommandSpec, start_command, started_commands
@@ -18,21 +18,21 @@ from campaign.ledger.port import DesiredState
 @allow(Role.SENDER)
 async def pause(request: web.Request) -> web.StreamResponse:
     asked = await controlled_campaign(request)
-    _check(asked.shown.may_pause, request)
+    check_possible(request, possible=asked.shown.may_pause)
     return await _set_desired_state(request, asked, DesiredState.PAUSED, "campaigns.action.pause")
 
 
 @allow(Role.SENDER)
 async def before_cancel(request: web.Request) -> web.StreamResponse:
     asked = await controlled_campaign(request)
-    _check(asked.shown.may_cancel, request)
+    check_possible(request, possible=asked.shown.may_cancel)
     return console_of(request).pages.respond("campaigns/cancel.html", request, shown=asked.shown)
 
 
 @allow(Role.SENDER)
 async def cancel(request: web.Request) -> web.StreamResponse:
     asked = await controlled_campaign(request)
-    _check(asked.shown.may_cancel, request)
+    check_possible(request, possible=asked.shown.may_cancel)
     if asked.shown.view.in_batches.batches and not asked.shown.at_work:
         # Requests to PassEntry take time, and must go on even if this console ends.
         spec = CommandSpec(verb="cancel", arguments=(asked.name,), options=("--yes",))
@@ -43,14 +43,14 @@ async def cancel(request: web.Request) -> web.StreamResponse:
 @allow(Role.SENDER)
 async def before_resume(request: web.Request) -> web.StreamResponse:
     asked = await controlled_campaign(request)
-    _check(asked.shown.may_go_on, request)
+    check_possible(request, possible=asked.shown.may_go_on)
     return console_of(request).pages.respond("campaigns/resume.html", request, shown=asked.shown, token_note=token_note(request, asked))
 
 
 @allow(Role.SENDER)
 async def resume(request: web.Request) -> web.StreamResponse:
     asked = await controlled_campaign(request)
-    _check(asked.shown.may_go_on, request)
+    check_possible(request, possible=asked.shown.may_go_on)
     if not asked.shown.begun:
         # If a message was sent, the campaign was approved before.
         check_size(request, asked, asked.shown.view.counts.open)
@@ -61,7 +61,7 @@ async def resume(request: web.Request) -> web.StreamResponse:
 @allow(Role.SENDER)
 async def verify(request: web.Request) -> web.StreamResponse:
     asked = await controlled_campaign(request)
-    _check(asked.shown.may_verify, request)
+    check_possible(request, possible=asked.shown.may_verify)
     return await start(request, asked, CommandSpec(verb="verify", arguments=(asked.name,)), action="campaigns.action.verify")
 
 
@@ -88,11 +88,6 @@ async def _set_desired_state(request: web.Request, asked: RequestedCampaign, wan
     # In a separate loop: opening a ledger may wait for other writers.
     await asyncio.to_thread(asyncio.run, set_desired_state(asked.name, wanted, console.settings))
     raise web.HTTPSeeOther(campaign_page(asked.name))
-
-
-def _check(possible: bool, request: web.Request) -> None:  # noqa: FBT001 - the answer to what is checked
-    if not possible:
-        raise UsageError(console_of(request).pages.text("campaigns.one.not_now"), code="not_now")
 
 
 def routes() -> list[web.RouteDef]:

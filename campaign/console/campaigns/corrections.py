@@ -17,7 +17,7 @@ from aiohttp.multipart import MultipartReader
 from campaign.console.access import Person, Role, allow
 from campaign.console.auth import csrf
 from campaign.console.auth.authorization import check_still_allowed
-from campaign.console.campaigns.context import RequestedCampaign, check_size, context_of, controlled_campaign, token_note
+from campaign.console.campaigns.context import RequestedCampaign, check_possible, check_size, context_of, controlled_campaign, token_note
 from campaign.console.campaigns.control import start
 from campaign.console.console import Console, console_of
 from campaign.console.drafts.context import TaskRunner
@@ -120,7 +120,7 @@ async def upload(request: web.Request) -> web.StreamResponse:
     # The token comes first in the form, and nothing else is read before it is checked.
     csrf.check(request, await _field(body, "csrf"))
     asked = await controlled_campaign(request)
-    _check(request, asked)
+    check_possible(request, possible=asked.shown.may_rerun)
     message = _lines(await _field(body, "message"))
     with request.app[UPLOAD_LIMITS].turn(asked.person.name):
         file = await _taken(console, await _part(body, "file"), asked.person)
@@ -147,7 +147,7 @@ async def upload(request: web.Request) -> web.StreamResponse:
 @allow(Role.SENDER)
 async def send(request: web.Request) -> web.StreamResponse:
     console, asked = console_of(request), await controlled_campaign(request)
-    _check(request, asked)
+    check_possible(request, possible=asked.shown.may_rerun)
     form = await request.post()
     name, message = str(form.get("file", "")), _lines(str(form.get("message", "")))
     file = _folder(console) / name
@@ -255,11 +255,6 @@ def _tidy(folder: Path) -> None:
     for old in folder.iterdir():
         if old.stat().st_mtime < time.time() - KEPT_SECONDS:
             old.unlink(missing_ok=True)
-
-
-def _check(request: web.Request, asked: RequestedCampaign) -> None:
-    if not asked.shown.may_rerun:
-        raise UsageError(console_of(request).pages.text("campaigns.one.not_now"), code="not_now")
 
 
 def routes() -> list[web.RouteDef]:

@@ -8,7 +8,7 @@ from aiohttp import web
 from multidict import MultiMapping
 
 from campaign.console.access import Role, allow
-from campaign.console.campaigns.context import RequestedCampaign, check_size, context_of, controlled_campaign, token_note
+from campaign.console.campaigns.context import RequestedCampaign, check_possible, check_size, context_of, controlled_campaign, token_note
 from campaign.console.campaigns.control import start
 from campaign.console.console import console_of
 from campaign.console.subprocesses import CommandSpec
@@ -46,7 +46,7 @@ class Chosen:
 @allow(Role.SENDER)
 async def choose(request: web.Request) -> web.StreamResponse:
     asked = await controlled_campaign(request)
-    _check(request, asked)
+    check_possible(request, possible=asked.shown.may_rerun)
     wanted = request.query.get("status", "")
     groups = [group for group in asked.shown.groups if group.status in RETRYABLE]
     wanted = wanted if wanted in {group.status for group in groups} else groups[0].status if groups else ""
@@ -59,7 +59,7 @@ async def choose(request: web.Request) -> web.StreamResponse:
 @allow(Role.SENDER)
 async def ask(request: web.Request) -> web.StreamResponse:
     asked = await controlled_campaign(request)
-    _check(request, asked)
+    check_possible(request, possible=asked.shown.may_rerun)
     chosen = _chosen(request, asked, request.query)
     count, is_open = await _count(request, asked, chosen), asked.shown.view.record.retry_is_open
     if not count and not is_open:
@@ -80,7 +80,7 @@ async def ask(request: web.Request) -> web.StreamResponse:
 @allow(Role.SENDER)
 async def send(request: web.Request) -> web.StreamResponse:
     asked = await controlled_campaign(request)
-    _check(request, asked)
+    check_possible(request, possible=asked.shown.may_rerun)
     form = await request.post()
     chosen = _chosen(request, asked, form)
     pages = console_of(request).pages
@@ -119,11 +119,6 @@ def _codes(request: web.Request, given: object) -> tuple[int, ...]:
     if odd := [word for word in words if not is_http_status(word)]:
         raise UsageError(console_of(request).pages.text("campaigns.again.odd_code", code=odd[0][:20]), code="bad_http_status")
     return tuple(map(int, words))
-
-
-def _check(request: web.Request, asked: RequestedCampaign) -> None:
-    if not asked.shown.may_rerun:
-        raise UsageError(console_of(request).pages.text("campaigns.one.not_now"), code="not_now")
 
 
 def routes() -> list[web.RouteDef]:

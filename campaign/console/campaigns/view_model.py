@@ -1,7 +1,6 @@
 """The view model of a campaign's pages: the figures of a CampaignView, with labels and in order."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final
 
 from campaign.app.summary import batches_in_words
@@ -235,11 +234,6 @@ class ShownCampaign:
     def has_results(self) -> bool:
         """Whether all rows are in this ledger."""
         return not self.view.half_staged and not self.view.record.purged_at
-
-
-def when(seconds: float) -> str:
-    """A time in the machine's zone; empty for 0."""
-    return datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M") if seconds else ""
 
 
 def label(status: Status) -> str:

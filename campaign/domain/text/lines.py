@@ -4,6 +4,7 @@ import math
 import textwrap
 import unicodedata
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from typing import Final
 
 from campaign.domain.text.durations import words as duration
@@ -31,6 +32,16 @@ def percent(part: int, whole: int) -> str:
 def either(names: Sequence[str]) -> str:
     """`failed, unknown or invalid`."""
     return " or ".join([", ".join(names[:-1]), names[-1]])
+
+
+def day(seconds: float) -> str:
+    """The date of a Unix time, in UTC."""
+    return datetime.fromtimestamp(seconds, tz=UTC).date().isoformat()
+
+
+def local_time(seconds: float) -> str:
+    """A Unix time in the machine's zone: `2026-12-01 09:00`; empty for 0."""
+    return datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M") if seconds else ""
 
 
 def brief(seconds: float) -> str:
