@@ -38,6 +38,14 @@ def settings_json(config: SimulatorConfig) -> dict[str, Any]:
     }
 
 
+Reader = Callable[[str, object], object]
+"""Reads a setting by its name and its value."""
+
+
+def _or_none(read: Reader) -> Reader:
+    return lambda name, value: None if value is None else read(name, value)
+
+
 def _wrong(name: str, value: object, wanted: str) -> UsageError:
     return UsageError(f"The setting “{name}” can't be {value!r}; give {wanted}.", code="bad_value", setting=name)
 
@@ -54,10 +62,6 @@ def _whole(name: str, value: object) -> int:
     return value
 
 
-def _whole_or_none(name: str, value: object) -> int | None:
-    return None if value is None else _whole(name, value)
-
-
 def _flag(name: str, value: object) -> bool:
     if not isinstance(value, bool):
         raise _wrong(name, value, "true or false")
@@ -70,18 +74,10 @@ def _text(name: str, value: object) -> str:
     return value
 
 
-def _text_or_none(name: str, value: object) -> str | None:
-    return None if value is None else _text(name, value)
-
-
 def _texts(name: str, value: object) -> frozenset[str]:
     if not isinstance(value, list):
         raise _wrong(name, value, "a list of texts")
     return frozenset(_text(name, item) for item in value)
-
-
-def _texts_or_none(name: str, value: object) -> frozenset[str] | None:
-    return None if value is None else _texts(name, value)
 
 
 def _wholes(name: str, value: object) -> tuple[int, ...]:
@@ -117,15 +113,15 @@ def _storm(item: Mapping[str, object]) -> Storm:
     return Storm(**known)
 
 
-_BY_TYPE: Final[dict[Any, Callable[[str, object], object]]] = {
+_BY_TYPE: Final[dict[Any, Reader]] = {
     bool: _flag,
     int: _whole,
-    int | None: _whole_or_none,
+    int | None: _or_none(_whole),
     float: _number,
     str: _text,
-    str | None: _text_or_none,
+    str | None: _or_none(_text),
     frozenset[str]: _texts,
-    frozenset[str] | None: _texts_or_none,
+    frozenset[str] | None: _or_none(_texts),
     tuple[int, ...]: _wholes,
     Mapping[str, float]: _shares,
     Mapping[Fault, float]: _shares,

@@ -27,16 +27,7 @@ from campaign.simulator.api.replies import (
 from campaign.simulator.api.routes import BATCHES, FILES, Endpoint, Objection, list_meta, read_page
 from campaign.simulator.batches.faults import BatchFault
 from campaign.simulator.batches.requests import read_batch
-from campaign.simulator.batches.store import (
-    CANCELLABLE,
-    PAGE_SIZE,
-    SENDABLE,
-    Batch,
-    Batches,
-    Outcome,
-    has_delivery_file,
-    has_errors_file,
-)
+from campaign.simulator.batches.store import CANCELLABLE, PAGE_SIZE, SENDABLE, Batch, Batches, Outcome, has_delivery_file, has_errors_file
 from campaign.simulator.faults import Body, Processing
 from campaign.simulator.passes import PassTable
 from campaign.simulator.state import State, Visit
