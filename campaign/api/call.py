@@ -11,9 +11,7 @@ import pandas as pd
 
 from campaign.api import options as opt
 from campaign.api.background import Background, Progress, ProgressWatch, user_interface
-from campaign.api.options import (
-    settings_of,
-)
+from campaign.api.options import settings_of
 from campaign.api.result import Checked, Result
 from campaign.app import retry as retries
 from campaign.app import run as runs

@@ -25,15 +25,7 @@ from campaign.api.call import (
     verify_call,
     words_of,
 )
-from campaign.api.options import (
-    CheckOptions,
-    LedgerOptions,
-    ResumeOptions,
-    RetryOptions,
-    RunOptions,
-    VerifyOptions,
-    settings_of,
-)
+from campaign.api.options import CheckOptions, LedgerOptions, ResumeOptions, RetryOptions, RunOptions, VerifyOptions, settings_of
 from campaign.api.result import Checked, Result
 from campaign.app.campaigns import all_campaigns
 from campaign.app.open_ledger import find, reading

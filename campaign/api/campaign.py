@@ -9,14 +9,7 @@ from campaign.api import options as opt
 from campaign.api.background import needs_yes
 from campaign.api.call import Call, List, Numbers, OnProgress, Words, control_call
 from campaign.api.calls import acheck, aresults, aresume, aretry, arun, astatus, averify, check, results, resume, retry, run, status, verify
-from campaign.api.options import (
-    CheckOptions,
-    ResumeOptions,
-    RetryOptions,
-    RunOptions,
-    VerifyOptions,
-    check_options,
-)
+from campaign.api.options import CheckOptions, ResumeOptions, RetryOptions, RunOptions, VerifyOptions, check_options
 from campaign.api.result import Checked, Result
 from campaign.ledger.port import DesiredState
 

@@ -21,15 +21,7 @@ from campaign.domain.errors import UsageError
 from campaign.domain.lists.locations import Location
 from campaign.domain.text.formula_escape import escape_formula
 from campaign.reporter.files.formats import rows_of
-from campaign.reporter.files.target import (
-    CELL_UNITS,
-    INSTEAD,
-    MOST_COLUMNS,
-    MOST_ROWS,
-    fits,
-    too_many_columns,
-    too_many_rows,
-)
+from campaign.reporter.files.target import CELL_UNITS, INSTEAD, MOST_COLUMNS, MOST_ROWS, fits, too_many_columns, too_many_rows
 
 CUT_MARK: Final = " … (cut)"
 _WIDTHS_OF: Final = 200
