@@ -27,7 +27,7 @@ from campaign.console.auth.users import Passwords
 from campaign.console.console import CONSOLE, Console, Rules
 from campaign.console.console_settings import ConsoleSettings
 from campaign.console.drafts import cleanup
-from campaign.console.drafts import routes as draft_routes
+from campaign.console.drafts import pages as draft_pages
 from campaign.console.pages import Pages
 from campaign.console.store import Store, open_store
 from campaign.console.upload_limits import UPLOAD_LIMITS, UploadLimits
@@ -53,7 +53,7 @@ def make_app(console: Console, door: Authentication, place: Site | None = None) 
     console.pages.give("approvals", console.rules.approval_over is not None)
     app.on_response_prepare.append(add_headers)
     app.cleanup_ctx.append(cleanup.background)
-    app.add_routes([*pages.static_routes(), *login.routes(), *audit_log.routes(), *campaigns.routes(), *draft_routes.routes()])
+    app.add_routes([*pages.static_routes(), *login.routes(), *audit_log.routes(), *campaigns.routes(), *draft_pages.routes()])
     campaigns.set_up(app)
     return app
 
