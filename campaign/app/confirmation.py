@@ -14,7 +14,7 @@ from campaign.domain.lists.lint_findings import LintFinding
 from campaign.domain.schedule import Schedule, ends_at, moment_in_words
 from campaign.domain.status import Status
 from campaign.domain.text.durations import words
-from campaign.domain.text.sanitize import sanitize_for_terminal
+from campaign.domain.text.lines import sanitize_for_terminal
 from campaign.ledger.port import CampaignRecord, LedgerReader
 from campaign.settings import Settings, Via
 

@@ -34,7 +34,7 @@ from campaign.domain.model import Counts, ResultRow
 from campaign.domain.retry_selection import Selection
 from campaign.domain.status import CORRECTABLE, OPEN, RETRYABLE, Status
 from campaign.domain.text.lines import rows as rows_in_words
-from campaign.domain.text.sanitize import sanitize_for_terminal
+from campaign.domain.text.lines import sanitize_for_terminal
 from campaign.insights import command_line
 from campaign.ledger.port import CampaignRecord, DesiredState, LedgerReader
 from campaign.loader.columns import listed

@@ -9,9 +9,8 @@ from typing import Final
 from campaign.domain.lists.locations import Location, place_of
 from campaign.domain.model import CampaignState, Counts
 from campaign.domain.status import BY_OUTCOME, OPEN, Status
-from campaign.domain.text.lines import rows, to_copy, wrapped
+from campaign.domain.text.lines import rows, sanitize_for_terminal, to_copy, wrapped
 from campaign.domain.text.reasons import NO_REASON, reason_in_words
-from campaign.domain.text.sanitize import sanitize_for_terminal
 from campaign.insights import CampaignView, command_line
 from campaign.reporter.files.target import failed_path
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from campaign.cli.options import NETWORK, with_options
+from campaign.domain.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -82,8 +83,6 @@ def check_installed() -> None:
         UsageError: it is not; says how to install it.
     """
     from importlib.util import find_spec
-
-    from campaign.domain.errors import UsageError
 
     if find_spec("cryptography") is None:
         raise UsageError("The console is not installed. Install it: pip install 'campaign[console]'", code="extra_missing", extra="console")
@@ -219,7 +218,6 @@ def _new_password(name: str) -> str:
     import os
 
     from campaign.console.auth.users import check_password
-    from campaign.domain.errors import UsageError
 
     given = os.environ.get(PASSWORD_VARIABLE)
     if given is None and not sys.stdin.isatty():

@@ -5,6 +5,9 @@ from typing import Annotated
 
 import typer
 
+from campaign.domain.errors import UsageError
+from campaign.domain.text.durations import parse_duration
+
 
 def simulate(
     *,
@@ -43,8 +46,6 @@ def simulate(
     ] = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print the address as a JSON object.")] = False,
 ) -> None:
-    from campaign.domain.errors import UsageError
-    from campaign.domain.text.durations import parse_duration
     from campaign.setting_types import given_path
     from campaign.simulator.batches.faults import parse_batch_faults
     from campaign.simulator.config import ENTITY, Latency, SimulatorConfig

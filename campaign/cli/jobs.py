@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from campaign.cli.options import with_options
+from campaign.domain.status import Status
+from campaign.domain.text.lines import rows, sanitize_for_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,7 +57,6 @@ def read(file: str) -> "Job":
     """
     from campaign.app.jobs.job import read_job
     from campaign.app.jobs.schema import JobError
-    from campaign.domain.text.sanitize import sanitize_for_terminal
 
     try:
         return read_job(Path(file))
@@ -69,7 +70,6 @@ def print_idle(sentence: str, *, as_json: bool) -> None:
     import structlog
 
     from campaign.cli.screen.output import print_json
-    from campaign.domain.text.sanitize import sanitize_for_terminal
 
     structlog.get_logger().info("nothing_to_do", detail=sentence)
     if as_json:
@@ -79,7 +79,6 @@ def print_idle(sentence: str, *, as_json: bool) -> None:
 
 
 def _table(found: "Sequence[JobCheck]") -> list[str]:
-    from campaign.domain.text.sanitize import sanitize_for_terminal
 
     width = max(len(sanitize_for_terminal(one.file)) for one in found)
     lines: list[str] = []
@@ -94,8 +93,6 @@ def _table(found: "Sequence[JobCheck]") -> list[str]:
 
 
 def _good(one: "JobCheck") -> str:
-    from campaign.domain.status import Status
-    from campaign.domain.text.lines import rows
 
     if one.checked is None:
         chosen = one.selection.in_words() if one.selection is not None else ""

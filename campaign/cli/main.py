@@ -14,7 +14,7 @@ from typing import Annotated, Any, Final, NamedTuple, cast
 import typer
 from typer.core import TyperGroup
 
-from campaign.cli import console, demo, jobs, manage, probe, send, stats, status
+from campaign.cli import campaigns, console, demo, jobs, probe, send, stats
 from campaign.cli.logs.setup import StdlibLogHandler
 from campaign.domain.errors import CampaignError, UsageError, problem_of
 
@@ -120,22 +120,22 @@ _PANELS: Final[dict[str, Entries]] = {
         ("run", send.run, "Send a message to every pass of a list, or resume a run that stopped."),
         ("stage", send.stage, "Read a list into the ledger without sending, for other processes to send."),
         ("send", send.send, "Send a staged campaign. Run it on several machines to share the work."),
-        ("status", status.status, "The status of a campaign, or of all; live with --watch."),
-        ("pause", status.pause, "Stop sending a campaign, in every process, until it is resumed."),
+        ("status", campaigns.status, "The status of a campaign, or of all; live with --watch."),
+        ("pause", campaigns.pause, "Stop sending a campaign, in every process, until it is resumed."),
         ("resume", send.resume, "Continue a campaign that was stopped or paused."),
-        ("cancel", status.cancel, "Stop a campaign for good; rows not sent yet are skipped."),
+        ("cancel", campaigns.cancel, "Stop a campaign for good; rows not sent yet are skipped."),
     ),
     "3. Afterwards": (
-        ("report", status.report, "Write the results of a campaign to a file."),
+        ("report", campaigns.report, "Write the results of a campaign to a file."),
         ("verify", send.verify, "Read the passes of unknown rows to find out whether the message arrived; sends nothing."),
         ("retry", send.retry, "Send failed rows again, as they are or corrected in the failed-rows file."),
         ("compare", stats.compare, stats.COMPARE),
         ("stats", stats.stats, stats.STATS),
     ),
     "4. Manage": (
-        ("list", manage.list_all, "All campaigns of the ledger, newest first."),
-        ("show", manage.show, "Details of a campaign: its list, its settings, and its runs."),
-        ("forget", manage.forget, "Purge the rows of campaigns that ended long ago, and keep their counts."),
+        ("list", campaigns.list_all, "All campaigns of the ledger, newest first."),
+        ("show", campaigns.show, "Details of a campaign: its list, its settings, and its runs."),
+        ("forget", campaigns.forget, "Purge the rows of campaigns that ended long ago, and keep their counts."),
     ),
     "In a browser": (("serve", console.serve, "Start the console: send campaigns from a browser, on this machine or for a team."),),
     "Try it, without PassEntry": (

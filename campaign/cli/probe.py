@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from campaign.cli.options import with_options
+from campaign.domain.errors import StoppedError, UsageError
+from campaign.domain.text.lines import sanitize_for_terminal
 
 if TYPE_CHECKING:
     from campaign.app.preflight.exchanges import Exchange
@@ -26,7 +28,6 @@ def probe(
     from campaign.cli.process import run_loop
     from campaign.cli.screen.output import print_json
     from campaign.cli.screen.terminal import agree, listen
-    from campaign.domain.errors import StoppedError, UsageError
 
     plan = probes.plan_of(to, message, settings, cancels=cancel)
     if not settings.yes and not cancel:
@@ -73,7 +74,6 @@ def _indented(text: str) -> list[str]:
 
 
 def _in_words(probed: "Probed") -> str:
-    from campaign.domain.text.sanitize import sanitize_for_terminal
     from campaign.sender.batches.assumptions import Found
 
     words = {Found.AS_ASSUMED: "as assumed", Found.DIFFERS: "DIFFERS", Found.NOT_SEEN: "not seen"}

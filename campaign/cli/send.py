@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 import typer
 
 from campaign.cli.options import ENGINE, LOOKING, MESSAGE, NETWORK, SENDING, WATCHED, with_options
+from campaign.domain.errors import UsageError
 from campaign.domain.status import RETRYABLE, Status
 from campaign.domain.text.lines import either
 
@@ -178,7 +179,6 @@ def _run_job(file: str, settings: "Settings", *, dry: bool = False, reach: bool 
     from campaign.app.jobs.run import carry_out, too_early
     from campaign.cli.jobs import print_idle, read
     from campaign.cli.logs import setup as logs
-    from campaign.domain.errors import UsageError
 
     job, now = read(file), datetime.now(UTC)
     ready = settings_of(job, settings, now=now)

@@ -11,7 +11,7 @@ from typing import Final, Self
 from campaign.domain.errors import InputError
 from campaign.domain.model import RESULT_COLUMNS, Invalid
 from campaign.domain.text.formula_escape import strip_unseen, unescape_formula
-from campaign.domain.text.sanitize import sanitize_for_terminal
+from campaign.domain.text.lines import sanitize_for_terminal
 
 _LISTED = 20
 

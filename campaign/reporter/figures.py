@@ -15,7 +15,7 @@ import pandas as pd
 from campaign.domain.errors import UsageError
 from campaign.domain.model import Counts
 from campaign.domain.status import Status
-from campaign.domain.text.sanitize import sanitize_for_terminal
+from campaign.domain.text.lines import sanitize_for_terminal
 from campaign.insights import CampaignView
 from campaign.ledger.port import CampaignSpec, LedgerReader
 from campaign.ledger.records import ResultColumns

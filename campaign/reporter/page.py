@@ -19,9 +19,8 @@ from campaign.domain.lists.query import list_title
 from campaign.domain.lists.sheet import places, where_rows_are_counted
 from campaign.domain.status import BY_OUTCOME, EXPLAINED, Status
 from campaign.domain.text.durations import words as duration
-from campaign.domain.text.lines import brief, percent, rows
+from campaign.domain.text.lines import brief, percent, rows, sanitize_for_terminal
 from campaign.domain.text.reasons import NO_REASON, advice, ended_in_words, reason_in_words
-from campaign.domain.text.sanitize import sanitize_for_terminal
 from campaign.reporter.charts import PAGE_COLORS, band_in_words, latency_picture, sends_picture, sends_series
 from campaign.reporter.figures import OTHERS, READ_BACK, Figures
 from campaign.reporter.pauses import KIND_LABEL

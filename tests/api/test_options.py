@@ -11,7 +11,7 @@ import pytest
 
 from campaign.api import options as opt
 from campaign.api.options import settings_of
-from campaign.cli import send, status
+from campaign.cli import campaigns, send
 from campaign.cli.options import LOOKING, WATCHED
 from campaign.settings import Settings
 
@@ -27,7 +27,7 @@ ARGUMENTS = {"source", "target", "name", "status", "reason", "http_status", "row
         (opt.RESUME, send.resume, set()),
         (opt.RETRY, send.retry, set()),
         (opt.VERIFY, send.verify, set()),
-        (opt.LEDGER, status.status, set()),
+        (opt.LEDGER, campaigns.status, set()),
     ],
 )
 def test_functions_have_the_options_of_the_commands(known: tuple[str, ...], command: Any, more: set[str]) -> None:

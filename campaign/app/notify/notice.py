@@ -23,7 +23,7 @@ from pydantic import SecretStr
 from campaign.app.summary import in_brief
 from campaign.domain.errors import CampaignError, InputError, LedgerError, UsageError
 from campaign.domain.notices import Occasion, service_of
-from campaign.domain.text.sanitize import sanitize_for_terminal
+from campaign.domain.text.lines import sanitize_for_terminal
 from campaign.insights import CampaignView
 
 LIMIT_SECONDS: Final = 15.0

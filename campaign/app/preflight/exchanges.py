@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import orjson
 
-from campaign.domain.text.sanitize import sanitize_for_terminal
+from campaign.domain.text.lines import sanitize_for_terminal
 
 _MOST_LINES: Final = 60
 _MOST_CHARACTERS: Final = 4_000

@@ -21,7 +21,7 @@ from campaign.domain.model import RESULT_COLUMNS, Outcome
 from campaign.domain.row_state import RowState, same_attempt, tells_more
 from campaign.domain.status import ENDED, Status
 from campaign.domain.text.formula_escape import escape_formula, unescape_formula
-from campaign.domain.text.sanitize import sanitize_for_terminal
+from campaign.domain.text.lines import sanitize_for_terminal
 from campaign.ledger.port import CampaignRecord, LedgerReader
 from campaign.loader.columns import ids_of, normalize_name
 from campaign.loader.source import Source

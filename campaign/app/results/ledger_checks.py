@@ -30,7 +30,7 @@ from campaign.domain.ledger_identity import Difference, Displaced
 from campaign.domain.lists.locations import Location
 from campaign.domain.status import MAY_HAVE_ARRIVED
 from campaign.domain.text.lines import rows as rows_in_words
-from campaign.domain.text.sanitize import sanitize_for_terminal
+from campaign.domain.text.lines import sanitize_for_terminal
 from campaign.insights import iso
 from campaign.ledger.ledger_errors import other_api
 from campaign.ledger.port import CampaignRecord

@@ -20,7 +20,7 @@ from campaign.domain.lists.locations import Location, ObjectUrl
 from campaign.domain.lists.sheet import NO_LINES, SheetLines
 from campaign.domain.model import RESULT_COLUMNS
 from campaign.domain.text.formula_escape import escape_formula, unescape_formula
-from campaign.domain.text.sanitize import sanitize_for_terminal
+from campaign.domain.text.lines import sanitize_for_terminal
 from campaign.reporter.files.target import (
     CELL_UNITS,
     MOST_COLUMNS,

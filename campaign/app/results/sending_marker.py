@@ -16,7 +16,7 @@ from typing import Final
 from campaign.atomic import AtomicFile
 from campaign.domain.errors import UsageError
 from campaign.domain.lists.locations import Location
-from campaign.domain.text.sanitize import sanitize_for_terminal
+from campaign.domain.text.lines import sanitize_for_terminal
 from campaign.ledger.port import CampaignRecord
 
 SUFFIX: Final = ".sending"

@@ -14,8 +14,8 @@ from structlog.typing import EventDict
 from campaign.domain.errors import UsageError
 from campaign.domain.schedule import moment_in_words
 from campaign.domain.text.durations import words
+from campaign.domain.text.lines import sanitize_for_terminal
 from campaign.domain.text.reasons import reason_in_words
-from campaign.domain.text.sanitize import sanitize_for_terminal
 
 _UNREACHABLE: Final = frozenset({"dns", "connect", "connect_timeout", "tls"})
 

@@ -5,9 +5,8 @@ from typing import Final
 
 from campaign.app.campaigns import History, Run
 from campaign.app.summary import in_words
-from campaign.domain.text.lines import local_time, rows
+from campaign.domain.text.lines import local_time, rows, sanitize_for_terminal
 from campaign.domain.text.reasons import ended_in_words
-from campaign.domain.text.sanitize import sanitize_for_terminal
 from campaign.insights import CampaignView
 
 LONGEST_NAME: Final = 40

@@ -17,9 +17,8 @@ from campaign.domain.model import CampaignState
 from campaign.domain.reach import WORDS, Reach
 from campaign.domain.status import SENT_TO, Status
 from campaign.domain.text.durations import words
-from campaign.domain.text.lines import rows
+from campaign.domain.text.lines import rows, sanitize_for_terminal
 from campaign.domain.text.reasons import finding_in_words, reason_in_words
-from campaign.domain.text.sanitize import sanitize_for_terminal
 from campaign.insights import CampaignView
 
 if TYPE_CHECKING:

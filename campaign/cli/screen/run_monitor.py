@@ -26,7 +26,7 @@ from campaign.domain.model import Counts, Settlement
 from campaign.domain.notices import occasion_of
 from campaign.domain.status import BY_OUTCOME, SENT_TO, Status
 from campaign.domain.text.durations import words
-from campaign.domain.text.sanitize import sanitize_for_terminal
+from campaign.domain.text.lines import sanitize_for_terminal
 from campaign.sender.port import Observer
 from campaign.settings import Settings
 

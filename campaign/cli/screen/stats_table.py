@@ -12,9 +12,8 @@ import pandas as pd
 from campaign.domain.model import Counts
 from campaign.domain.status import BY_OUTCOME, Status
 from campaign.domain.text.durations import words as duration
-from campaign.domain.text.lines import brief, local_time, percent
+from campaign.domain.text.lines import brief, local_time, percent, sanitize_for_terminal
 from campaign.domain.text.reasons import NO_REASON, reason_in_words
-from campaign.domain.text.sanitize import sanitize_for_terminal
 from campaign.reporter.comparison import PERCENTILES, WITH_REASONS, Comparison, Rate, Rates
 from campaign.reporter.conversions import Conversions
 from campaign.reporter.figures import Figures, largest

@@ -19,7 +19,9 @@ import typer
 from campaign.app.confirmation import NUMBER_FROM, is_number, plan_in_words
 from campaign.app.send import StopRequest
 from campaign.cli.logs.setup import tell
+from campaign.domain.errors import UsageError
 from campaign.domain.lists.lint_findings import LintKind
+from campaign.domain.text.lines import WIDTH, sanitize_for_terminal, wrapped
 from campaign.loader.source import STOP_CODE
 
 if TYPE_CHECKING:
@@ -68,9 +70,6 @@ def require_agreement(question: str, to_do: str) -> None:
     Raises:
         UsageError: there is no person to ask, or the answer is no.
     """
-    from campaign.domain.errors import UsageError
-    from campaign.domain.text.sanitize import sanitize_for_terminal
-
     if not sys.stdin.isatty():
         raise UsageError(
             f"There is no terminal to confirm on. Nothing was changed. Add --yes to {to_do} without confirmation.", code="no_terminal"
@@ -89,9 +88,6 @@ def agree(warning: str, question: str) -> bool:
     Raises:
         KeyboardInterrupt: Ctrl-C, or the end of the input.
     """
-    from campaign.domain.text.lines import WIDTH, wrapped
-    from campaign.domain.text.sanitize import sanitize_for_terminal
-
     if not sys.stdin.isatty():
         return False
     typer.echo("\n".join(wrapped(sanitize_for_terminal(warning), width=min(WIDTH, get_terminal_size().columns))), err=True)
@@ -107,10 +103,7 @@ def confirm(question: "Question") -> bool:
         KeyboardInterrupt: Ctrl-C, or the end of the input.
     """
     from campaign.app.confirmation import new_in_words
-    from campaign.domain.errors import UsageError
-    from campaign.domain.text.lines import WIDTH, wrapped
     from campaign.domain.text.reasons import finding_in_words
-    from campaign.domain.text.sanitize import sanitize_for_terminal
 
     if not sys.stdin.isatty():
         raise UsageError(

@@ -20,8 +20,8 @@ from campaign.console.campaigns.context import context_of, requested_campaign
 from campaign.console.campaigns.view_model import ShownCampaign
 from campaign.console.console import console_of
 from campaign.console.subprocesses import RunningCommand, started_commands
+from campaign.domain.text.lines import sanitize_for_terminal
 from campaign.domain.text.reasons import advice, ended_in_words
-from campaign.domain.text.sanitize import sanitize_for_terminal
 
 TAIL_BYTES: Final = 65_536
 MOST_SENTENCES: Final = 6

@@ -9,9 +9,8 @@ from campaign.domain.lists.query import list_title
 from campaign.domain.model import CampaignState
 from campaign.domain.status import BEGUN, BY_OUTCOME, CORRECTABLE, EXPLAINED, NEEDS_ATTENTION, RETRYABLE, Status
 from campaign.domain.text.durations import words as duration
-from campaign.domain.text.lines import either
+from campaign.domain.text.lines import either, sanitize_for_terminal
 from campaign.domain.text.reasons import reason_in_words
-from campaign.domain.text.sanitize import sanitize_for_terminal
 from campaign.insights import CampaignView
 
 AT_WORK: Final = frozenset({CampaignState.SENDING, CampaignState.WAITING})

@@ -1,4 +1,4 @@
-"""Text for people: counts, wrapped lines, and commands or paths to copy."""
+"""Text for people: counts, times, wrapped lines, commands or paths to copy, and text from outside, made safe to show."""
 
 import math
 import textwrap
@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from typing import Final
 
 from campaign.domain.text.durations import words as duration
-from campaign.domain.text.sanitize import sanitize_for_terminal
 
 WIDTH: Final = 100
 """The most columns of a line. Only a command or a path may take a longer line, so that it can be copied whole."""
@@ -61,3 +60,12 @@ def wrapped(text: str, *, first: str = "", rest: str = "", width: int = WIDTH) -
     wide = any(unicodedata.east_asian_width(character) in "WF" for character in text)
     columns = len(first) + (width - len(first)) // (2 if wide else 1)
     return textwrap.wrap(text, width=columns, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False)
+
+
+def sanitize_for_terminal(text: str, longest: int | None = None) -> str:
+    """`text` on one line, without control sequences: white space becomes blanks, other unprintable characters become U+FFFD."""
+    if longest is not None and len(text) > longest:
+        text = text[: longest - 1] + "…"
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() else " " if letter.isspace() else "\N{REPLACEMENT CHARACTER}" for letter in text)

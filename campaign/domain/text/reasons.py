@@ -5,7 +5,7 @@ from typing import Final
 from campaign.domain.lists.lint_findings import LintFinding, LintKind
 from campaign.domain.model import Invalid, Skip
 from campaign.domain.status import Status
-from campaign.domain.text.sanitize import sanitize_for_terminal
+from campaign.domain.text.lines import sanitize_for_terminal
 from campaign.domain.verdict import Evidence, rule_of
 
 _WORDS: Final[dict[str, str]] = {

@@ -1,18 +1,19 @@
-"""`status`, `report`, `pause`, `cancel`: query the ledger and print."""
+"""`status`, `report`, `pause`, `cancel`, `list`, `show`, `forget`: query the ledger and print."""
 
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from campaign.cli.options import LOOKING, NETWORK, with_options
-from campaign.domain.text.sanitize import sanitize_for_terminal
+from campaign.domain.errors import UsageError
+from campaign.domain.text.durations import parse_duration
+from campaign.domain.text.lines import rows, sanitize_for_terminal
 
 if TYPE_CHECKING:
     from campaign.app.run import Undone
     from campaign.insights import CampaignView
     from campaign.ledger.port import DesiredState
     from campaign.settings import Settings
-
 
 Name = Annotated[str | None, typer.Argument(help="The campaign's name. Default: all campaigns.", metavar="[NAME]")]
 OneName = Annotated[str, typer.Argument(help="The campaign's name.", metavar="NAME")]
@@ -52,7 +53,6 @@ def report(
     settings: "Settings",
 ) -> None:
     from campaign.app.results import report
-    from campaign.domain.text.lines import rows
 
     written = report.report(name, output, settings, by=by)
     if written is None:
@@ -82,7 +82,6 @@ def pause(name: OneName, *, settings: "Settings") -> None:
 def cancel(name: OneName, *, settings: "Settings") -> None:
     from campaign.app.open_ledger import find, reading
     from campaign.cli.logs import setup as logs
-    from campaign.domain.text.lines import rows
     from campaign.insights import command_line, view
     from campaign.ledger.port import DesiredState
 
@@ -107,7 +106,6 @@ def _control(name: str, wanted: "DesiredState", settings: "Settings") -> "Undone
     from campaign.cli.process import run_loop
     from campaign.cli.screen.terminal import listen
     from campaign.domain.batches import InBatches
-    from campaign.domain.text.lines import rows
     from campaign.ledger.port import DesiredState
 
     def tell(found: InBatches) -> None:
@@ -118,3 +116,69 @@ def _control(name: str, wanted: "DesiredState", settings: "Settings") -> "Undone
         return await set_desired_state(name, wanted, settings, stop=stop, tell=tell)
 
     return run_loop(work())
+
+
+@with_options(*LOOKING)
+def list_all(*, settings: "Settings") -> None:
+    from campaign.app.campaigns import all_campaigns, listed
+    from campaign.cli.screen.campaign_table import lines_of_all
+    from campaign.cli.screen.output import none_yet, print_json
+
+    views = all_campaigns(settings)
+    if settings.json_output:
+        print_json([listed(view) for view in views])
+    else:
+        typer.echo("\n".join(lines_of_all(views)) if views else none_yet())
+
+
+@with_options(*LOOKING)
+def show(name: OneName, *, settings: "Settings") -> None:
+    from campaign.app.campaigns import history
+    from campaign.cli.screen.campaign_table import history_in_words
+    from campaign.cli.screen.output import print_json
+
+    found = history(name, settings)
+    if settings.json_output:
+        print_json(found.as_json())
+    else:
+        typer.echo(history_in_words(found))
+
+
+@with_options("yes", "quiet_period", *LOOKING)
+def forget(
+    name: Annotated[
+        str | None, typer.Argument(help="The campaign's name. Default: all that ended long enough ago.", metavar="[NAME]")
+    ] = None,
+    *,
+    older_than: Annotated[
+        str | None, typer.Option(help="Only campaigns without activity for this long, such as 90d.", metavar="90d")
+    ] = None,
+    settings: "Settings",
+) -> None:
+    from campaign.app import campaigns
+    from campaign.cli.process import run_loop
+    from campaign.cli.screen.output import print_json
+
+    try:
+        age = None if older_than is None else parse_duration(older_than)
+    except ValueError as error:
+        raise UsageError(f"--older-than: {error}.", code="bad_value", option="--older-than") from None
+    records = campaigns.to_forget(name, age, settings)
+    names = [record.spec.name for record in records]
+    if records:
+        if not settings.yes:
+            from campaign.cli.screen.terminal import require_agreement
+
+            require_agreement(f"Remove every row of {_campaigns(names)} for good? Only the counts are kept.", "forget them")
+        run_loop(campaigns.forget(records, settings))
+    if settings.json_output:
+        print_json({"forgotten": names})
+    elif records:
+        typer.echo(f"Forgotten: {_campaigns(names)}. Results files are not removed: delete those yourself.")
+    else:
+        typer.echo("Nothing to forget: no campaign ended that long ago.")
+
+
+def _campaigns(names: list[str]) -> str:
+    shown = ", ".join(f"“{sanitize_for_terminal(name)}”" for name in names[:5])
+    return f"{shown} and {len(names) - 5:,} more" if len(names) > 5 else shown
