@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from campaign.domain.errors import LedgerPlaceError, UsageError
+from campaign.domain.errors import LedgerError, LedgerPlaceError, UsageError
 from campaign.domain.text.lines import day
 from campaign.ledger.clock import DAY_SECONDS
 
@@ -13,6 +13,14 @@ def used_by_older(ledger: str) -> LedgerPlaceError:
         f"The ledger {ledger} is of an older Campaign, which is still using it. Wait until it has ended, or stop it, then run the same "
         "command again. A process that was killed counts for up to 30 s.",
         code="ledger_used_by_older",
+    )
+
+
+def restored(ledger: str) -> LedgerError:
+    return LedgerError(
+        f"A dump was restored into the ledger {ledger} while this run was sending, and does not know what was sent since it was made. "
+        "Nothing more is sent. Restore a newer one; to send from this one all the same, add --moved-here.",
+        code="ledger_restored",
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 import psycopg
 import pytest
 
+from campaign.domain.errors import LedgerError
 from campaign.domain.status import Status
 from campaign.domain.verdict import Latest, PassReading
 from campaign.ledger.postgres import PostgresLedger, PostgresReader
@@ -15,6 +16,7 @@ from campaign.ledger.postgres.base import lock_dir
 from campaign.ledger.postgres.connection import SQL
 from tests.contract.given import campaign_of, ends, staged
 from tests.contract.postgres_server import Server
+from tests.errors import raises
 
 
 @pytest.fixture
@@ -113,6 +115,18 @@ async def test_a_claim_outlives_a_crash_of_a_server_that_is_not_careful(server: 
     assert reader.counts(record.id).by_status[Status.SENDING] == 1
     reader.close()
     await ledger.close()
+
+
+async def test_a_run_stops_that_a_dump_is_restored_under(ledger: PostgresLedger, server: Server, database: str) -> None:
+    record = await campaign_of(ledger, staged(1))
+    await ledger.move_here()
+    runner = await ledger.register_runner(record.id, quiet_seconds=0)
+    dump = server.dump(database)
+    (claim,) = await ledger.claim(runner, 1)
+    await ledger.settle(runner, [ends(claim, Status.DELIVERED)])
+    server.restore(dump, database)
+    with raises(LedgerError, "ledger_restored"):
+        await ledger.claim(runner, 1)
 
 
 @pytest.mark.parametrize("isolation", ["repeatable read", "serializable"])

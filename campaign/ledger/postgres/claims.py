@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from campaign.domain.model import Claim, Settlement
 from campaign.domain.status import OPEN, Status
+from campaign.ledger import ledger_errors
 from campaign.ledger.clock import DAY_SECONDS
 from campaign.ledger.port import ClaimFilter, Runner
 from campaign.ledger.postgres.base import skip_if_cancelled
@@ -23,7 +24,8 @@ def claim_rows(db: Session, runner: Runner, limit: int, terms: ClaimFilter, *, b
         "only": only,
         "batch": batch,
     }
-    db.all("lock_claims")
+    if db.one("lock_claims"):
+        raise ledger_errors.restored(db.address.name)
     allowed = db.one("may_claim", given)
     zones = allowed if allowed is None or terms.zones is None else terms.zones
     claims: list[Claim] = []

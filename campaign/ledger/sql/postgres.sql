@@ -12,7 +12,9 @@
 -- a dead entry in the index under each status that it ever had, and a planner with old statistics would scan all of them.
 
 -- name: lock_claims
-SELECT pg_advisory_xact_lock(1128353104, 0);
+-- Returns whether a dump was restored into this database since the last run began.
+SELECT EXISTS (SELECT 1 FROM campaign.place WHERE table_oid NOT IN (0, 'campaign.place'::regclass::oid::bigint)),
+       pg_advisory_xact_lock(1128353104, 0);
 
 -- name: lock_campaign
 SELECT pg_advisory_xact_lock(1128353104, (%(campaign)s::bigint %% 1000000000)::integer + 1);
