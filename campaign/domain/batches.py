@@ -154,7 +154,7 @@ class Proof(StrEnum):
 class BatchAnswer:
     """The end of one request about batches. `http_status` is None where no answer came; `written` is False only if no byte of it left.
 
-    `by_api` says that the answer has the marks of PassEntry.
+    `by_api` says that the answer has the marks of PassEntry. `page` is which one of the `pages` of a list it says it is; 0 if it does not.
     """
 
     http_status: int | None
@@ -165,6 +165,7 @@ class BatchAnswer:
     retry_after_seconds: float | None = None
     batches: tuple[RemoteBatch, ...] = ()
     pages: int = 1
+    page: int = 0
 
     @property
     def batch(self) -> RemoteBatch | None:

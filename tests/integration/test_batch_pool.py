@@ -329,8 +329,11 @@ async def killed(given: Rig, record: CampaignRecord, step: Step, *, held_seconds
     await given.ledger.reap_dead_runners(quiet_seconds=0.0)
 
 
-async def test_a_batch_whose_release_has_no_answer_is_cancelled_only_once_it_can_not_come_late(tmp_path: Path) -> None:
-    """PassEntry may cancel a batch that it is sending, and then some of its rows were told."""
+@pytest.mark.parametrize("status", [None, 409, 429])
+async def test_a_batch_whose_release_was_not_confirmed_is_cancelled_only_once_it_can_not_come_late(
+    tmp_path: Path, status: int | None
+) -> None:
+    """PassEntry may cancel a batch that it is sending, and then some of its rows were told. A refusal may be a gateway's second answer."""
     cancelled: list[str] = []
     releases: list[asyncio.Task[BatchAnswer]] = []
 
@@ -344,7 +347,7 @@ async def test_a_batch_whose_release_has_no_answer_is_cancelled_only_once_it_can
 
                 releases.append(asyncio.create_task(later()))
                 given.stop.set()
-                return BatchAnswer(http_status=None)
+                return BatchAnswer(http_status=status)
 
             async def cancel(self, batch_id: str) -> BatchAnswer:
                 cancelled.append(batch_id)
@@ -405,6 +408,30 @@ async def test_one_reading_of_the_list_serves_all_that_ask_and_nothing_is_releas
         for work in works:
             work.cancel()
         await asyncio.gather(*works, return_exceptions=True)
+
+
+@pytest.mark.parametrize("odd", ["empty", "another page"])
+async def test_a_batch_on_a_page_that_was_not_shown_is_not_created_again(tmp_path: Path, odd: str) -> None:
+    """A list that seems to end early, or that is always answered with its first page, does not show that there is no such batch."""
+
+    class Odd(HttpBatchGateway):
+        left = 8
+
+        async def page(self, number: int) -> BatchAnswer:
+            self.left -= 1
+            if self.left < 0 or number == 1:
+                return await super().page(number)
+            return BatchAnswer(http_status=200) if odd == "empty" else await super().page(1)
+
+    async with rig(tmp_path) as given:
+        record = await given.campaign(*passes(5))
+        await killed(given, record, Step.CREATED_UNSEEN)
+        async with HttpBatchGateway(url=given.simulator.url, token="token", timeouts=Timeouts()) as gateway:
+            for number in range(60):
+                await gateway.create(ENTITY, batch_of("p", name=f"other {number}"))
+        assert (await send(given, record, gateway_type=Odd)).ended is StopReason.FINISHED
+        assert [batch.name for batch in given.simulator.batches()].count("mine") == 1
+        assert {pass_id: count for pass_id, count in given.processed().items() if pass_id != "p"} == dict.fromkeys(passes(5), 1)
 
 
 @pytest.mark.parametrize("person", ["send-now", "cancel"])

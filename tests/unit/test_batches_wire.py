@@ -62,7 +62,8 @@ class TestAnswer:
         one = RemoteBatch(id="b-1", name="June", state=RemoteState.SCHEDULED)
         assert answer({"data": batch()}, status=202).batch == one
         page = answer({"data": [batch(), batch()], "meta": {"totalPages": 7}})
-        assert (page.batches, page.pages) == ((one, one), 7)
+        assert (page.batches, page.pages, page.page) == ((one, one), 7, 0)
+        assert answer({"data": [batch()], "meta": {"totalPages": 7, "currentPage": 2}}).page == 2
         assert answer({"data": []}).readable
 
     def test_an_answer_out_of_a_cache_shows_no_batch_and_not_that_there_is_none(self) -> None:

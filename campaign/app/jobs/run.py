@@ -11,7 +11,7 @@ from typing import assert_never
 from campaign.app import retry, run
 from campaign.app.jobs.job import Command, Job
 from campaign.app.jobs.resolve import Order, RetryOrder, SendOrder, order_of, rows_of
-from campaign.app.lists.named_rows import RETRIED, UNDER_WAY
+from campaign.app.lists.named_rows import ALREADY_RETRIED, RETRIED, UNDER_WAY
 from campaign.app.open_ledger import reading
 from campaign.app.session import CommandResult, UserInterface
 from campaign.domain.errors import InputError, UsageError
@@ -76,7 +76,7 @@ def _why_idle(order: Order, finished: CommandResult, settings: Settings) -> str:
             chosen = order.selection
             if order.rows:
                 kinds = finished.details["rows_file"]["by_kind"]
-                left = kinds[RETRIED] + kinds.get(Status.PENDING, 0) + kinds.get(UNDER_WAY, 0)
+                left = kinds[RETRIED] + sum(kinds.get(kind, 0) for kind in (Status.PENDING, UNDER_WAY, ALREADY_RETRIED))
                 return "" if left else f"the file names no row of the campaign “{name}” that is {chosen.in_words()}"
             with reading(settings) as reader:
                 left = reader.matching(seen.record.id, chosen)

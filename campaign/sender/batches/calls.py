@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Callable, Collection, Coroutine
+from dataclasses import replace
 from typing import Any, Final
 
 from campaign.domain.batches import AnswerTimeout, BatchAnswer, Proof, RemoteBatch, proof_of
@@ -90,7 +91,12 @@ class Calls:
 
     async def page(self, number: int) -> BatchAnswer:
         await self._paces["list"].slot()
-        return await self._noted("list", await self._gateway.page(number))
+        answer = await self._gateway.page(number)
+        if answer.page not in {0, number}:
+            # A batch that is on none of the pages that were read would be created again.
+            error = f"Page {number} of the list of batches was asked for, and page {answer.page} came"
+            answer = replace(answer, readable=False, error=error, batches=())
+        return await self._noted("list", answer)
 
     async def named(self, names: Collection[str]) -> list[RemoteBatch] | None:
         """Every batch of these names; None if the list could not be read to its end. Calls at the same time share one reading."""
@@ -116,9 +122,9 @@ class Calls:
         failures = 0
         while number <= min(pages, MOST_PAGES):
             answer = await self.page(number)
-            if proof_of(answer) is Proof.DONE:
+            if proof_of(answer) is Proof.DONE and (answer.batches or number >= pages):
                 found |= {batch.id: batch for batch in answer.batches}
-                number, pages, failures = number + 1, answer.pages, 0
+                number, pages, failures = number + 1, max(pages, answer.pages), 0
             elif (failures := failures + 1) >= MOST_FAILURES or self._stop_signal.is_set():
                 return None
         return list(found.values())

@@ -291,7 +291,7 @@ class Lifecycle(RecordedBatch):
                 if remote is not None and remote.state not in rules.UNSENT:
                     break
                 if remote is not None and self.drains:
-                    # A release whose answer was lost may be carried out late: a batch that is cancelled then was sent in part.
+                    # A release that was not confirmed may be carried out late: a batch that is cancelled then was sent in part.
                     if looked_at - asked_at >= self.env.quiet_seconds:
                         return False
                     await asyncio.sleep(max(asked_at + self.env.quiet_seconds - self.env.ticks(), SHORTEST_WAIT_SECONDS))
@@ -299,7 +299,8 @@ class Lifecycle(RecordedBatch):
             answer = await self.env.calls.send_now(self.batch.remote_id, may_send=lambda: self.env.is_held() and not self.drains)
             if proof_of(answer) is Proof.DONE:
                 break
-            if proof_of(answer) is Proof.UNKNOWN:
+            if proof_of(answer) is not Proof.NOT_SENT:
+                # A gateway may have asked twice: after a release that was carried out, the second answer is a refusal.
                 asked_at = self.env.ticks()
             refusals += proof_of(answer) is Proof.REFUSED
             if refusals >= MOST_REFUSALS:

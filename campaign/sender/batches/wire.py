@@ -110,7 +110,7 @@ def read_answer(
     data = document.get("data") if isinstance(document, dict) else None
     found = data if isinstance(data, list) else [data]
     batches = tuple(one for one in (_batch(item, shape) for item in found) if one is not None)
-    pages = _pages(document) if isinstance(data, list) and data else 1
+    pages = _number(document, "totalPages") if isinstance(data, list) and data else 1
     readable = data is not None and len(batches) == len(found) and pages > 0
     return BatchAnswer(
         http_status=http_status,
@@ -118,6 +118,7 @@ def read_answer(
         error="" if readable else _unrecognized(body, found, token=token),
         batches=batches,
         pages=pages,
+        page=_number(document, "currentPage") if isinstance(data, list) else 0,
     )
 
 
@@ -152,11 +153,11 @@ def _unrecognized(body: bytes, found: Sequence[Any], *, token: str) -> str:
     )
 
 
-def _pages(document: Any) -> int:
-    """How many pages a list has; 0 if it does not say, as a batch that is on none of the read ones would be created again."""
+def _number(document: Any, name: str) -> int:
+    """A number of pages, or of a page, in the `meta` of a list; 0 if it does not say."""
     meta = document.get("meta") if isinstance(document, dict) else None
-    pages = meta.get("totalPages") if isinstance(meta, dict) else None
-    return pages if isinstance(pages, int) and 0 < pages < 100_000 else 0
+    number = meta.get(name) if isinstance(meta, dict) else None
+    return number if isinstance(number, int) and 0 < number < 100_000 else 0
 
 
 class Report:
