@@ -151,11 +151,7 @@ class AuditFile:
         self._size = os.fstat(self._descriptor).st_size
 
     def append(self, *entries: Notification) -> None:
-        """Write a line for each entry: all lines or none.
-
-        Raises:
-            OSError: the lines can't be written.
-        """
+        """Write a line for each entry: all lines or none. Raises OSError if they can't be written."""
         lines = b"".join(orjson.dumps(entry, option=orjson.OPT_APPEND_NEWLINE) for entry in entries)
         written = os.write(self._descriptor, lines)
         if written != len(lines):

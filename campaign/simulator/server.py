@@ -170,11 +170,7 @@ def _dispatcher(api: Api, control: ControlApi) -> Callable[[web.BaseRequest], An
 
 
 def bound_socket(host: str, port: int) -> socket.socket:
-    """A socket that is bound to the port but doesn't listen yet.
-
-    Raises:
-        UsageError: the port is taken, or can't be bound.
-    """
+    """A socket that is bound to the port but doesn't listen yet. Raises UsageError if the port is taken, or can't be bound."""
     family = socket.AF_INET6 if ip_address(host).version == 6 else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:

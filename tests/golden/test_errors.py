@@ -32,8 +32,7 @@ from campaign.reporter.page import check_page_writable
 from campaign.sender.api.api_url import check_token, check_url
 from campaign.sender.api.network import network_to
 from campaign.settings import IsolatedSettings
-from campaign.simulator.config import FIXED, Latency, SimulatorConfig, Storm
-from campaign.simulator.config_json import read_changes
+from campaign.simulator.config import FIXED, Latency, SimulatorConfig, Storm, read_changes
 from campaign.simulator.faults import parse_faults
 from campaign.simulator.passes import read_change
 from tests.golden.files import Golden

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from campaign.domain.errors import UsageError
 from campaign.simulator.api.routes import bearer_token, fingerprint
-from campaign.simulator.config import CHANGEABLE, FIXED, Latency, SimulatorConfig, Storm
-from campaign.simulator.config_json import read_changes, settings_json
+from campaign.simulator.config import CHANGEABLE, FIXED, Latency, SimulatorConfig, Storm, read_changes, settings_json
 from campaign.simulator.faults import Fault
 from campaign.simulator.passes import UNCHANGED, PassChange, pick, read_change
 from tests.errors import raises

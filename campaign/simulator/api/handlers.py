@@ -15,7 +15,7 @@ from campaign.simulator.api.replies import Reply, carry_out, elsewhere_reply, li
 from campaign.simulator.api.routes import Endpoint, Objection, decode_segment
 from campaign.simulator.api.wire import Sent, perform
 from campaign.simulator.batches.replies import carry_out_batch
-from campaign.simulator.config_json import read_changes, settings_json
+from campaign.simulator.config import read_changes, settings_json
 from campaign.simulator.faults import NO_STATUS, Act
 from campaign.simulator.passes import read_change
 from campaign.simulator.records import Ending
