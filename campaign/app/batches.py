@@ -54,11 +54,7 @@ def entity_of(settings: Settings) -> str:
 
 
 def check_texts(record: CampaignRecord, reader: LedgerReader) -> None:
-    """See that a batch can say every message.
-
-    Raises:
-        UsageError: one holds what PassEntry would take for a variable.
-    """
+    """See that a batch can say every message; raises UsageError if one holds what PassEntry would take for a variable."""
     if (row := reader.first_with_text(record.id, PLACEHOLDER)) is not None:
         raise UsageError(
             f"Row {row}: its message holds “{PLACEHOLDER}”, which PassEntry takes for a variable in a batch. Nothing was sent. "
@@ -74,11 +70,7 @@ def orphans(reader: LedgerReader, record: CampaignRecord) -> list[Batch]:
 
 
 def check_can_undo(record: CampaignRecord, left: list[Batch], settings: Settings) -> None:
-    """See that the batches of a cancelled campaign can be cancelled at PassEntry.
-
-    Raises:
-        UsageError: there is no token.
-    """
+    """See that the batches of a cancelled campaign can be cancelled at PassEntry; raises UsageError if there is no token."""
     try:
         settings.token()
     except UsageError as error:

@@ -107,11 +107,7 @@ def check_not_over(schedule: Schedule, *, now: datetime) -> None:
 
 
 def home_zone(settings: Settings) -> ZoneInfo:
-    """The zone of `--time-zone`, else the machine's.
-
-    Raises:
-        UsageError: there is no such zone.
-    """
+    """The zone of `--time-zone`, else the machine's. Raises UsageError if there is no such zone."""
     if settings.time_zone is None:
         return _local_zone()
     try:

@@ -83,11 +83,7 @@ def all_campaigns(settings: Settings) -> list[CampaignView]:
 
 
 def history(name: str, settings: Settings) -> History:
-    """All data about a campaign except its rows.
-
-    Raises:
-        UsageError: there is none of this name.
-    """
+    """All data about a campaign except its rows. Raises UsageError if there is none of this name."""
     with reading(settings) as reader:
         record = find(reader, name)
         attempts = reader.attempts_by_runner(record.id)
@@ -155,11 +151,7 @@ def to_forget(name: str | None, older_than_seconds: float | None, settings: Sett
 
 
 async def forget(records: list[CampaignRecord], settings: Settings) -> None:
-    """Purge the rows and attempts of these campaigns.
-
-    Raises:
-        UsageError: one of them is no longer at rest.
-    """
+    """Purge the rows and attempts of these campaigns. Raises UsageError if one of them is no longer at rest."""
     ledger = open_ledger(settings)
     try:
         await ledger.reap_dead_runners(quiet_seconds=settings.quiet_period)

@@ -18,11 +18,7 @@ ALL: Final = (DATE, WEEK, LIST)
 
 
 def used_in(text: str, known: Sequence[str] = ALL) -> list[str]:
-    """The placeholders of a text.
-
-    Raises:
-        BadValueError: one is unknown, or a brace is not closed.
-    """
+    """The placeholders of a text. Raises BadValueError if one is unknown, or a brace is not closed."""
     try:
         fields = [(name, form, conversion) for _, name, form, conversion in Formatter().parse(text) if name is not None]
     except ValueError:

@@ -102,11 +102,7 @@ def _list_of(job: Job, text: str, settings: Settings, *, now: datetime) -> ListS
 
 
 def rows_of(order: RetryOrder, job: Job, *, now: datetime) -> str | None:
-    """The list that names a retry's rows; None if the retry has none.
-
-    Raises:
-        InputError: no file is found.
-    """
+    """The list that names a retry's rows; None if the retry has none. Raises InputError if no file is found."""
     if not order.rows:
         return None
     return str(pick_list(order.rows, folder=job.file.parent, max_age_seconds=None, now=now, job=str(job.file), key=schema.ROWS.name))

@@ -62,11 +62,7 @@ class CorrectionFile:
         return find_zone_column(self.record.spec.columns, file=self.table.name)
 
     def batches(self) -> Iterator[list[Line]]:
-        """The file's lines, some thousand at a time.
-
-        Raises:
-            InputError: a row belongs to another campaign.
-        """
+        """The file's lines, some thousand at a time. Raises InputError if a row belongs to another campaign."""
         from campaign.loader.formats.frames import rows_of
 
         clean = unescape_formula if _is_neutralised(self.table) else str

@@ -49,11 +49,7 @@ class Delivery:
 
 
 def check_notices(addresses: Sequence[SecretStr]) -> None:
-    """Check, before a run begins, that notices can be sent.
-
-    Raises:
-        UsageError: Apprise is not installed.
-    """
+    """Check, before a run begins, that notices can be sent; raises UsageError if Apprise is not installed."""
     if addresses and find_spec("apprise") is None:
         raise UsageError(
             "Notices need Apprise, which is not installed: pip install 'campaign[notify]'. Or unset CAMPAIGN_NOTIFY.",
