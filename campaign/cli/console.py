@@ -77,11 +77,7 @@ def serve(
 
 
 def check_installed() -> None:
-    """Check that the extra is installed.
-
-    Raises:
-        UsageError: it is not; says how to install it.
-    """
+    """Check that the extra is installed; raises UsageError, which says how to install it, if not."""
     from importlib.util import find_spec
 
     if find_spec("cryptography") is None:

@@ -229,11 +229,7 @@ class RunMonitor:
         self._went_to_work = False
 
     def check(self) -> None:
-        """Check that notices can be sent.
-
-        Raises:
-            UsageError: notices can't be sent.
-        """
+        """Check that notices can be sent; raises UsageError if not."""
         check_notices(self._settings.notify)
 
     def watch(self, campaign: str, counts: Counts) -> AbstractContextManager[Observer]:

@@ -49,11 +49,7 @@ def prompt(prompt: str) -> str:
 
 
 def ask_yes_no(question: str) -> bool:
-    """Whether the answer is yes; asks until it is yes or no. Enter alone is no.
-
-    Raises:
-        KeyboardInterrupt: as in `prompt`.
-    """
+    """Whether the answer is yes; asks until it is yes or no. Enter alone is no. Raises KeyboardInterrupt as `prompt` does."""
     while True:
         match prompt(f"{question} [y/N]").strip().lower():
             case "y" | "yes":
