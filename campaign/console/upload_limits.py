@@ -37,11 +37,7 @@ class UploadLimits:
 
     @contextmanager
     def turn(self, person: str) -> Iterator[None]:
-        """Hold a slot for one upload of this person.
-
-        Raises:
-            CampaignError: there is none left.
-        """
+        """Hold a slot for one upload of this person. Raises CampaignError if there is none left."""
         if self._under_way[person] >= AT_ONCE_OF_A_PERSON:
             raise CampaignError(
                 f"{AT_ONCE_OF_A_PERSON} of your files are being uploaded already. Wait for one of them, then upload this one again.",
@@ -61,11 +57,7 @@ UPLOAD_LIMITS: Final = web.AppKey("intake", UploadLimits)
 
 
 async def form_parts(request: web.Request) -> MultipartReader:
-    """The parts of a form with files.
-
-    Raises:
-        HTTPBadRequest: the request is not such a form.
-    """
+    """The parts of a form with files. Raises HTTPBadRequest if the request is not such a form."""
     try:
         return await request.multipart()
     except (ValueError, AssertionError, KeyError):

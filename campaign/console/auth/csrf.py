@@ -29,11 +29,7 @@ _FORMS: Final = frozenset({"application/x-www-form-urlencoded", "multipart/form-
 
 
 def check(request: web.Request, token: str) -> None:
-    """Check that this token is the session's, and that the request is from a page of ours.
-
-    Raises:
-        HTTPForbidden: one of them is not so.
-    """
+    """Check that this token is the session's, and that the request is from a page of ours; raises HTTPForbidden if not."""
     check_origin(request)
     expected = _expected(request)
     if not expected or not hmac.compare_digest(expected.encode(), token.encode("utf-8", "surrogatepass")):

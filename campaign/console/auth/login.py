@@ -172,11 +172,7 @@ class Authenticator:
 
 
 def authenticator_of(request: web.Request) -> Authenticator:
-    """The authenticator of a request's console.
-
-    Raises:
-        HTTPNotFound: the console has no log-in.
-    """
+    """The authenticator of a request's console. Raises HTTPNotFound if the console has no log-in."""
     door = request.app[AUTHENTICATION]
     if not isinstance(door, Authenticator):
         raise web.HTTPNotFound

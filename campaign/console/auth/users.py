@@ -98,11 +98,7 @@ def cost_of(hashed: str) -> Cost:
 
 
 def check_password(password: str) -> None:
-    """Check a new password.
-
-    Raises:
-        UsageError: it is too short, or too long.
-    """
+    """Check a new password; raises UsageError if it is too short, or too long."""
     if len(password) < LEAST_CHARACTERS:
         raise UsageError(
             f"A password needs at least {LEAST_CHARACTERS} characters; this one has {len(password)}. Nothing was changed.",
@@ -149,11 +145,7 @@ def key_of(name: str) -> str:
 
 
 async def add(store: Store, name: str, role: str, password: str) -> None:
-    """Add a user; `password` is a PHC string.
-
-    Raises:
-        UsageError: the name is not valid, or is taken.
-    """
+    """Add a user; `password` is a PHC string. Raises UsageError if the name is not valid, or is taken."""
     name = name.strip()
     if not name or len(name) > MOST_CHARACTERS or not name.isprintable() or key_of(name) == OWNER:
         raise UsageError(
@@ -183,20 +175,12 @@ async def everyone(store: Store) -> list[User]:
 
 
 async def set_role(store: Store, name: str, role: str) -> None:
-    """Set a user's role, which counts from their next request on.
-
-    Raises:
-        UsageError: there is no such user.
-    """
+    """Set a user's role, which counts from their next request on. Raises UsageError if there is no such user."""
     await _change(store, name, "UPDATE users SET role = ?2 WHERE key = ?1 RETURNING id", role)
 
 
 async def set_password(store: Store, name: str, password: str) -> None:
-    """Set a new password, and end the user's sessions.
-
-    Raises:
-        UsageError: there is no such user.
-    """
+    """Set a new password, and end the user's sessions. Raises UsageError if there is no such user."""
     await _change(store, name, "UPDATE users SET password = ?2 WHERE key = ?1 RETURNING id", password, ends_sessions=True)
 
 
@@ -208,11 +192,7 @@ async def strengthen(store: Store, user: User, password: str) -> User:
 
 
 async def remove(store: Store, name: str) -> None:
-    """Remove a user and end their sessions; their entries stay in the audit log.
-
-    Raises:
-        UsageError: there is no such user.
-    """
+    """Remove a user and end their sessions; their entries stay in the audit log. Raises UsageError if there is no such user."""
     await _change(store, name, "DELETE FROM users WHERE key = ?1 RETURNING id")
 
 

@@ -55,11 +55,7 @@ class Subscription:
         self._queue.put_nowait(frame)
 
     async def next(self, seconds: float) -> Snapshot | None:
-        """The newest frame that was not fetched yet; None is the end.
-
-        Raises:
-            TimeoutError: none comes within `seconds`.
-        """
+        """The newest frame that was not fetched yet; None is the end. Raises TimeoutError if none comes within `seconds`."""
         async with asyncio.timeout(seconds):
             return await self._queue.get()
 

@@ -52,11 +52,7 @@ class RequestedCampaign:
 
 
 async def requested_campaign(request: web.Request) -> RequestedCampaign:
-    """The campaign in the address of a request.
-
-    Raises:
-        HTTPNotFound: there is none.
-    """
+    """The campaign in the address of a request. Raises HTTPNotFound if there is none."""
     name = campaign_in(request)
     seen = await context_of(request).ledger.campaign(name)
     if seen is None:
@@ -66,11 +62,7 @@ async def requested_campaign(request: web.Request) -> RequestedCampaign:
 
 
 async def controlled_campaign(request: web.Request) -> RequestedCampaign:
-    """The same, for people who may control it.
-
-    Raises:
-        HTTPForbidden: the campaign belongs to somebody else.
-    """
+    """The same, for people who may control it. Raises HTTPForbidden if the campaign belongs to somebody else."""
     asked = await requested_campaign(request)
     if not asked.whole:
         raise web.HTTPForbidden(text=console_of(request).pages.text("campaigns.one.not_yours"))

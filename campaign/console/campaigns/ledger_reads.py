@@ -57,11 +57,7 @@ class LedgerReads:
         return await self.ask(look)
 
     async def found(self, name: str) -> CampaignView:
-        """The state of a campaign now.
-
-        Raises:
-            UsageError: there is no such campaign.
-        """
+        """The state of a campaign now. Raises UsageError if there is no such campaign."""
         if (seen := await self.campaign(name)) is None:
             raise UsageError(f"There is no campaign named “{name}”.", code="unknown_campaign", campaign=name)
         return seen

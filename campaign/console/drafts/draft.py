@@ -23,11 +23,7 @@ FLAGS: Final = tuple(name for names in CONTROLS.values() for name in names if Se
 
 
 def given_of(controls: Mapping[str, str]) -> dict[str, Any]:
-    """The values of controls, by setting.
-
-    Raises:
-        UsageError: one is not valid.
-    """
+    """The values of controls, by setting. Raises UsageError if one is not valid."""
     given = IsolatedSettings.read(**controls)
     return {name: getattr(given, name) for name in controls}
 
@@ -158,11 +154,7 @@ class Draft:
         return self.tested is not None and self.tested.content == self.checkable and self.tested.note in arrived
 
     def changed(self, by: str, now: float, **changes: object) -> Self:
-        """The draft with changes, made by a person.
-
-        Raises:
-            UsageError: the draft can't be changed in its stage.
-        """
+        """The draft with changes, made by a person. Raises UsageError if the draft can't be changed in its stage."""
         if self.stage is not Stage.EDITING:
             if self.stage is Stage.WAITING:
                 raise UsageError("This waits for a second person, so it can't be changed. Take it back first.", code="waiting_for_approval")
@@ -175,11 +167,7 @@ class Draft:
 
     @staticmethod
     def of(content: bytes) -> "Draft":
-        """The draft that `as_json` wrote.
-
-        Raises:
-            ValueError: `content` is not a draft.
-        """
+        """The draft that `as_json` wrote. Raises ValueError if `content` is not a draft."""
         return _DRAFTS.validate_json(content)
 
 

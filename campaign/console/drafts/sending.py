@@ -152,11 +152,7 @@ class Sender:
             await asyncio.sleep(LOOK_SECONDS)
 
     def _check_files(self, draft: Draft) -> None:
-        """Check that the files are those that were checked and approved.
-
-        Raises:
-            UsageError: a file has changed.
-        """
+        """Check that the files are those that were checked and approved; raises UsageError if a file has changed."""
         folder = self.context.folder(draft)
         uploads = [upload for upload in (draft.list, *draft.excludes) if upload is not None]
         if any(_is_other(folder, upload) for upload in uploads):

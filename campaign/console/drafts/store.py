@@ -71,11 +71,7 @@ class DraftStore:
         return sorted((draft for draft in self.all() if draft.stage is not Stage.SENT), key=lambda draft: -draft.changed_at)
 
     def begin(self, owner: str) -> Draft:
-        """A new, empty draft.
-
-        Raises:
-            UsageError: this person has too many drafts.
-        """
+        """A new, empty draft. Raises UsageError if this person has too many drafts."""
         with self._alone():
             if sum(draft.owner == owner for draft in self.unsent()) >= MOST_OF_A_PERSON:
                 raise UsageError(
@@ -109,11 +105,7 @@ class DraftStore:
             return changed
 
     def remove(self, draft: str) -> None:
-        """Remove a draft with all its files.
-
-        Raises:
-            UsageError: it has become a campaign.
-        """
+        """Remove a draft with all its files. Raises UsageError if it has become a campaign."""
         with self._alone():
             found = self.find(draft)
             if found is None:

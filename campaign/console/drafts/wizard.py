@@ -108,11 +108,7 @@ async def show(request: web.Request, step: Step, draft: Draft, *, status: int = 
 
 
 async def looked_at(request: web.Request, draft: Draft, step: Step) -> ListPreview:
-    """The list's preview, for an open step.
-
-    Raises:
-        HTTPSeeOther: the step is locked; redirects to its page, which says why.
-    """
+    """The list's preview, for an open step. Raises HTTPSeeOther to the page that says why if the step is locked."""
     looked = await context_of(request).looked(draft)
     if not isinstance(looked, ListPreview) or locked_by(step, draft, looked) is not None:
         raise web.HTTPSeeOther(address(draft, step))
@@ -120,11 +116,7 @@ async def looked_at(request: web.Request, draft: Draft, step: Step) -> ListPrevi
 
 
 async def change(request: web.Request, draft: Draft, **changes: object) -> Draft:
-    """Change a draft, as the person of the request.
-
-    Raises:
-        UsageError: the draft can't be changed now.
-    """
+    """Change a draft, as the person of the request. Raises UsageError if the draft can't be changed now."""
     context, name = context_of(request), person_of(request).name
     return await apply(context, draft, lambda found: found.changed(name, time.time(), **changes))
 
@@ -134,11 +126,7 @@ async def apply(context: DraftContext, draft: Draft, what: Callable[[Draft], Dra
 
 
 def check_editable(draft: Draft) -> None:
-    """Check that a draft can be changed now.
-
-    Raises:
-        UsageError: it can't.
-    """
+    """Check that a draft can be changed now; raises UsageError if not."""
     draft.changed("", 0.0)
 
 
