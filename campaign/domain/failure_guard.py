@@ -59,11 +59,7 @@ class Halt:
 
 
 def parse_halt(text: str) -> Halt:
-    """The limit in a text such as `20%` or `500`.
-
-    Raises:
-        ValueError: it is neither.
-    """
+    """The limit in a text such as `20%` or `500`. Raises ValueError if it is neither."""
     if found := re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*%\s*", text):
         share = float(found[1]) / 100
         if 0 < share <= 1:

@@ -119,11 +119,7 @@ def place_of(given: Location | str) -> Location:
 
 
 def parse_location(given: Location | str) -> Location:
-    """`place_of` for a command line.
-
-    Raises:
-        UsageError: the URL can't be used.
-    """
+    """`place_of` for a command line. Raises UsageError if the URL can't be used."""
     try:
         return place_of(given)
     except ValueError as error:

@@ -9,11 +9,7 @@ _FORM: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)\s*", re.IGNORECASE
 
 
 def parse_duration(text: str) -> float:
-    """Seconds in a text such as `500ms`, `10s`, `5m`, `2h`.
-
-    Raises:
-        ValueError: the text is not a duration.
-    """
+    """Seconds in a text such as `500ms`, `10s`, `5m`, `2h`. Raises ValueError if the text is not a duration."""
     found = _FORM.fullmatch(text)
     seconds = float(found[1]) * _UNITS[found[2].lower()] if found else math.inf
     if math.isinf(seconds):
