@@ -31,11 +31,7 @@ _WRITE: Final = "write the address of the cluster itself, such as 10.0.0.1:6379,
 
 
 def check_address(address: str) -> None:
-    """Check that something listens at the address.
-
-    Raises:
-        UsageError: the address is not valid, or nothing listens there.
-    """
+    """Check that something listens at the address; raises UsageError if the address is not valid, or nothing listens there."""
     if address == AUTO:
         return
     host, _, port = address.removeprefix("[").replace("]:", ":").rpartition(":")

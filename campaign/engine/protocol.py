@@ -110,11 +110,7 @@ def order_of(record: CampaignRecord, settings: Settings) -> Order:
 
 
 def check_settings(settings: Settings) -> None:
-    """Check that no option is given that works only in a single process.
-
-    Raises:
-        UsageError: one is.
-    """
+    """Check that no option is given that works only in a single process; raises UsageError if one is."""
     counted = {"--limit": settings.limit, "--canary": settings.canary}
     if given := [option for option, value in counted.items() if value is not None]:
         raise UsageError(

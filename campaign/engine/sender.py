@@ -16,11 +16,7 @@ from campaign.settings import Engine, Settings
 
 @contextmanager
 def sender_of(settings: Settings) -> Iterator[Sender]:
-    """The sender for these settings. Enter it before the event loop.
-
-    Raises:
-        UsageError: the engine can't be used.
-    """
+    """The sender for these settings. Enter it before the event loop. Raises UsageError if the engine can't be used."""
     if settings.engine is Engine.HERE:
         yield send
         return
