@@ -265,11 +265,7 @@ def _literal(sql: str) -> bytes:
 
 
 def connect(address: Address) -> Connection:
-    """A connection in autocommit mode.
-
-    Raises:
-        LostError: it can't be made at present.
-    """
+    """A connection in autocommit mode. Raises LostError if it can't be made at present."""
     try:
         return Connection.connect(autocommit=True, prepare_threshold=None, **address.given)
     except psycopg.Error as error:

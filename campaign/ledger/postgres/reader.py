@@ -48,11 +48,7 @@ class ReadConnection:
         self._spare: queue.SimpleQueue[Session] = queue.SimpleQueue()
 
     def all(self, statement: str, /, **values: Any) -> list[TupleRow]:
-        """All rows that a statement of `postgres.sql` returns.
-
-        Raises:
-            LedgerError: the database can't be reached.
-        """
+        """All rows that a statement of `postgres.sql` returns. Raises LedgerError if the database can't be reached."""
         seconds = LONG_SECONDS if statement in _LONG else PATIENCE_SECONDS
         with self._one_at_a_time:
             return self._tried(self._session, seconds, lambda session: session.all(statement, values))

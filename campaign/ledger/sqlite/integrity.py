@@ -179,11 +179,7 @@ def is_another(before: Path, ledger: Path) -> bool:
 
 
 def check_not_behind(ledger: Path, *, mark: float, latest: float) -> None:
-    """Check that the ledger has the last recorded commit.
-
-    Raises:
-        LedgerDamagedError: it does not.
-    """
+    """Check that the ledger has the last recorded commit; raises LedgerDamagedError if not."""
     if latest < mark - ROUNDING_SECONDS:
         raise LedgerDamagedError(
             f"The ledger {ledger} lacks what was last written to it: its {ledger.name}-wal was removed, or an "
