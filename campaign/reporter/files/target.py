@@ -30,11 +30,7 @@ class Format(StrEnum):
 
 
 def format_of(path: Location) -> Format:
-    """The format that a path's suffix determines.
-
-    Raises:
-        UsageError: no format has this suffix.
-    """
+    """The format that a path's suffix determines. Raises UsageError if no format has this suffix."""
     if path.suffix.lower() not in set(Format):
         raise UsageError(
             f"{path}: a results file ends in .csv, .parquet, .jsonl or .xlsx; give it one of these endings.", code="bad_suffix", file=path
