@@ -276,11 +276,7 @@ class _Destination(ClientRequest):
 
 
 async def receive(content: StreamReader, answer: RawResponse, most_bytes: int) -> None:
-    """Read the body into the answer, as far as it comes, up to `most_bytes`.
-
-    Raises:
-        TooLongError: it is longer.
-    """
+    """Read the body into the answer, as far as it comes, up to `most_bytes`. Raises TooLongError if it is longer."""
     if content.is_eof() and content.total_bytes <= most_bytes:
         # The body came in one piece with its head, as nearly all do.
         answer.body = content.read_nowait()
