@@ -131,11 +131,7 @@ def matching(pattern: ObjectUrl) -> list[Found]:
 
 
 def check_writable(url: ObjectUrl) -> None:
-    """Check that objects can be put beside `url` and removed: puts one and removes it.
-
-    Raises:
-        UsageError: they can't be; says why.
-    """
+    """Check that objects can be put beside `url` and removed, by doing both; raises UsageError, which says why, if not."""
     draft = url.with_name(f".campaign-results-{hashlib.sha256(str(url).encode()).hexdigest()[:12]}-{secrets.token_hex(4)}.tmp")
     with _changing(url, "written", at=draft) as (store, path):
         store.pipe_file(path, b"Results can be written here.\n", timeout=PATIENCE_SECONDS)
@@ -143,21 +139,13 @@ def check_writable(url: ObjectUrl) -> None:
 
 
 def put(file: Path, url: ObjectUrl) -> None:
-    """Replace the object with a file's bytes, all of them or none.
-
-    Raises:
-        UsageError: it can't be written; says why.
-    """
+    """Replace the object with a file's bytes, all of them or none; raises UsageError, which says why, if that fails."""
     with _changing(url, "written") as (store, path):
         store.put_file(str(file), path, timeout=_seconds_for(file.stat().st_size), **_STORES[url.store].put)
 
 
 def remove(url: ObjectUrl) -> None:
-    """Remove the object, if it exists.
-
-    Raises:
-        UsageError: it can't be removed; says why.
-    """
+    """Remove the object, if it exists; raises UsageError, which says why, if that fails."""
     with _changing(url, "removed") as (store, path), suppress(FileNotFoundError):
         store.info(path, timeout=PATIENCE_SECONDS)
         store.rm_file(path, timeout=PATIENCE_SECONDS)

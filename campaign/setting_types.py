@@ -88,11 +88,7 @@ def _place(value: object) -> object:
 
 
 def given_path(option: str, value: str | Path) -> Path:
-    """The path in an option of one command, parsed like every path setting.
-
-    Raises:
-        UsageError: the path is not valid.
-    """
+    """The path in an option of one command, parsed like every path setting. Raises UsageError if the path is not valid."""
     try:
         return Path(str(_path(value)))
     except ValueError as error:

@@ -263,11 +263,7 @@ class Settings(BaseSettings):
         return self.api_key_file if found.st_uid == os.getuid() and found.st_mode & 0o077 else None
 
     def token(self) -> str:
-        """The API's token.
-
-        Raises:
-            UsageError: there is none; says where to put it.
-        """
+        """The API's token. Raises UsageError, which says where to put it, if there is none."""
         token = self.api_key.get_secret_value().strip()
         if not token and self.api_key_file is not None:
             try:
