@@ -76,21 +76,19 @@ class Repeats:
 
 
 class Repeated:
-    """The passes that are in a list more than once, by sorted hash; remembers which of them already have a row that can be sent."""
+    """The passes that are in a list more than once, by hash; remembers which of them already have a row that can be sent."""
 
     def __init__(self, hashes: "Sequence[int] | Numbers" = ()) -> None:
-        self._hashes = hashes
+        import pandas as pd  # noqa: PLC0415 - it takes a while to import
+
+        self._hashes = pd.Index(hashes)
         self._seen: set[str] = set()
 
     def among(self, keys: Sequence[str]) -> list[int]:
         """The positions of the keys that may be of a repeated pass, as two passes can share a hash."""
-        if not len(self._hashes):
+        if self._hashes.empty:
             return []
-        import numpy as np  # noqa: PLC0415 - it takes a while to import
-
-        hashes = _hashes_of(keys)
-        nearest = np.take(self._hashes, np.searchsorted(self._hashes, hashes), mode="clip")
-        positions: list[int] = np.flatnonzero(nearest == hashes).tolist()
+        positions: list[int] = (self._hashes.get_indexer(_hashes_of(keys)) >= 0).nonzero()[0].tolist()
         return positions
 
     def is_first(self, key: str) -> bool:

@@ -24,9 +24,9 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: stage_plain
 -- Pending rows, as binary JSON: all other columns have their defaults. One statement for many rows keeps Python's lock free. With a LIMIT,
--- the inner query yields each row once, and not once for each of its values.
+-- the inner query yields each row once, and not once for each of its values. Of a number SQLite would make a path, each time.
 INSERT INTO rows (campaign, row, pass_id, pass_key, message, zone, cells, status, due_at)
-SELECT :campaign, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, 'pending', 0.0
+SELECT :campaign, value ->> '$[0]', value ->> '$[1]', value ->> '$[2]', value ->> '$[3]', value ->> '$[4]', value ->> '$[5]', 'pending', 0.0
 FROM (SELECT value FROM carray(:rows) LIMIT -1);
 
 -- name: create_duplicates
@@ -38,7 +38,7 @@ INSERT INTO temp.duplicates SELECT :campaign, value FROM carray(:rows);
 
 -- name: stage_duplicates
 INSERT INTO rows (campaign, row, pass_id, pass_key, message, zone, cells, status, reason)
-SELECT :campaign, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, 'skipped', 'duplicate'
+SELECT :campaign, value ->> '$[0]', value ->> '$[1]', value ->> '$[2]', value ->> '$[3]', value ->> '$[4]', value ->> '$[5]', 'skipped', 'duplicate'
 FROM (SELECT value FROM temp.duplicates WHERE campaign = :campaign LIMIT -1);
 DELETE FROM temp.duplicates WHERE campaign = :campaign;
 

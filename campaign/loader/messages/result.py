@@ -112,7 +112,7 @@ def finish_all(texts: "pa.Array", *, max_length: int, braces_meant: bool = False
     trimmed = pc.utf8_trim_whitespace(texts)
     batch = RenderedBatch(texts=trimmed.to_pylist())
     shortest, longest = pc.min_max(pc.utf8_length(trimmed)).as_py().values()
-    ordinary = shortest and longest <= max_length and (braces_meant or not pc.any(pc.match_substring(trimmed, "{")).as_py())
+    ordinary = shortest and longest <= max_length and (braces_meant or "{" not in together(trimmed))
     if not (ordinary and (printable or together(trimmed).replace("\n", "").isprintable())):
         for index, text in enumerate(batch.texts):
             if not _is_ordinary(text.strip(), max_length=max_length, braces_meant=braces_meant):
