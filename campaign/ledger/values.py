@@ -20,8 +20,6 @@ from campaign.ledger.records import ROWS_AT_ONCE, AttemptColumns, ResultColumns
 _LINES: Final = "lines"
 _MARK: Final = "mark"
 _PLACE: Final = "list_place"
-_NEAR_IDS: Final = "near_ids"
-_RETRY_AFTER: Final = "retry_after"
 """Stored among the settings of a campaign, though they are none."""
 
 _BATCH: Final = [field.name for field in fields(Batch)]
@@ -120,10 +118,9 @@ def spec_values(spec: CampaignSpec) -> dict[str, Any]:
 
 def record(values: tuple[Any, ...]) -> CampaignRecord:
     campaign, name, list_name, list_sha256, message_sha256, content_sha256, columns, id_column, settings, desired_state, *rest = values
-    _staging_runner, rows, created_at, started_at, finished_at, ended, *_, purged_at, exported_at, exported_to, account, api = rest
+    _staging_runner, rows, created_at, started_at, finished_at, ended, *_, near_ids, retry_after = rest[:-5]
+    purged_at, exported_at, exported_to, account, api = rest[-5:]
     kept = json.loads(settings)
-    near_ids = kept.pop(_NEAR_IDS, None) != "none"
-    retry_is_open = kept.pop(_RETRY_AFTER, None) is not None
     return CampaignRecord(
         id=campaign,
         spec=CampaignSpec(
@@ -150,8 +147,8 @@ def record(values: tuple[Any, ...]) -> CampaignRecord:
         exported_to=exported_to,
         account=account,
         api=api,
-        near_ids=near_ids,
-        retry_is_open=retry_is_open,
+        near_ids=bool(near_ids),
+        retry_is_open=retry_after is not None,
     )
 
 

@@ -17,6 +17,8 @@ from campaign.ledger.sqlite.integrity import runners_folder
 from tests.errors import raises
 
 OLD = Path(__file__).parent / "data"
+RENAMED = 8
+"""The version that gave columns and constraints their present names."""
 
 
 def old_ledger(path: Path, version: int) -> None:
@@ -25,7 +27,8 @@ def old_ledger(path: Path, version: int) -> None:
     db.execute((OLD / f"schema-{version}.sql").read_text(encoding="utf-8"))
     db.execute(f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {version}")
     db.execute(
-        "INSERT INTO campaigns (id, name, list_name, list_sha256, message_sha256, columns, id_column, settings, control, rows, created_at)"
+        "INSERT INTO campaigns (id, name, list_name, list_sha256, message_sha256, columns, id_column, settings, "
+        f"{'control' if version < RENAMED else 'desired_state'}, rows, created_at)"
         """ VALUES (1, 'old', 'old.csv', 'a', 'b', '["id"]', 'id', '{"rate": "9"}', 'go', 3, 5.0)"""
     )
     for row, status in ((1, "delivered"), (2, "unknown"), (3, "pending")):
@@ -85,7 +88,7 @@ OLD_CHECKS = {
 @pytest.mark.parametrize("change", OLD_CHECKS)
 def test_the_constraints_of_an_old_ledger_follow_the_new_names(tmp_path: Path, change: str) -> None:
     path = tmp_path / "old.db"
-    old_ledger(path, SCHEMA_VERSION - 1)
+    old_ledger(path, RENAMED - 1)
     prepare(path)
     db = apsw.Connection(str(path))
     db.execute(

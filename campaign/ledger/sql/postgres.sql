@@ -123,7 +123,7 @@ UPDATE campaign.rows SET quiet_until = campaign.ledger_now() + %(quiet_seconds)s
 -- name: finish_staging
 UPDATE campaign.campaigns
 SET desired_state = 'go', staging_runner = NULL, content_sha256 = %(content_sha256)s,
-    settings = CASE WHEN %(near_ids)s THEN settings ELSE jsonb_set(settings::jsonb, '{near_ids}', '"none"')::text END,
+    near_ids = %(near_ids)s,
     rows = (SELECT count(*) FROM campaign.rows WHERE campaign = %(campaign)s),
     zones = (SELECT coalesce(array_agg(zone ORDER BY zone), '{}')
              FROM (SELECT DISTINCT zone FROM campaign.rows WHERE campaign = %(campaign)s) AS z)
@@ -312,8 +312,7 @@ RETURNING r.row, r.fencing_token, r.pass_id, r.message, r.attempts, r.counted_at
 SELECT zones FROM campaign.campaigns WHERE id = %(campaign)s;
 
 -- name: compare_ids_again
-UPDATE campaign.campaigns SET settings = (settings::jsonb - 'near_ids')::text
-WHERE id = %(campaign)s AND settings::jsonb ? 'near_ids';
+UPDATE campaign.campaigns SET near_ids = true WHERE id = %(campaign)s AND NOT near_ids;
 
 -- name: exclude
 INSERT INTO campaign.exclusions (campaign, pass_key) SELECT %(campaign)s, unnest(%(pass_keys)s::text[]) ON CONFLICT DO NOTHING;
@@ -602,25 +601,23 @@ WHERE campaign = %(campaign)s AND status = ANY (%(statuses)s::text[]) AND NOT (s
   AND EXISTS (SELECT 1 FROM campaign.campaigns WHERE id = %(campaign)s AND desired_state <> 'cancelled')
   -- Nor is a row sent again that this retry has sent before it was stopped.
   AND NOT EXISTS (SELECT 1 FROM campaign.attempts AS a WHERE a.campaign = %(campaign)s AND a.row = rows.row
-                  AND a.id > (SELECT substring(settings FROM '"retry_after": ([0-9]+)')::bigint FROM campaign.campaigns WHERE id = %(campaign)s))
+                  AND a.id > (SELECT retry_after FROM campaign.campaigns WHERE id = %(campaign)s))
 RETURNING 1;
 
 -- name: open_retry
--- Remembers the last attempt before a retry, until it ends. As text: JSON of PostgreSQL refuses half of a surrogate pair, as in a file's name.
-UPDATE campaign.campaigns SET settings = CASE WHEN settings = '{}' THEN '{' ELSE left(settings, -1) || ', ' END
-    || '"retry_after": ' || (SELECT coalesce(max(id), 0) FROM campaign.attempts WHERE campaign = %(campaign)s) || '}'
-WHERE id = %(campaign)s AND settings !~ '"retry_after": [0-9]';
+UPDATE campaign.campaigns SET retry_after = (SELECT coalesce(max(id), 0) FROM campaign.attempts WHERE campaign = %(campaign)s)
+WHERE id = %(campaign)s AND retry_after IS NULL;
 
 -- name: end_retry
-UPDATE campaign.campaigns SET settings = regexp_replace(settings, '(, )?"retry_after": [0-9]+', '')
-WHERE id = %(campaign)s AND settings ~ '"retry_after": [0-9]'
+UPDATE campaign.campaigns SET retry_after = NULL
+WHERE id = %(campaign)s AND retry_after IS NOT NULL
   AND NOT EXISTS (SELECT 1 FROM campaign.rows
                   WHERE campaign = %(campaign)s AND status IN ({OPEN}, 'unknown') AND (status <> 'unknown' OR due_at IS NOT NULL)
                     AND attempts > 0);
 
 -- name: already_retried
 SELECT DISTINCT row FROM campaign.attempts
-WHERE campaign = %(campaign)s AND id > (SELECT substring(settings FROM '"retry_after": ([0-9]+)')::bigint FROM campaign.campaigns WHERE id = %(campaign)s);
+WHERE campaign = %(campaign)s AND id > (SELECT retry_after FROM campaign.campaigns WHERE id = %(campaign)s);
 
 -- name: matching
 SELECT count(*) FROM campaign.rows
@@ -628,7 +625,7 @@ WHERE campaign = %(campaign)s AND status = ANY (%(statuses)s::text[]) AND NOT (s
   AND (%(reasons)s::text[] = '{}' OR reason = ANY (%(reasons)s::text[]))
   AND (%(http_statuses)s::integer[] = '{}' OR http_status = ANY (%(http_statuses)s::integer[]))
   AND NOT EXISTS (SELECT 1 FROM campaign.attempts AS a WHERE a.campaign = %(campaign)s AND a.row = rows.row
-                  AND a.id > (SELECT substring(settings FROM '"retry_after": ([0-9]+)')::bigint FROM campaign.campaigns WHERE id = %(campaign)s));
+                  AND a.id > (SELECT retry_after FROM campaign.campaigns WHERE id = %(campaign)s));
 
 -- name: retry_rows
 UPDATE campaign.rows SET status = 'pending', reason = '', due_at = campaign.ledger_now(), counted_attempts = 0
@@ -636,7 +633,7 @@ WHERE campaign = %(campaign)s AND row = ANY (%(rows)s::bigint[]) AND status || '
   AND NOT (status = 'unknown' AND due_at IS NOT NULL)
   AND EXISTS (SELECT 1 FROM campaign.campaigns WHERE id = %(campaign)s AND desired_state <> 'cancelled')
   AND NOT EXISTS (SELECT 1 FROM campaign.attempts AS a WHERE a.campaign = %(campaign)s AND a.row = rows.row
-                  AND a.id > (SELECT substring(settings FROM '"retry_after": ([0-9]+)')::bigint FROM campaign.campaigns WHERE id = %(campaign)s))
+                  AND a.id > (SELECT retry_after FROM campaign.campaigns WHERE id = %(campaign)s))
 RETURNING 1;
 
 -- name: keep_text

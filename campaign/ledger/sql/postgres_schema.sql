@@ -63,7 +63,9 @@ CREATE TABLE campaign.campaigns (
     ended          text NOT NULL DEFAULT '',
     api            text NOT NULL DEFAULT '',           -- where it was sent; '' before the first send
     account        text NOT NULL DEFAULT '',           -- fingerprint of the API and the token that it was last sent with
-    zones          text[] NOT NULL DEFAULT '{""}'      -- its rows' time zones
+    zones          text[] NOT NULL DEFAULT '{""}',     -- its rows' time zones
+    near_ids       boolean NOT NULL DEFAULT true,      -- false: no ids were near, and neither an id nor the exclusions changed since
+    retry_after    bigint                              -- the last attempt before the open retry; NULL if none is open
 );
 
 -- To find the campaigns whose unverified rows may block a campaign's passes.

@@ -19,7 +19,9 @@ CREATE TABLE campaigns (
     ended          TEXT NOT NULL DEFAULT '',
     api            TEXT NOT NULL DEFAULT '', -- where it was sent; '' before the first send
     account        TEXT NOT NULL DEFAULT '', -- fingerprint of the API and the token that it was last sent with
-    zones          TEXT NOT NULL DEFAULT '[""]'  -- JSON array of its rows' time zones
+    zones          TEXT NOT NULL DEFAULT '[""]', -- JSON array of its rows' time zones
+    near_ids       INTEGER NOT NULL DEFAULT 1,   -- 0: no ids were near, and neither an id nor the exclusions changed since
+    retry_after    INTEGER                       -- the last attempt before the open retry; NULL if none is open
 ) STRICT;
 
 -- To find the campaigns whose unverified rows may block a campaign's passes.

@@ -59,7 +59,7 @@ UPDATE rows SET quiet_until = :now + :quiet_seconds WHERE campaign = :campaign A
 -- name: finish_staging
 UPDATE campaigns
 SET desired_state = 'go', staging_runner = NULL, content_sha256 = :content_sha256, rows = (SELECT count(*) FROM rows WHERE campaign = :campaign),
-    settings = iif(:near_ids, settings, json_set(settings, '$.near_ids', 'none')),
+    near_ids = :near_ids,
     zones = (SELECT json_group_array(zone) FROM (SELECT DISTINCT zone FROM rows WHERE campaign = :campaign))
 WHERE id = :campaign AND desired_state = 'staging' AND staging_runner = :staging_runner
 RETURNING id;
@@ -236,7 +236,7 @@ WHERE rowid IN (
 SELECT zones FROM campaigns WHERE id = :campaign;
 
 -- name: compare_ids_again
-UPDATE campaigns SET settings = json_remove(settings, '$.near_ids') WHERE id = :campaign AND settings ->> 'near_ids' IS NOT NULL;
+UPDATE campaigns SET near_ids = 1 WHERE id = :campaign AND near_ids = 0;
 
 -- name: exclude
 INSERT OR IGNORE INTO exclusions (campaign, pass_key) VALUES (?, ?);
@@ -501,25 +501,22 @@ WHERE campaign = :campaign AND status = :status AND NOT (status = 'unknown' AND 
   AND EXISTS (SELECT 1 FROM campaigns WHERE id = :campaign AND desired_state <> 'cancelled')
   -- Nor is a row sent again that this retry has sent before it was stopped.
   AND NOT EXISTS (SELECT 1 FROM attempts AS a WHERE a.campaign = :campaign AND a.row = rows.row
-                  AND a.id > (SELECT settings ->> 'retry_after' FROM campaigns WHERE id = :campaign))
+                  AND a.id > (SELECT retry_after FROM campaigns WHERE id = :campaign))
 RETURNING 1;
 
 -- name: open_retry
--- Remembers the last attempt before a retry, until it ends; as text, because the settings are compared as text.
-UPDATE campaigns SET settings = iif(settings = '{}', '{', substr(settings, 1, length(settings) - 1) || ', ')
-    || '"retry_after": ' || (SELECT coalesce(max(id), 0) FROM attempts WHERE campaign = :campaign) || '}'
-WHERE id = :campaign AND settings ->> 'retry_after' IS NULL;
+UPDATE campaigns SET retry_after = (SELECT coalesce(max(id), 0) FROM attempts WHERE campaign = :campaign)
+WHERE id = :campaign AND retry_after IS NULL;
 
 -- name: end_retry
-UPDATE campaigns SET settings = replace(replace(settings, ', "retry_after": ' || (settings ->> 'retry_after'), ''),
-    '"retry_after": ' || (settings ->> 'retry_after'), '')
-WHERE id = :campaign AND settings ->> 'retry_after' IS NOT NULL
+UPDATE campaigns SET retry_after = NULL
+WHERE id = :campaign AND retry_after IS NOT NULL
   AND NOT EXISTS (SELECT 1 FROM rows WHERE campaign = :campaign AND (status IN ({OPEN}) OR status = 'unknown' AND due_at IS NOT NULL)
                   AND attempts > 0);
 
 -- name: already_retried
 SELECT DISTINCT row FROM attempts
-WHERE campaign = :campaign AND id > (SELECT settings ->> 'retry_after' FROM campaigns WHERE id = :campaign);
+WHERE campaign = :campaign AND id > (SELECT retry_after FROM campaigns WHERE id = :campaign);
 
 -- name: matching
 SELECT count(*) FROM rows
@@ -527,7 +524,7 @@ WHERE campaign = :campaign AND status = :status AND NOT (status = 'unknown' AND 
   AND (:reasons = '[]' OR reason IN (SELECT value FROM json_each(:reasons)))
   AND (:http_statuses = '[]' OR http_status IN (SELECT value FROM json_each(:http_statuses)))
   AND NOT EXISTS (SELECT 1 FROM attempts AS a WHERE a.campaign = :campaign AND a.row = rows.row
-                  AND a.id > (SELECT settings ->> 'retry_after' FROM campaigns WHERE id = :campaign));
+                  AND a.id > (SELECT retry_after FROM campaigns WHERE id = :campaign));
 
 -- name: retry_rows
 -- A cross join keeps its order: in the other order, each row of the campaign would scan the whole array.
@@ -536,7 +533,7 @@ WHERE campaign = :campaign AND row IN (
     SELECT r.row FROM json_each(:rows) AS c CROSS JOIN rows AS r ON r.campaign = :campaign AND r.row = c.value
     WHERE r.status IN (SELECT value FROM json_each(:statuses)) AND NOT (r.status = 'unknown' AND r.due_at IS NOT NULL)
       AND NOT EXISTS (SELECT 1 FROM attempts AS a WHERE a.campaign = :campaign AND a.row = r.row
-                      AND a.id > (SELECT settings ->> 'retry_after' FROM campaigns WHERE id = :campaign))
+                      AND a.id > (SELECT retry_after FROM campaigns WHERE id = :campaign))
 )
   AND EXISTS (SELECT 1 FROM campaigns WHERE id = :campaign AND desired_state <> 'cancelled')
 RETURNING 1;
