@@ -10,7 +10,7 @@ import pytest
 
 from campaign.domain.errors import LedgerError
 from campaign.domain.status import Status
-from campaign.domain.verdict import Latest, PassReading
+from campaign.domain.verdict import Latest, PassReading, Resolution
 from campaign.ledger.postgres import PostgresLedger, PostgresReader
 from campaign.ledger.postgres.base import lock_dir
 from campaign.ledger.postgres.connection import SQL
@@ -127,6 +127,19 @@ async def test_a_run_stops_that_a_dump_is_restored_under(ledger: PostgresLedger,
     server.restore(dump, database)
     with raises(LedgerError, "ledger_restored"):
         await ledger.claim(runner, 1)
+
+
+async def test_times_are_exact_whatever_the_database_rounds(server: Server, database: str) -> None:
+    server.run(f"ALTER DATABASE {database} SET extra_float_digits = 0")
+    ledger = PostgresLedger(server.url(database))
+    record = await campaign_of(ledger, staged(1))
+    runner = await ledger.register_runner(record.id, quiet_seconds=0)
+    assert [(await ledger.reserve_slots("token", rate_per_second=1e6, want=1)).count for _ in range(2)] == [1, 1]
+    (claim,) = await ledger.claim(runner, 1)
+    await ledger.settle(runner, [ends(claim, Status.UNKNOWN)])
+    (unverified,) = await ledger.claim_unverified(record.id, 1)
+    assert await ledger.record_verification(unverified, Resolution(status=Status.ACCEPTED), again_in_seconds=None)
+    await ledger.close()
 
 
 @pytest.mark.parametrize("isolation", ["repeatable read", "serializable"])

@@ -114,6 +114,10 @@ class Session:
         cursor = self.run(SQL[statement], {**(values or {}), **more})
         return cursor.fetchall() if cursor.description else []
 
+    def exact(self, statement: str, **values: Any) -> list[TupleRow]:
+        """All rows, with each time as the database has it: as text it may be rounded (`extra_float_digits`), and never be found again."""
+        return self.run(SQL[statement], values, binary=True).fetchall()
+
     def one(self, statement: str, values: Mapping[str, Any] | None = None, /, **more: Any) -> Any:
         """The first value of the first row that a statement returns; None if there is none."""
         found = self.all(statement, values, **more)
@@ -134,10 +138,10 @@ class Session:
         except psycopg.Error as error:
             raise self.translated(error) from error
 
-    def run(self, sql: str, values: Mapping[str, Any] | None = None) -> psycopg.Cursor[TupleRow]:
+    def run(self, sql: str, values: Mapping[str, Any] | None = None, *, binary: bool = False) -> psycopg.Cursor[TupleRow]:
         """Run any statement. Without values, `sql` may have several statements in one message."""
         try:
-            return self.raw.execute(_literal(sql), values or None)
+            return self.raw.execute(_literal(sql), values or None, binary=binary)
         except psycopg.Error as error:
             raise self.translated(error) from error
 

@@ -201,7 +201,7 @@ class PostgresLedger(Staging, Batches, Verification):
     async def _update_rate(self, key: str, change: Callable[[RateState, float], tuple[RateState, T]]) -> T:
         def work(db: Session) -> T:
             for _ in range(MOST_TIMES):
-                *found, now = db.all("rate_limit", key=key)[0]
+                *found, now = db.exact("rate_limit", key=key)[0]
                 known = RateState() if found[0] is None else RateState(**dict(zip(asdict(RateState()), found, strict=True)))
                 state, answer = change(known, now)
                 if isinstance(answer, Slots) and not answer.count:

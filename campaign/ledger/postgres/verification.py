@@ -88,7 +88,7 @@ class Verification(Store):
 
 
 def _take(db: Session, campaign: int, limit: int) -> list[UnverifiedRow]:
-    taken = sorted(db.all("claim_unverified", campaign=campaign, limit=limit, claim_seconds=VERIFICATION_CLAIM_SECONDS))
+    taken = sorted(db.exact("claim_unverified", campaign=campaign, limit=limit, claim_seconds=VERIFICATION_CLAIM_SECONDS))
     if not taken:
         return []
     rows, fencing_tokens, _ids, keys = ([values[place] for values in taken] for place in range(4))
