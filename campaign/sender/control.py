@@ -7,7 +7,7 @@ from typing import Final
 from campaign.domain.model import Skip
 from campaign.ledger.port import DesiredState, Ledger, LedgerReader, PendingWork, Runner
 from campaign.sender.executor import LEASE_OVER, SendWindow
-from campaign.sender.lease import TAKEN_OVER, LeaseKeeper
+from campaign.sender.lease_keeper import TAKEN_OVER, LeaseKeeper
 from campaign.sender.port import Observer
 from campaign.sender.stop import StopReason, StopSignal, happens_within
 

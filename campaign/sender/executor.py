@@ -14,7 +14,7 @@ from campaign.domain.status import SEND_FAILED
 from campaign.domain.verdict import ACCEPTED, AttemptOutcome, Evidence, Fault, Reply, classify, rule_of
 from campaign.ledger.port import ClaimFilter, Ledger, Runner
 from campaign.sender.attempt import settle_attempt
-from campaign.sender.lease import LeaseKeeper
+from campaign.sender.lease_keeper import LeaseKeeper
 from campaign.sender.port import Gateway, Observer, WhileHeld
 from campaign.sender.rate_limiter import RateLimiter
 from campaign.sender.settings import Clocks, PoolSettings

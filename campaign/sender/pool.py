@@ -13,7 +13,7 @@ from campaign.ledger.port import Ledger, LedgerReader, PendingWork, Runner
 from campaign.sender.api.identity import NO_PASS, IdentifyingGateway
 from campaign.sender.control import RunControl
 from campaign.sender.executor import AttemptExecutor, SendWindow, Workers
-from campaign.sender.lease import MARGIN_SECONDS, TAKEN_OVER, LeaseKeeper
+from campaign.sender.lease_keeper import MARGIN_SECONDS, TAKEN_OVER, LeaseKeeper
 from campaign.sender.port import Gateway, Observer
 from campaign.sender.prefetch import ClaimPrefetcher
 from campaign.sender.rate_limiter import RateLimiter

@@ -31,7 +31,7 @@ for kind in ("user", "mnt"):
 os.chdir(folder)
 """
 SHORT_LEASE = """
-import campaign.ledger.sqlite.ledger as ledger, campaign.ledger.sqlite.base as store, campaign.sender.lease as heart
+import campaign.ledger.sqlite.ledger as ledger, campaign.ledger.sqlite.base as store, campaign.sender.lease_keeper as heart
 ledger.LEASE_SECONDS = store.LEASE_SECONDS = 3.0
 heart.HEARTBEAT_SECONDS, heart.MARGIN_SECONDS = 0.4, 1.0
 """

@@ -16,7 +16,7 @@ RUN = ("run", "list.csv", "--message", "Hi {{ first_name }}")
 
 BROKEN_IN = """
 from campaign.domain.errors import LedgerError
-from campaign.sender.lease import LeaseKeeper
+from campaign.sender.lease_keeper import LeaseKeeper
 from campaign.sender.readback.verify import Verifier
 async def fault(self):
     raise TypeError("a fault of the program")

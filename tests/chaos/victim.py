@@ -27,7 +27,7 @@ REPORT_SECONDS: Final = 30.0
 """Long enough for several tries at a file that fails."""
 TEMPO: Final[dict[tuple[str, str], Any]] = {
     ("campaign.sender.readback.verify", "AGAIN_SECONDS"): 0.5,
-    ("campaign.sender.lease", "HEARTBEAT_SECONDS"): 0.7,
+    ("campaign.sender.lease_keeper", "HEARTBEAT_SECONDS"): 0.7,
     ("campaign.ledger.{kind}.verification", "VERIFICATION_CLAIM_SECONDS"): 3.0,
     ("campaign.domain.batches", "MOST_RECIPIENTS"): ROWS_OF_A_BATCH,
     ("campaign.sender.batches.pool", "Size"): partial(Size, rows=ROWS_OF_A_BATCH),
@@ -39,7 +39,7 @@ TEMPO: Final[dict[tuple[str, str], Any]] = {
 SHORT_LEASE_SECONDS: Final = 5.0
 SHORT_LEASE: Final[dict[tuple[str, str], Any]] = {
     **{(f"campaign.ledger.{{kind}}.{module}", "LEASE_SECONDS"): SHORT_LEASE_SECONDS for module in ("base", "staging", "ledger")},
-    ("campaign.sender.lease", "MARGIN_SECONDS"): 1.0,
+    ("campaign.sender.lease_keeper", "MARGIN_SECONDS"): 1.0,
 }
 """In addition where the end of leases is waited for; set by CHAOS_SHORT_LEASE=1."""
 

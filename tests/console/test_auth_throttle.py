@@ -102,7 +102,7 @@ def test_what_was_long_ago_is_forgiven() -> None:
 
 
 def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(login, "PERSISTED_FIELDS", 50)
+    monkeypatch.setattr(login, "MOST_REMEMBERED", 50)
     clock = Clock()
     tried = LoginThrottle(clock)
     for number in range(500):

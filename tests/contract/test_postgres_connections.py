@@ -18,7 +18,7 @@ from campaign.ledger.port import DesiredState, Runner
 from campaign.ledger.postgres import PostgresLedger, PostgresReader, connection, writer
 from campaign.ledger.postgres import reader as reading
 from campaign.ledger.postgres.connection import LostError
-from campaign.sender.lease import HEARTBEAT_SECONDS, MARGIN_SECONDS
+from campaign.sender.lease_keeper import HEARTBEAT_SECONDS, MARGIN_SECONDS
 from tests.contract.given import campaign_of, ends, spec, staged
 from tests.contract.postgres_server import Server
 from tests.contract.proxy import Fate, Proxy

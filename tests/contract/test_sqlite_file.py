@@ -29,7 +29,7 @@ from campaign.ledger.sqlite.connection import BUSY_SECONDS, LOCK_SECONDS, connec
 from campaign.ledger.sqlite.integrity import check_not_mounted_alone
 from campaign.ledger.sqlite.staging import CACHE_KIB
 from campaign.ledger.sqlite.writer import LONGEST_LOG_PAGES
-from campaign.sender.lease import HEARTBEAT_SECONDS, MARGIN_SECONDS
+from campaign.sender.lease_keeper import HEARTBEAT_SECONDS, MARGIN_SECONDS
 from tests.contract.backends import HandClock
 from tests.contract.given import campaign_of, ends, spec, staged
 from tests.errors import raises

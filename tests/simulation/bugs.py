@@ -22,7 +22,7 @@ from campaign.ledger.sqlite import SqliteReader, claims, connection, ledger
 from campaign.ledger.sqlite.base import Store
 from campaign.ledger.sqlite.writer import SYNCHRONOUS
 from campaign.loader.repeats import Repeated
-from campaign.sender import attempt, executor, lease
+from campaign.sender import attempt, executor, lease_keeper
 from campaign.sender.readback import verify
 from tests.simulation.network import SimulatedGateway
 
@@ -76,7 +76,7 @@ def commits_are_not_synced() -> AbstractContextManager[object]:
 
 def leases_are_ignored() -> AbstractContextManager[object]:
     """A process that was away for longer than its lease goes on."""
-    return mock.patch.object(lease.LeaseKeeper, "is_held", return_value=True)
+    return mock.patch.object(lease_keeper.LeaseKeeper, "is_held", return_value=True)
 
 
 def the_living_are_buried() -> AbstractContextManager[object]:

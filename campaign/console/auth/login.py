@@ -25,7 +25,7 @@ from campaign.console.auth.users import Passwords, User, is_too_long, key_of
 from campaign.console.console import console_of, log
 from campaign.console.store import Store
 
-PERSISTED_FIELDS: Final = 10_000
+MOST_REMEMBERED: Final = 10_000
 FORGIVEN_AFTER_SECONDS: Final = 3600.0
 LONGEST_SECONDS: Final = 900.0
 
@@ -61,7 +61,7 @@ class _Failures:
         over = failed - self._free
         wait = min(LONGEST_SECONDS, 2.0 ** min(over, 20)) if over > 0 else 0.0
         self._tried[key] = _Failed(failed=failed, at=now, until=now + wait)
-        if len(self._tried) > PERSISTED_FIELDS:
+        if len(self._tried) > MOST_REMEMBERED:
             self._tried.popitem(last=False)
 
     def take_back(self, key: str) -> None:
@@ -114,7 +114,7 @@ class LoginThrottle:
             self._left = min(FREE_OF_ALL, self._left + 1.0)
         self._known[pair] = None
         self._known.move_to_end(pair)
-        if len(self._known) > PERSISTED_FIELDS:
+        if len(self._known) > MOST_REMEMBERED:
             self._known.popitem(last=False)
 
 

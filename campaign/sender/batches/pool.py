@@ -23,7 +23,7 @@ from campaign.sender.batches.watcher import Watcher
 from campaign.sender.batches.wire import USUAL, Shape
 from campaign.sender.control import RunControl
 from campaign.sender.executor import SendWindow
-from campaign.sender.lease import MARGIN_SECONDS, TAKEN_OVER, LeaseKeeper
+from campaign.sender.lease_keeper import MARGIN_SECONDS, TAKEN_OVER, LeaseKeeper
 from campaign.sender.pool import DRAIN_SECONDS, IDLE_SECONDS
 from campaign.sender.port import Gateway, Observer
 from campaign.sender.rate_limiter import RateLimiter

@@ -15,7 +15,7 @@ TAKEN_OVER: Final = "Another process took this one for dead and has taken over i
 
 
 class LeaseKeeper:
-    """Renews the lease every 5 s. Before `begin` no lease counts as held, as its age is not known.
+    """Renews the lease every 5 s. Before `start` no lease counts as held, as its age is not known.
 
     `ticks` are seconds that also count while the machine sleeps.
     """
