@@ -295,8 +295,8 @@ def is_file(name: str) -> bool:
 def check_not_cancelled(record: CampaignRecord) -> None:
     if record.desired_state is DesiredState.CANCELLED:
         raise UsageError(
-            f"The campaign “{record.spec.name}” was cancelled; nothing more of it is sent. Rows of it that are unknown are read back by campaign "
-            "verify. A new campaign sends to everyone in its list, also to those who got this message.",
+            f"The campaign “{record.spec.name}” was cancelled; nothing more of it is sent. campaign verify reads back what "
+            "is unknown of it. A new campaign sends to everyone in its list, also to those who got this message.",
             code="cancelled",
             campaign=record.spec.name,
         )
