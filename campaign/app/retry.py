@@ -96,13 +96,14 @@ async def _again(work: Session, record: CampaignRecord, selection: Selection, so
     exclusions = await asyncio.to_thread(Exclusions, work.settings.exclude, record.spec.id_column)
     results = await asyncio.to_thread(results_of, record, work.settings)
     counts = await work.counts(record)
+    since = work.reader.last_attempt(record.id)
     if source is not None:
         named = await asyncio.to_thread(named_rows, source, work.reader, record, chosen, id_column=work.settings.id_column)
         if work.stop.gently.is_set():
             raise StoppedError(
                 "Interrupted while the file was being read; nothing was sent. Run the same command again.", code="interrupted"
             )
-        finished = await _again_named(work, record, chosen, named, exclusions=exclusions, results=results, counts=counts)
+        finished = await _again_named(work, record, chosen, named, exclusions=exclusions, results=results, counts=counts, since=since)
         return replace(finished, note=f"{named.in_words()} {finished.note}".strip(), details=finished.details | named.as_json())
     again, done = work.reader.matching(record.id, chosen), await asyncio.to_thread(_done, work.reader, record, chosen)
     # An earlier retry that was killed or stopped has left these rows: the same command goes on with them only.
@@ -136,10 +137,10 @@ async def _again(work: Session, record: CampaignRecord, selection: Selection, so
     await exclude(work.ledger, record, exclusions)
     if begun:
         work = _only(work, begun)
-    await work.ledger.retry(record.id, chosen)
+    left = again - await work.ledger.retry(record.id, chosen, since=since)
     finished = await work.send(record, results, fresh_canary=True)
     await work.ledger.end_retry(record.id)
-    return finished
+    return _with_left(finished, left)
 
 
 async def _again_named(
@@ -151,6 +152,7 @@ async def _again_named(
     exclusions: Exclusions,
     results: Location | None,
     counts: Counts,
+    since: int,
 ) -> CommandResult:
     """Send the rows that a list names, and no other rows of the campaign."""
     wanted = named.all_rows()
@@ -172,15 +174,20 @@ async def _again_named(
     instead = _same_command(record.spec.name, chosen, work, "--rows", named.table.name)
     work.ask(record, len(wanted) - len(named.under_way), chosen.statuses, rows=rows, instead=instead)
     await exclude(work.ledger, record, exclusions)
-    count = sum([await work.ledger.apply_corrections(record.id, [], numbers, chosen.statuses) for numbers in named.parts()])
+    parts = [await work.ledger.apply_corrections(record.id, [], numbers, chosen.statuses, since=since) for numbers in named.parts()]
     if counts.unfinished > len(named.waiting) + len(named.under_way):
         work = _only(work, wanted)
     finished = await work.send(record, results, fresh_canary=True)
     await work.ledger.end_retry(record.id)
-    if left := len(named.chosen) - count:
-        note = f"{left:,} of them are still to be read back, or were changed meanwhile, and were left."
-        return replace(finished, note=f"{note} {finished.note}".strip())
-    return finished
+    return _with_left(finished, len(named.chosen) - sum(parts))
+
+
+def _with_left(finished: CommandResult, left: int) -> CommandResult:
+    """Say of how many rows it was found, after the question, that they may not be sent."""
+    if left <= 0:
+        return finished
+    note = f"{left:,} of them are still to be read back, or were changed meanwhile, and were left."
+    return replace(finished, note=f"{note} {finished.note}".strip())
 
 
 def _begun(reader: LedgerReader, record: CampaignRecord) -> tuple[int, ...]:
@@ -235,6 +242,7 @@ async def _correct(work: Session, target: str, file: CorrectionFile, selection: 
         )
     texts = await asyncio.to_thread(Texts.of, file, work.settings)
     counts = await work.counts(record)
+    since = work.reader.last_attempt(record.id)
     must_be_known = work.settings.window is not None and work.settings.time_zone is None
     corrector = Corrector(file=file, texts=texts, selection=chosen, zones_must_be_known=must_be_known)
     plan = await asyncio.to_thread(_planned, work, corrector)
@@ -262,7 +270,7 @@ async def _correct(work: Session, target: str, file: CorrectionFile, selection: 
     count = 0
     decided = replace(corrector, totals=Totals()).batches(work.reader)
     while (batch := await asyncio.to_thread(next, decided, None)) is not None:
-        count += await work.ledger.apply_corrections(record.id, batch.corrected, batch.again, chosen.statuses)
+        count += await work.ledger.apply_corrections(record.id, batch.corrected, batch.again, chosen.statuses, since=since)
     if duplicates := plan.totals.sent - count:
         note += (
             f" {duplicates:,} of the rows sent again would have been the second of their pass, or were changed meanwhile, and were left."

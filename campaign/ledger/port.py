@@ -6,7 +6,7 @@ Every call is one transaction: if it raises, nothing of it happened. After it re
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Protocol
 
 from campaign.domain.batches import Batch
 from campaign.domain.ledger_identity import Displaced
@@ -17,9 +17,11 @@ from campaign.domain.row_state import RowState
 from campaign.domain.status import Status
 from campaign.domain.verdict import PassReading, Resolution
 from campaign.ledger.records import (
+    ANY_ROW,
     AttemptColumns,
     CampaignRecord,
     CampaignSpec,
+    ClaimFilter,
     CorrectedRow,
     DesiredState,
     PendingWork,
@@ -56,22 +58,6 @@ class UnverifiedRow:
     sent_before: frozenset[str]
     last_before: str | None
     baseline: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClaimFilter:
-    """Which rows may be claimed now.
-
-    `zones` are the time zones in which rows may be sent now, the most urgent first; None is all of them. `daily_cap` is how many messages a
-    pass may get in 24 hours; 0 is any number. `only` are the rows that may be claimed at all; None is all of them.
-    """
-
-    zones: tuple[str, ...] | None = None
-    daily_cap: int = 0
-    only: tuple[int, ...] | None = None
-
-
-ANY_ROW: Final = ClaimFilter()
 
 
 class Staging(Protocol):
@@ -243,17 +229,18 @@ class Verification(Protocol):
 class Maintenance(Protocol):
     """Changes to a campaign besides sending it."""
 
-    async def retry(self, campaign: int, selection: Selection) -> int:
+    async def retry(self, campaign: int, selection: Selection, since: int | None = None) -> int:
         """Make the rows of the selection pending again, and open a retry; returns how many.
 
-        As long as a retry is open, neither this nor `apply_corrections` takes a row, unchanged, that it has sent before.
+        As long as a retry is open, neither this nor `apply_corrections` takes a row, unchanged, that it has sent before, or that was sent
+        after the attempt `since`, the `last_attempt` when the rows were selected.
         """
 
     async def end_retry(self, campaign: int) -> None:
         """End the open retry, unless rows that were sent before are pending, in flight, or still to be read back."""
 
     async def apply_corrections(
-        self, campaign: int, corrected: Sequence[CorrectedRow], again: Sequence[int], statuses: frozenset[Status]
+        self, campaign: int, corrected: Sequence[CorrectedRow], again: Sequence[int], statuses: frozenset[Status], since: int | None = None
     ) -> int:
         """Make corrected failed and invalid rows pending, and the rows of `again` that have these statuses, unchanged; returns how many.
 
@@ -359,6 +346,9 @@ class LedgerReader(Protocol):
 
     def already_retried(self, campaign: int) -> frozenset[int]:
         """The rows with an attempt since the open retry began."""
+
+    def last_attempt(self, campaign: int) -> int:
+        """The attempt after which the open retry began, or else the last one; 0 if there is none."""
 
     def attempts_by_runner(self, campaign: int) -> dict[int, int]:
         """How many attempts of the campaign each runner has made."""

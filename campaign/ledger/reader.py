@@ -112,6 +112,9 @@ class Reader(ABC):
     def already_retried(self, campaign: int) -> frozenset[int]:
         return frozenset(row for (row,) in self._all("already_retried", campaign=campaign))
 
+    def last_attempt(self, campaign: int) -> int:
+        return int(self._all("last_attempt", campaign=campaign)[0][0])
+
     def attempts_by_runner(self, campaign: int) -> dict[int, int]:
         return dict(self._all("attempts_by_runner", campaign=campaign))
 

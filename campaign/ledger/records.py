@@ -177,3 +177,19 @@ class CorrectedRow:
     message: str
     cells: tuple[str, ...]
     zone: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimFilter:
+    """Which rows may be claimed now.
+
+    `zones` are the time zones in which rows may be sent now, the most urgent first; None is all of them. `daily_cap` is how many messages a
+    pass may get in 24 hours; 0 is any number. `only` are the rows that may be claimed at all; None is all of them.
+    """
+
+    zones: tuple[str, ...] | None = None
+    daily_cap: int = 0
+    only: tuple[int, ...] | None = None
+
+
+ANY_ROW: Final = ClaimFilter()

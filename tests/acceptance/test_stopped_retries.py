@@ -1,5 +1,6 @@
 """A retry that was killed or stopped goes on by the same command, and sends nobody its message twice. The simulator's audit judges."""
 
+import shutil
 import signal
 from collections import Counter
 from typing import Any
@@ -21,6 +22,19 @@ from campaign.__main__ import main
 main()
 """
 """The command, killed once its last row has its outcome, before its results are written."""
+
+OVERTAKEN = """
+import subprocess, sys
+from campaign.app import retry
+check = retry.check_same_ledger
+async def overtaken(*words, **named):
+    subprocess.run([sys.executable, '-m', 'campaign', *sys.argv[1:]], check=True, capture_output=True)
+    await check(*words, **named)
+retry.check_same_ledger = overtaken
+from campaign.__main__ import main
+main()
+"""
+"""The command; once it has selected its rows, and before it takes them, another process begins and ends the same command."""
 
 
 @pytest.fixture
@@ -99,12 +113,14 @@ def test_one_that_is_killed_after_its_last_message_has_nothing_left(undelivered:
 
 
 def test_unknown_rows_that_wait_for_a_person_too(desk: Desk) -> None:
+    # As few rows as get no more than one pause of all senders.
     desk.simulator.set_faults(faults={"cut_after": 1.0})
-    desk.make_list(ROWS)
+    desk.make_list(5)
     desk.run("run", "list.csv", "--message", MESSAGE, "--on-unknown", "hold", code=3)
     desk.simulator.reset()
     command = ("list", "--status", "unknown", "--on-unknown", "hold")
     stopped(desk, *command)
+    desk.simulator.set_faults(faults={})
     desk.json("retry", *command, code=3)
     assert max(times(desk)) == 1
 
@@ -117,6 +133,20 @@ def test_two_at_once_send_each_row_once(undelivered: Desk) -> None:
     first.communicate()
     assert first.returncode == 0
     assert times(undelivered) == {1: ROWS}
+
+
+@pytest.mark.parametrize("words", slow_after(1, [("list",), ("list", "--rows", "vip.csv"), ("copy.csv",)]))
+@pytest.mark.parametrize("is_stopped_before", [True, False])
+def test_one_that_another_overtakes_sends_nothing_of_it(undelivered: Desk, words: tuple[str, ...], *, is_stopped_before: bool) -> None:
+    shutil.copy(undelivered.folder / "list.results.csv", undelivered.folder / "copy.csv")
+    command = (*words, "--status", "not_delivered")
+    if is_stopped_before:
+        stopped(undelivered, *command, how=signal.SIGINT)
+    late = Desk(undelivered.folder, undelivered.simulator, undelivered.environment, program=("-c", OVERTAKEN))
+    assert late.json("retry", *command)["by_status"]["not_delivered"] == ROWS
+    assert times(undelivered) == {1: ROWS}
+    undelivered.run("retry", *command)
+    assert times(undelivered) == {2: ROWS}
 
 
 def test_another_selection_joins_it_and_what_it_has_sent_is_said_to_be_left(undelivered: Desk) -> None:

@@ -69,6 +69,29 @@ async def test_neither_is_what_was_under_way_when_its_process_was_killed(backend
     assert (reader.matching(record.id, chosen), await ledger.retry(record.id, chosen)) == (0, 0)
 
 
+async def test_what_another_has_sent_since_the_selection_is_left(ledger: Ledger, reader: LedgerReader) -> None:
+    record = await campaign_of(ledger, staged(1), staged(2))
+    runner = await settled(ledger, record, Status.NOT_DELIVERED, Status.NOT_DELIVERED)
+    chosen, selected = selection(Status.NOT_DELIVERED), reader.last_attempt(record.id)
+
+    async def another() -> None:
+        assert await ledger.retry(record.id, chosen, reader.last_attempt(record.id)) == 2
+        await ledger.settle(runner, [ends(claim, Status.NOT_DELIVERED) for claim in await ledger.claim(runner, 2)])
+
+    await another()
+    assert reader.last_attempt(record.id) == selected
+    for _ in range(2):
+        await ledger.end_retry(record.id)
+        assert not is_open(reader)
+        assert await ledger.retry(record.id, chosen, selected) == 0
+        assert await ledger.apply_corrections(record.id, [], [1, 2], chosen.statuses, selected) == 0
+        assert not is_open(reader)
+        await another()
+        assert reader.last_attempt(record.id) > selected
+        assert await ledger.retry(record.id, chosen, selected) == 0
+        assert await ledger.apply_corrections(record.id, [], [1, 2], chosen.statuses, selected) == 0
+
+
 async def test_rows_that_it_did_not_send_join_it(ledger: Ledger, reader: LedgerReader) -> None:
     record = await campaign_of(ledger, staged(1), staged(2))
     runner = await settled(ledger, record, Status.NOT_DELIVERED, Status.NOT_DELIVERED)

@@ -217,12 +217,12 @@ class PostgresLedger(Staging, Batches, Verification):
         # If the answer to the last step is lost, a slice of slots stays unused, and none is used twice.
         return await self._quick.ask(work)
 
-    async def retry(self, campaign: int, selection: Selection) -> int:
-        values = {"campaign": campaign} | selected(selection)
+    async def retry(self, campaign: int, selection: Selection, since: int | None = None) -> int:
+        values = {"campaign": campaign, "since": since} | selected(selection)
 
         def work(db: Session) -> int:
             db.all("share_campaign", values)
-            return _opened(db, campaign, db.count("retry", values))
+            return _opened(db, campaign, db.count("retry", values), since)
 
         return await self._writer.do(work, seconds=LONG_SECONDS)
 
@@ -235,7 +235,7 @@ class PostgresLedger(Staging, Batches, Verification):
         await self._writer.do(work, seconds=LONG_SECONDS)
 
     async def apply_corrections(
-        self, campaign: int, corrected: Sequence[CorrectedRow], again: Sequence[int], statuses: frozenset[Status]
+        self, campaign: int, corrected: Sequence[CorrectedRow], again: Sequence[int], statuses: frozenset[Status], since: int | None = None
     ) -> int:
         values = corrected_columns(campaign, corrected)
 
@@ -243,13 +243,13 @@ class PostgresLedger(Staging, Batches, Verification):
             db.all("share_campaign", values)
             db.all("keep_text", values)
             changed = [row for (row,) in db.all("correct", values)]
-            count = len(changed) + db.count("retry_rows", campaign=campaign, rows=list(again), statuses=list(statuses))
+            count = len(changed) + db.count("retry_rows", campaign=campaign, rows=list(again), statuses=list(statuses), since=since)
             if changed:
                 # A row in a zone that the campaign does not list would never be claimed.
                 db.all("compare_ids_again", campaign=campaign)
                 db.all("add_zones", values)
                 count -= db.count("mark_corrected_duplicates", campaign=campaign, rows=changed)
-            return _opened(db, campaign, count)
+            return _opened(db, campaign, count, since)
 
         return await self._writer.do(work, seconds=LONG_SECONDS)
 
@@ -275,8 +275,8 @@ class PostgresLedger(Staging, Batches, Verification):
         return await self._writer.do(lambda db: db.count(statement, campaign=campaign, limit=PURGED_AT_ONCE), seconds=LONG_SECONDS)
 
 
-def _opened(db: Session, campaign: int, reopened: int) -> int:
+def _opened(db: Session, campaign: int, reopened: int, since: int | None) -> int:
     """`reopened`, the number of rows that became pending; if there are any, the retry is open from now on."""
     if reopened:
-        db.all("open_retry", campaign=campaign)
+        db.all("open_retry", campaign=campaign, since=since)
     return reopened

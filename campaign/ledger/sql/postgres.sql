@@ -599,14 +599,19 @@ WHERE campaign = %(campaign)s AND status = ANY (%(statuses)s::text[]) AND NOT (s
   AND (%(reasons)s::text[] = '{}' OR reason = ANY (%(reasons)s::text[]))
   AND (%(http_statuses)s::integer[] = '{}' OR http_status = ANY (%(http_statuses)s::integer[]))
   AND EXISTS (SELECT 1 FROM campaign.campaigns WHERE id = %(campaign)s AND desired_state <> 'cancelled')
-  -- Nor is a row sent again that this retry has sent before it was stopped.
+  -- Nor is a row sent again that this retry has sent before it was stopped, or another one since this one selected its rows.
   AND NOT EXISTS (SELECT 1 FROM campaign.attempts AS a WHERE a.campaign = %(campaign)s AND a.row = rows.row
-                  AND a.id > (SELECT retry_after FROM campaign.campaigns WHERE id = %(campaign)s))
+                  AND a.id > least((SELECT retry_after FROM campaign.campaigns WHERE id = %(campaign)s), %(since)s::bigint))
 RETURNING 1;
 
 -- name: open_retry
-UPDATE campaign.campaigns SET retry_after = (SELECT coalesce(max(id), 0) FROM campaign.attempts WHERE campaign = %(campaign)s)
+UPDATE campaign.campaigns
+SET retry_after = coalesce(%(since)s::bigint, (SELECT coalesce(max(id), 0) FROM campaign.attempts WHERE campaign = %(campaign)s))
 WHERE id = %(campaign)s AND retry_after IS NULL;
+
+-- name: last_attempt
+SELECT coalesce(retry_after, (SELECT max(id) FROM campaign.attempts WHERE campaign = %(campaign)s), 0)
+FROM campaign.campaigns WHERE id = %(campaign)s;
 
 -- name: end_retry
 UPDATE campaign.campaigns SET retry_after = NULL
@@ -633,7 +638,7 @@ WHERE campaign = %(campaign)s AND row = ANY (%(rows)s::bigint[]) AND status || '
   AND NOT (status = 'unknown' AND due_at IS NOT NULL)
   AND EXISTS (SELECT 1 FROM campaign.campaigns WHERE id = %(campaign)s AND desired_state <> 'cancelled')
   AND NOT EXISTS (SELECT 1 FROM campaign.attempts AS a WHERE a.campaign = %(campaign)s AND a.row = rows.row
-                  AND a.id > (SELECT retry_after FROM campaign.campaigns WHERE id = %(campaign)s))
+                  AND a.id > least((SELECT retry_after FROM campaign.campaigns WHERE id = %(campaign)s), %(since)s::bigint))
 RETURNING 1;
 
 -- name: keep_text

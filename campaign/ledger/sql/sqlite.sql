@@ -499,14 +499,18 @@ WHERE campaign = :campaign AND status = :status AND NOT (status = 'unknown' AND 
   AND (:reasons = '[]' OR reason IN (SELECT value FROM json_each(:reasons)))
   AND (:http_statuses = '[]' OR http_status IN (SELECT value FROM json_each(:http_statuses)))
   AND EXISTS (SELECT 1 FROM campaigns WHERE id = :campaign AND desired_state <> 'cancelled')
-  -- Nor is a row sent again that this retry has sent before it was stopped.
+  -- Nor is a row sent again that this retry has sent before it was stopped, or another one since this one selected its rows.
   AND NOT EXISTS (SELECT 1 FROM attempts AS a WHERE a.campaign = :campaign AND a.row = rows.row
-                  AND a.id > (SELECT retry_after FROM campaigns WHERE id = :campaign))
+                  AND a.id > min(coalesce((SELECT retry_after FROM campaigns WHERE id = :campaign), :since),
+                                 coalesce(:since, (SELECT retry_after FROM campaigns WHERE id = :campaign))))
 RETURNING 1;
 
 -- name: open_retry
-UPDATE campaigns SET retry_after = (SELECT coalesce(max(id), 0) FROM attempts WHERE campaign = :campaign)
+UPDATE campaigns SET retry_after = coalesce(:since, (SELECT coalesce(max(id), 0) FROM attempts WHERE campaign = :campaign))
 WHERE id = :campaign AND retry_after IS NULL;
+
+-- name: last_attempt
+SELECT coalesce(retry_after, (SELECT max(id) FROM attempts WHERE campaign = :campaign), 0) FROM campaigns WHERE id = :campaign;
 
 -- name: end_retry
 UPDATE campaigns SET retry_after = NULL
@@ -533,7 +537,8 @@ WHERE campaign = :campaign AND row IN (
     SELECT r.row FROM json_each(:rows) AS c CROSS JOIN rows AS r ON r.campaign = :campaign AND r.row = c.value
     WHERE r.status IN (SELECT value FROM json_each(:statuses)) AND NOT (r.status = 'unknown' AND r.due_at IS NOT NULL)
       AND NOT EXISTS (SELECT 1 FROM attempts AS a WHERE a.campaign = :campaign AND a.row = r.row
-                      AND a.id > (SELECT retry_after FROM campaigns WHERE id = :campaign))
+                      AND a.id > min(coalesce((SELECT retry_after FROM campaigns WHERE id = :campaign), :since),
+                                     coalesce(:since, (SELECT retry_after FROM campaigns WHERE id = :campaign))))
 )
   AND EXISTS (SELECT 1 FROM campaigns WHERE id = :campaign AND desired_state <> 'cancelled')
 RETURNING 1;

@@ -181,12 +181,12 @@ class SqliteLedger(Staging, Batches, Verification):
 
         await self._writer.do(work)
 
-    async def retry(self, campaign: int, selection: Selection) -> int:
-        values = {"campaign": campaign, "now": self._clock.now()} | filters(selection)
+    async def retry(self, campaign: int, selection: Selection, since: int | None = None) -> int:
+        values = {"campaign": campaign, "now": self._clock.now(), "since": since} | filters(selection)
 
         def work(db: apsw.Connection) -> int:
             count = sum(len(rows(db, "retry", status=status.value, **values)) for status in sorted(selection.statuses))
-            return _opened(db, campaign, count)
+            return _opened(db, campaign, count, since)
 
         return await self._writer.do(work)
 
@@ -194,7 +194,7 @@ class SqliteLedger(Staging, Batches, Verification):
         await self._writer.do(lambda db: exhaust(db.execute(SQL["end_retry"], {"campaign": campaign})))
 
     async def apply_corrections(
-        self, campaign: int, corrected: Sequence[CorrectedRow], again: Sequence[int], statuses: frozenset[Status]
+        self, campaign: int, corrected: Sequence[CorrectedRow], again: Sequence[int], statuses: frozenset[Status], since: int | None = None
     ) -> int:
         values = [_corrected(campaign, row) for row in corrected]
 
@@ -204,14 +204,14 @@ class SqliteLedger(Staging, Batches, Verification):
             for row in values:
                 db.execute(SQL["keep_text"], {name: row[name] for name in ("campaign", "row", "message")})
                 changed += [found for (found,) in rows(db, "correct", **row, now=now)]
-            as_they_are = {"rows": as_json(again), "statuses": as_json(sorted(statuses))}
+            as_they_are = {"rows": as_json(again), "statuses": as_json(sorted(statuses)), "since": since}
             count = len(changed) + len(rows(db, "retry_rows", campaign=campaign, now=now, **as_they_are))
             if changed:
                 # A row in a zone that the campaign does not list would never be claimed.
                 db.execute(SQL["compare_ids_again"], {"campaign": campaign})
                 db.execute(SQL["add_zones"], {"campaign": campaign, "zones": as_json(sorted({row.zone for row in corrected}))})
                 count -= len(rows(db, "mark_corrected_duplicates", campaign=campaign, rows=as_json(changed)))
-            return _opened(db, campaign, count)
+            return _opened(db, campaign, count, since)
 
         return await self._writer.do(work)
 
@@ -248,10 +248,10 @@ class SqliteLedger(Staging, Batches, Verification):
             connection.close()
 
 
-def _opened(db: apsw.Connection, campaign: int, reopened: int) -> int:
+def _opened(db: apsw.Connection, campaign: int, reopened: int, since: int | None) -> int:
     """`reopened`, the number of rows that became pending; if there are any, the retry is open from now on."""
     if reopened:
-        db.execute(SQL["open_retry"], {"campaign": campaign})
+        db.execute(SQL["open_retry"], {"campaign": campaign, "since": since})
     return reopened
 
 
