@@ -177,6 +177,19 @@ def test_a_corrected_file_goes_on_with_its_corrections(desk: Desk) -> None:
     assert [count for path, count in posted.items() if path.split("/")[-2] < "pass-00004"] == [1, 1, 1]
 
 
+def test_one_of_a_file_whose_corrected_rows_are_left_is_not_ended_by_another(undelivered: Desk) -> None:
+    (undelivered.folder / "other.csv").write_text("pass_id,first_name\npass-00001,Name 1\n,Name 2\n", encoding="utf-8")
+    undelivered.run("run", "other.csv", "--message", MESSAGE, code=3)
+    undelivered.simulator.reset()
+    rows = table(undelivered.folder / "other.results.csv")
+    rows[1]["pass_id"] = "pass-00002"
+    command = ("retry", write(undelivered.folder / "corrected.csv", rows), "--status", "not_delivered,invalid", "--message", MESSAGE)
+    undelivered.run(*command, "--limit", "1", code=5)
+    assert warnings(undelivered.json("retry", "other", code=None)) == {}
+    undelivered.run(*command)
+    assert undelivered.sent() == {"pass-00001": ["Hi Name 1"], "pass-00002": ["Hi Name 2"]}
+
+
 def test_once_resume_has_ended_it_the_next_one_selects_anew(undelivered: Desk) -> None:
     command = ("retry", "list", "--status", "not_delivered")
     undelivered.run(*command, "--limit", "5", code=5)

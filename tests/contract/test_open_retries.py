@@ -119,3 +119,18 @@ async def test_nothing_of_another_campaign_counts(ledger: Ledger, reader: Ledger
     await ledger.retry(one.id, chosen)
     await settled(ledger, other, Status.FAILED)
     assert (reader.matching(other.id, chosen), reader.already_retried(other.id)) == (1, frozenset())
+
+
+async def test_an_invalid_row_that_was_corrected_keeps_it_open_until_it_is_sent(ledger: Ledger, reader: LedgerReader) -> None:
+    record = await campaign_of(ledger, staged(1), staged(2, "", status=Status.INVALID), staged(3))
+    runner = await ledger.register_runner(record.id, quiet_seconds=0)
+    first, corrects = ClaimFilter(only=(1,)), ClaimFilter(only=(2,))
+    await ledger.settle(runner, [ends(claim, Status.NOT_DELIVERED) for claim in await ledger.claim(runner, 1, first)])
+    assert await ledger.apply_corrections(record.id, [corrected(2, "new-2")], [1], frozenset({Status.NOT_DELIVERED})) == 2
+    await ledger.settle(runner, [ends(claim, Status.NOT_DELIVERED) for claim in await ledger.claim(runner, 1, first)])
+    await ledger.release(runner, await ledger.claim(runner, 1, corrects))
+    await ledger.end_retry(record.id)
+    assert is_open(reader)
+    await ledger.settle(runner, [ends(claim, Status.NOT_DELIVERED) for claim in await ledger.claim(runner, 1, corrects)])
+    await ledger.end_retry(record.id)
+    assert not is_open(reader)

@@ -516,7 +516,7 @@ SELECT coalesce(retry_after, (SELECT max(id) FROM attempts WHERE campaign = :cam
 UPDATE campaigns SET retry_after = NULL
 WHERE id = :campaign AND retry_after IS NOT NULL
   AND NOT EXISTS (SELECT 1 FROM rows WHERE campaign = :campaign AND (status IN ({OPEN}) OR status = 'unknown' AND due_at IS NOT NULL)
-                  AND attempts > 0);
+                  AND (attempts > 0 OR quiet_until > 0));
 
 -- name: already_retried
 SELECT DISTINCT row FROM attempts
@@ -550,10 +550,11 @@ WHERE campaign = :campaign AND row = :row AND message IS NULL
   AND EXISTS (SELECT 1 FROM rows WHERE campaign = :campaign AND row = :row AND message <> :message);
 
 -- name: correct
--- The device belongs to the pass, so a corrected id clears it.
+-- The device belongs to the pass, so a corrected id clears it. The quiet period, which is over, shows `end_retry` an invalid row that was
+-- corrected, and is in the retry without an earlier attempt.
 UPDATE rows
 SET status = 'pending', reason = '', error = '', due_at = :now, counted_attempts = 0, pass_id = :pass_id, pass_key = :pass_key,
-    message = :message,
+    message = :message, quiet_until = max(quiet_until, :now),
     cells = :cells, zone = :zone, baseline = 0, baseline_text = NULL, pass_status = iif(pass_key = :pass_key, pass_status, ''),
     device_type = iif(pass_key = :pass_key, device_type, '')
 WHERE campaign = :campaign AND row = :row AND status IN ({CORRECTABLE})
