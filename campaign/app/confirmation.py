@@ -31,7 +31,7 @@ class Plan:
     Attributes:
         messages: how many would be sent at most, each to another pass.
         left: how many would be sent without `--limit` and `--sample`.
-        left_out: how many rows of the list are not sent, being invalid or skipped.
+        left_out: how many rows of the list are not sent, being invalid or skipped. 0 if only some rows were chosen, as by a retry.
         rate_per_second: None is without pacing.
         zones: the time zones of the rows; an empty name means rows without one. None if they are not known.
         to: the only pass that gets a message, whatever the list says.
@@ -149,7 +149,7 @@ def question_of(
         list_name=sanitize_for_terminal(record.spec.list_name),
         messages=min(messages, settings.limit or messages, settings.sample or messages),
         left=messages,
-        left_out=reader.counts(record.id).left_out,
+        left_out=0 if rows else reader.counts(record.id).left_out,
         rate_per_second=settings.messages_per_second,
         schedule=schedule_of(settings, record.spec.settings, now=utc_now()),
         zones=reader.zones(record.id),

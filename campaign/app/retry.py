@@ -205,13 +205,14 @@ def _done(reader: LedgerReader, record: CampaignRecord, chosen: Selection) -> fr
 
 def _warn_of_open(work: Session, record: CampaignRecord, *, done: int, left: int = 0, in_summary: bool = False) -> None:
     """Warn of an earlier retry that has not ended: about rows of the selection that it has sent, and about what is left of it."""
-    if done:
-        sentence = f"An earlier retry has not ended. What it has sent is left: {rows_in_words(done)}. After its end the same command sends "
-        sentence += "this row again." if done == 1 else "these rows again."
-        work.warn("already_retried", sentence, count=done, example=record.spec.name, in_summary=in_summary)
     if left and record.retry_is_open:
-        sentence = f"An earlier retry has not ended. This command only goes on with it: {rows_in_words(left)}."
+        sentence = f"An earlier retry has not ended. This command only sends what is left of it: {rows_in_words(left)}."
         work.warn("retry_goes_on", sentence, count=left, example=record.spec.name, in_summary=in_summary)
+    if done:
+        they_are, them = ("It is", "it") if done == 1 else ("They are", "them")
+        sentence = f"Already sent by an earlier retry that has not ended: {rows_in_words(done)}. {they_are} not sent again now. "
+        sentence += f"Once that retry has ended, the same command sends {them} again."
+        work.warn("already_retried", sentence, count=done, example=record.spec.name, in_summary=in_summary)
 
 
 def _only(work: Session, rows: tuple[int, ...]) -> Session:

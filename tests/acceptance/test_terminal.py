@@ -48,6 +48,23 @@ def test_log_lines_stand_above_the_bar_and_neither_tears_the_other(desk: Desk) -
         assert sum("/120 " in line for line in screen.splitlines()) <= 1
 
 
+def test_a_run_says_what_it_leaves_out_of_the_list_and_a_retry_does_not(desk: Desk) -> None:
+    (desk.folder / "list.csv").write_text("pass_id,first_name\nP1,Ann\nP2,\n", encoding="utf-8")
+    with Terminal(desk, "run", "list.csv", "--message", MESSAGE, CAMPAIGN_YES="false") as terminal:
+        terminal.until(r"Send\? \[y/N\]")
+        terminal.type("y\n")
+        assert terminal.end() == 3
+    assert "leaves out 1 of the list's rows" in " ".join(str(terminal.screen).split())
+    file = desk.folder / "list.results.failed.csv"
+    file.write_text(file.read_text(encoding="utf-8").replace("P2,,", "P2,Bo,"), encoding="utf-8")
+    with Terminal(desk, "retry", str(file), "--message", MESSAGE, CAMPAIGN_YES="false") as terminal:
+        terminal.until(r"Send\? \[y/N\]")
+        assert "This sends 1 message to a pass" in str(terminal.screen)
+        assert "leaves out" not in str(terminal.screen)
+        terminal.type("y\n")
+        assert terminal.end() == 0
+
+
 def test_it_asks_first_and_no_sends_nothing(desk: Desk) -> None:
     desk.make_list(3)
     with Terminal(desk, "run", "list.csv", "--message", MESSAGE, CAMPAIGN_YES="false") as terminal:

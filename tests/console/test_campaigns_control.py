@@ -55,7 +55,7 @@ async def test_another_token_than_before_is_told_of_before_it_goes_on(tmp_path: 
             ledger.execute("UPDATE campaigns SET account = 'of another token'")
         ledger.close()
         for page in pages:
-            assert "was last sent with another PASSENTRY_API_KEY" in (await at.get(page)).words
+            assert "was last started with another PASSENTRY_API_KEY" in (await at.get(page)).words
 
 
 async def test_a_retry_that_was_stopped_is_finished_before_the_next_one(tmp_path: Path) -> None:

@@ -269,7 +269,7 @@ def describe(corrector: Corrector) -> str:
     if totals.still_invalid.count:
         parts.append(f"Still invalid, as nothing was corrected there: {totals.still_invalid.places(lines)} of the list.")
     if totals.already_retried.count:
-        parts.append(f"Sent before by a retry that has not ended, and left: {totals.already_retried.places(lines)} of the list.")
+        parts.append(f"Already sent by a retry that has not ended, and not sent again: {totals.already_retried.places(lines)} of the list.")
     parts += [
         f"Left as they are, being {status.value} in the ledger: {found.places(lines)} of the list."
         for status, found in sorted(totals.untouched.items())

@@ -183,8 +183,8 @@ def other_token(record: CampaignRecord, settings: Settings) -> str:
     if not record.account or record.account == account_key(settings):
         return ""
     return (
-        f"The campaign “{sanitize_for_terminal(record.spec.name)}” was last sent with another PASSENTRY_API_KEY, or PASSENTRY_API_URL was "
-        "written in another way. It goes on with this one: make sure that it is of the same organisation."
+        f"The campaign “{sanitize_for_terminal(record.spec.name)}” was last started with another PASSENTRY_API_KEY, or PASSENTRY_API_URL "
+        "was written in another way. It goes on with this one: make sure that it is of the same organisation."
     )
 
 
