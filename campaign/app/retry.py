@@ -186,7 +186,7 @@ def _with_left(finished: CommandResult, left: int) -> CommandResult:
     """Say of how many rows it was found, after the question, that they may not be sent."""
     if left <= 0:
         return finished
-    note = f"{left:,} of them are still to be read back, or were changed meanwhile, and were left."
+    note = f"{left:,} of the chosen rows are still to be read back, or were changed meanwhile, and were not sent."
     return replace(finished, note=f"{note} {finished.note}".strip())
 
 

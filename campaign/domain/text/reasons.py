@@ -73,7 +73,7 @@ _ENDED: Final[dict[str, str]] = {
     "finished": "",
     "cancelled": "",
     "paused": "It was paused.",
-    "limit": "The number of sends that was asked for was reached.",
+    "limit": "It has sent as many rows as it was asked to.",
     "share": "The last process has done its share of the rows.",
     "share_in_need": "The last process has done its share of the rows, some of which need attention.",
     "not_now": "It is not the time to send (--window, --start-at).",
