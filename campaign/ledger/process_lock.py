@@ -6,8 +6,12 @@ Unlike a process number, a lock is never reused, and it works between containers
 import errno
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 from campaign.domain.errors import DiskFullError, LedgerPlaceError
+
+WAIT_SECONDS: Final = 1.0
+"""How long a process may hold the lock of a runner that it could not write."""
 
 
 class ProcessLock:
@@ -24,7 +28,7 @@ class ProcessLock:
         try:
             folder.mkdir(mode=0o700, exist_ok=True)
             self._lock = FileLock(_path(folder, runner), mode=0o600, thread_local=False)
-            self._lock.acquire(timeout=1)
+            self._lock.acquire(timeout=WAIT_SECONDS)
         except Timeout as error:
             raise LedgerPlaceError(f"The ledger's lock {_path(folder, runner)} is held by another program; remove the file.") from error
         except OSError as error:

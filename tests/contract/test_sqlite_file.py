@@ -310,6 +310,16 @@ async def test_many_processes_on_one_ledger_never_fall_behind_its_mark(tmp_path:
         await asyncio.gather(work(one), work(other), asyncio.to_thread(look))
 
 
+async def test_a_runner_that_was_not_written_leaves_its_number_to_the_next_one(tmp_path: Path) -> None:
+    async with opened(tmp_path / "campaign.db") as full, opened(tmp_path / "campaign.db") as other:
+        record = await campaign_of(other, staged(1))
+        full._writer._connection.set_commit_hook(lambda: True)
+        with pytest.raises(LedgerError):
+            await full.register_runner(record.id, quiet_seconds=0)
+        runner = await other.register_runner(record.id, quiet_seconds=0)
+        assert [claim.row for claim in await other.claim(runner, 9)] == [1]
+
+
 @pytest.mark.parametrize("suffix", ["", "-wal", "-shm"])
 async def test_a_ledger_whose_file_is_taken_away_takes_no_more_writes(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / "campaign.db"

@@ -222,7 +222,7 @@ def half_a_list_is_taken_for_whole() -> Iterator[None]:
     finish = connection.SQL["finish_staging"].replace("AND staging_runner = :staging_runner", "")
 
     async def taken(self: ledger.SqliteLedger, campaign: int) -> None:
-        await self._writer.do(lambda db: db.execute(finish, {"campaign": campaign, "content_sha256": ""}))
+        await self._writer.do(lambda db: db.execute(finish, {"campaign": campaign, "content_sha256": "", "near_ids": True}))
 
     with mock.patch.object(ledger.SqliteLedger, "abort_staging", taken):
         yield

@@ -13,6 +13,7 @@ import apsw
 from campaign.app import run
 from campaign.app import session as sessions
 from campaign.domain.errors import LedgerError
+from campaign.ledger import process_lock
 from campaign.ledger.sqlite import SqliteLedger, SqliteReader, base
 from campaign.ledger.sqlite.connection import SqliteClock
 from campaign.ledger.sqlite.integrity import RollbackGuard
@@ -122,6 +123,8 @@ def in_place() -> Iterator[None]:
 
     with ExitStack() as stack:
         stack.enter_context(mock.patch.object(base, "Writer", TurnWriter))
+        # Nobody else would run meanwhile.
+        stack.enter_context(mock.patch.object(process_lock, "WAIT_SECONDS", 0.0))
         stack.enter_context(mock.patch.object(base, "username", whose))
         # To read which network cards there are costs more than all else of an opening.
         stack.enter_context(mock.patch.object(base, "adapters", return_value=frozenset({"card"})))

@@ -60,15 +60,24 @@ class Store:
         return {"now": self._clock.now(), "wall": self._clock.wall()}
 
     async def _insert_runner(self, campaign: int, activity: str, *, quiet_seconds: float = 0.0, hold_unverified: bool = False) -> int:
+        made: dict[int, ProcessLock] = {}
+
         def work(db: apsw.Connection) -> int:
             values = {"campaign": campaign, "host": self._host, "pid": os.getpid(), "activity": activity, "lease": LEASE_SECONDS}
             values |= {"username": username(), "quiet_seconds": quiet_seconds, "hold_unverified": hold_unverified}
             runner = int(db.execute(SQL["register_runner"], values | self._times()).get)
             # Inside the transaction: nobody may ever see the runner without its lock.
-            self._locks[runner] = ProcessLock(runners_folder(self._path), runner)
+            self._locks[runner] = made[runner] = ProcessLock(runners_folder(self._path), runner)
             return runner
 
-        return await self._writer.do(work)
+        try:
+            return await self._writer.do(work)
+        except BaseException:
+            # The number of a runner that was rolled back is given to the next one.
+            for runner, process_lock in made.items():
+                del self._locks[runner]
+                process_lock.release()
+            raise
 
     async def _end_runner(self, runner: int, ended: str) -> None:
         def work(db: apsw.Connection) -> None:
