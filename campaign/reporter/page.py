@@ -17,6 +17,7 @@ from campaign.domain.errors import UsageError
 from campaign.domain.lists.locations import Location
 from campaign.domain.lists.query import list_title
 from campaign.domain.lists.sheet import places, where_rows_are_counted
+from campaign.domain.model import CampaignState
 from campaign.domain.status import BY_OUTCOME, EXPLAINED, Status
 from campaign.domain.text.durations import words as duration
 from campaign.domain.text.lines import brief, percent, rows, sanitize_for_terminal
@@ -174,7 +175,7 @@ def _group(found: Figures, status: Status) -> dict[str, Any]:
                 "words": _value(reason_in_words(reason)) if reason else _WITHOUT_REASON.get(status, NO_REASON),
                 "count": count,
                 "places": places(found.examples[status, reason], found.view.record.spec.lines, count=count),
-                "advice": advice(status, reason),
+                "advice": advice(status, reason, cancelled=found.view.state is CampaignState.CANCELLED),
             }
             for reason, count in shown
         ],

@@ -13,7 +13,7 @@ from campaign.app.summary import in_words
 from campaign.domain.model import CampaignState, Counts, Invalid, Skip
 from campaign.domain.status import Status
 from campaign.domain.text.lines import WIDTH
-from campaign.domain.text.reasons import NO_REASON, ended_in_words, reason_in_words
+from campaign.domain.text.reasons import NO_REASON, advice, ended_in_words, reason_in_words
 from campaign.insights import CampaignView, rows_left_code
 from campaign.ledger.port import CampaignRecord, CampaignSpec, DesiredState
 from campaign.sender.stop import StopReason
@@ -161,6 +161,13 @@ def test_a_command_can_be_copied_whatever_the_name() -> None:
 )
 def test_why_a_campaign_stopped_decides_the_exit_code(ended: str, code: int) -> None:
     assert rows_left_code(ended) == code
+
+
+@pytest.mark.parametrize(("status", "reason"), [("failed", "http_404"), ("not_delivered", ""), ("invalid", "missing_field")])
+def test_nobody_is_advised_to_send_rows_of_a_cancelled_campaign_again(status: str, reason: str) -> None:
+    assert "cancelled" not in advice(status, reason)
+    assert advice(status, reason, cancelled=True).startswith("Nothing to do: the campaign was cancelled")
+    assert advice("unknown", "cut_after", cancelled=True) == advice("unknown", "cut_after")
 
 
 def test_every_end_that_a_run_can_have_has_words() -> None:

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,6 +21,7 @@ from campaign.console.campaigns.context import context_of, requested_campaign
 from campaign.console.campaigns.view_model import ShownCampaign
 from campaign.console.console import console_of
 from campaign.console.subprocesses import RunningCommand, started_commands
+from campaign.domain.model import CampaignState
 from campaign.domain.text.lines import sanitize_for_terminal
 from campaign.domain.text.reasons import advice, ended_in_words
 
@@ -176,7 +178,7 @@ async def _parts(request: web.Request, name: str) -> dict[str, Any]:
         "failures": [found for found in outcomes[:1] if found.failed],
         "notes": [found for found in outcomes[:1] if not found.running and not found.failed and found.sentences],
         "live": bool(working) or not shown.ended,
-        "advice": advice,
+        "advice": partial(advice, cancelled=shown.view.state is CampaignState.CANCELLED),
         "chart": int(time.time() / FRESH_SECONDS) if shown.at_work else shown.done,
     }
 

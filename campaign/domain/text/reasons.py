@@ -122,6 +122,7 @@ _GONE: Final = "Nothing to do: take these passes out of your list."
 _REFUSED: Final = "The failed-rows file says what PassEntry answered. Correct the message or the row there, and give that file back."
 _NOBODY_KNOWS: Final = "Nobody can tell. Send them again only if twice is better than not at all."
 _ANOTHER_DAY: Final = "They can have the message another day, in a campaign of its own."
+_CANCELLED: Final = "Nothing to do: the campaign was cancelled, and nothing more of it is sent."
 _EXPIRED: Final = "If it is still worth telling them, start a new campaign with a later end."
 
 _BY_REASON: Final[dict[tuple[Status, str], str]] = {
@@ -149,9 +150,11 @@ _BY_REASON: Final[dict[tuple[Status, str], str]] = {
 }
 
 
-def advice(status: str, reason: str = "") -> str:
-    """What to do about rows, in a sentence or two; `status` is one that needs an explanation."""
+def advice(status: str, reason: str = "", *, cancelled: bool = False) -> str:
+    """What to do about rows, in a sentence or two; `status` is one that needs an explanation. Nobody sends rows of a cancelled campaign."""
     known = Status(status)
+    if cancelled and known in {Status.FAILED, Status.NOT_DELIVERED, Status.INVALID}:
+        return _CANCELLED
     return _BY_REASON.get((known, reason), known.info.advice)
 
 
