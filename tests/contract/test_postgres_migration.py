@@ -103,6 +103,19 @@ def test_who_may_not_change_the_tables_is_told_what_their_owner_has_to_do(server
         server.run(f"DROP ROLE {ASKED_FOR_A_PASSWORD}")
 
 
+@pytest.mark.parametrize("attempts", [0, 1])
+def test_a_retry_that_may_be_under_way_is_open_afterwards(server: Server, databases: tuple[str, str], attempts: int) -> None:
+    old, _ = databases
+    old_ledger(server, old, SCHEMA_VERSION - 1)
+    server.run(f"UPDATE campaign.rows SET attempts = {attempts} WHERE row = 2", database=old)
+    prepare(parse(server.url(old)))
+    reader = PostgresReader(server.url(old))
+    record = reader.campaign("old")
+    assert record is not None
+    assert record.retry_is_open == (attempts > 0)
+    reader.close()
+
+
 def test_every_version_before_this_one_is_kept_for_this_test() -> None:
     assert sorted(path.name for path in OLD.glob("postgres-*.sql")) == [f"postgres-{version}.sql" for version in range(1, SCHEMA_VERSION)]
 

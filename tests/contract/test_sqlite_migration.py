@@ -71,6 +71,21 @@ async def test_an_old_ledger_becomes_as_a_new_one_and_keeps_its_rows(tmp_path: P
     reader.close()
 
 
+@pytest.mark.parametrize("attempts", [0, 1])
+def test_a_retry_that_may_be_under_way_is_open_afterwards(tmp_path: Path, attempts: int) -> None:
+    path = tmp_path / "old.db"
+    old_ledger(path, SCHEMA_VERSION - 1)
+    db = apsw.Connection(str(path))
+    db.execute("UPDATE rows SET attempts = ? WHERE row = 3", (attempts,))
+    db.close()
+    prepare(path)
+    reader = SqliteReader(path)
+    record = reader.campaign("old")
+    assert record is not None
+    assert record.retry_is_open == (attempts > 0)
+    reader.close()
+
+
 def test_every_version_before_this_one_is_kept_for_this_test() -> None:
     assert sorted(path.name for path in OLD.glob("schema-*.sql")) == [f"schema-{version}.sql" for version in range(1, SCHEMA_VERSION)]
 
