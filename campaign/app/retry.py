@@ -156,7 +156,7 @@ async def _again_named(
 ) -> CommandResult:
     """Send the rows that a list names, and no other rows of the campaign."""
     wanted = named.all_rows()
-    _warn_of_open(work, record, done=named.kinds[ALREADY_RETRIED].count if ALREADY_RETRIED in named.kinds else 0)
+    _warn_of_open(work, record, done=named.count(ALREADY_RETRIED))
     if not wanted:
         note = f"Nothing was sent: the file names no row that is {sanitize_for_terminal(chosen.in_words())}."
         finished = await work.end(record, End(ended=StopReason.LIMIT), results, note)

@@ -75,9 +75,9 @@ class NamedRows:
 
     def in_words(self) -> str:
         """Sentences about what happens to the file's rows."""
-        waiting = f", {self._count(Status.PENDING):,} still to be sent" if self._count(Status.PENDING) else ""
-        waiting += f", {self._count(UNDER_WAY):,} to be read back first" if self._count(UNDER_WAY) else ""
-        sentence = f"{rows_in_words(self.table.rows)} of {self.table.name}: {self._count(RETRIED):,} to send again{waiting}."
+        waiting = f", {self.count(Status.PENDING):,} still to be sent" if self.count(Status.PENDING) else ""
+        waiting += f", {self.count(UNDER_WAY):,} to be read back first" if self.count(UNDER_WAY) else ""
+        sentence = f"{rows_in_words(self.table.rows)} of {self.table.name}: {self.count(RETRIED):,} to send again{waiting}."
         left = [
             f"{numbers.count:,} {_IN_WORDS.get(kind, kind)} ({numbers.places(self.table.lines)})"
             for kind, numbers in self.kinds.items()
@@ -85,7 +85,7 @@ class NamedRows:
         ]
         return f"{sentence} Left as they are: {'; '.join(left)}." if left else sentence
 
-    def _count(self, kind: str) -> int:
+    def count(self, kind: str) -> int:
         return self.kinds[kind].count if kind in self.kinds else 0
 
 

@@ -256,11 +256,12 @@ class PostgresLedger(Staging, Batches, Verification):
     async def purge(self, campaign: int) -> None:
         def begin(db: Session) -> None:
             db.all("lock_campaign", campaign=campaign)
-            if db.one("purged_or_exported", campaign=campaign) is not None:
+            purged_at, exported_at, _ = db.all("purged_or_exported", campaign=campaign)[0]
+            if purged_at is not None:
                 return
-            exported = db.all("purged_or_exported", campaign=campaign)[0][1] is not None
             _last, seconds_ago = db.all("last_change", campaign=campaign)[0]
-            ledger_errors.check_ended(db.all("pending_work", campaign=campaign)[0], exported=exported, unchanged_seconds=seconds_ago)
+            work = db.all("pending_work", campaign=campaign)[0]
+            ledger_errors.check_ended(work, exported=exported_at is not None, unchanged_seconds=seconds_ago)
             db.all("record_purged_counts", campaign=campaign)
             db.all("record_purge", campaign=campaign)
             db.all("purge_columns", campaign=campaign)

@@ -217,13 +217,12 @@ class SqliteLedger(Staging, Batches, Verification):
 
     async def purge(self, campaign: int) -> None:
         def begin(db: apsw.Connection) -> None:
-            if rows(db, "purged_or_exported", campaign=campaign)[0][0] is not None:
+            purged_at, exported_at, _ = rows(db, "purged_or_exported", campaign=campaign)[0]
+            if purged_at is not None:
                 return
-            exported = rows(db, "purged_or_exported", campaign=campaign)[0][1] is not None
-            last = rows(db, "last_change", campaign=campaign, wall=self._clock.wall())[0][0]
-            ledger_errors.check_ended(
-                rows(db, "pending_work", campaign=campaign)[0], exported=exported, unchanged_seconds=self._clock.wall() - last
-            )
+            work, wall = rows(db, "pending_work", campaign=campaign)[0], self._clock.wall()
+            last = rows(db, "last_change", campaign=campaign, wall=wall)[0][0]
+            ledger_errors.check_ended(work, exported=exported_at is not None, unchanged_seconds=wall - last)
             db.execute(SQL["record_purged_counts"], {"campaign": campaign})
             db.execute(SQL["record_purge"], {"campaign": campaign, "wall": self._clock.wall()})
             db.execute(SQL["purge_columns"], {"campaign": campaign})
