@@ -14,7 +14,9 @@ from campaign.ledger.clock import ticks
 from campaign.ledger.port import RateLimits
 
 AHEAD_SECONDS: Final = 0.1
-"""How long before its last slot a process asks for more, so that a ledger that takes so long costs no slot."""
+AHEAD_OF_SLICE: Final = 0.6
+"""How long before its last slot a process asks for more, at least and as a part of its slice, so that a ledger that takes so long costs no
+slot. A process that is alone has longer slices; those who share a rate would wait for each other's."""
 
 TICK_SECONDS: Final = 0.001
 """The resolution of an event loop's timers; they may be early by half of it."""
@@ -105,7 +107,8 @@ class RateLimiter:
         # One caller waits for the next slot, the others for the lock: else each slot would wake up all of them.
         async with self._turn:
             # Ask ahead for this caller only: there may be none after it.
-            if -math.inf < self._held.last_at < self._ticks() + AHEAD_SECONDS:
+            ahead_seconds = max(AHEAD_SECONDS, AHEAD_OF_SLICE * self._held.slice_seconds)
+            if -math.inf < self._held.last_at < self._ticks() + ahead_seconds:
                 self._wanted.set()
             while True:
                 now = self._ticks()

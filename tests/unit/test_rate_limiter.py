@@ -101,6 +101,12 @@ def test_a_slow_ledger_and_late_timers_bunch_nothing(rate: float, processes: int
     assert average(sent, 1.0, 4.0) >= 0.9 * rate
 
 
+@pytest.mark.parametrize("rate", [9, 100, 1000])
+def test_a_disk_that_takes_a_quarter_of_a_second_costs_a_process_that_is_alone_no_slot(rate: float) -> None:
+    sent = sent_by([Sender()], rate=rate, seconds=20.0, budget=Budget(seconds=lambda: 0.25))
+    assert average(sent, 2.0, 20.0) >= 0.99 * rate
+
+
 def test_what_a_killed_process_leaves_is_taken_over() -> None:
     sent = sent_by([Sender(dies_after=2.0), *(Sender() for _ in range(3))], rate=200, seconds=5.0)
     assert sent.between(2.0, 3.0) >= 0.94 * 200

@@ -181,7 +181,7 @@ def _risen(state: RateState, now: float) -> RateState:
 
 
 SLICE_SECONDS: Final = 0.5
-"""A process that has the rate to itself leases slots for so long. If it is killed, its successor waits at most this long for them."""
+"""A process that has the rate to itself leases slots for so long. If it is killed, its successor waits at most twice as long for them."""
 
 OFTEN_PER_SECOND: Final = 20.0
 """A process that uses fewer slots leases only those that it can use. A faster process leases whole slices, whether it can use them or
