@@ -434,6 +434,23 @@ async def test_a_batch_on_a_page_that_was_not_shown_is_not_created_again(tmp_pat
         assert {pass_id: count for pass_id, count in given.processed().items() if pass_id != "p"} == dict.fromkeys(passes(5), 1)
 
 
+async def test_a_list_that_is_too_long_to_be_read_to_its_end_shows_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with rig(tmp_path) as given:
+        record = await given.campaign(*passes(5))
+        await killed(given, record, Step.CREATED_UNSEEN)
+        async with HttpBatchGateway(url=given.simulator.url, token="token", timeouts=Timeouts()) as gateway:
+            for number in range(60):
+                await gateway.create(ENTITY, batch_of("p", name=f"other {number}"))
+        with monkeypatch.context() as patch:
+            patch.setattr("campaign.sender.batches.calls.MOST_PAGES", 2)
+            ended = await send(given, record)
+        assert (ended.ended, "3 pages" in ended.why) == (StopReason.SAFEGUARD, True)
+        assert statuses(given, record) == {("sending", ""): 5}
+        assert (await send(given, record)).ended is StopReason.FINISHED
+        assert [batch.name for batch in given.simulator.batches()].count("mine") == 1
+        assert {pass_id: count for pass_id, count in given.processed().items() if pass_id != "p"} == dict.fromkeys(passes(5), 1)
+
+
 @pytest.mark.parametrize("person", ["send-now", "cancel"])
 async def test_where_a_person_steers_one_of_two_batches_the_other_is_not_sent_as_well(tmp_path: Path, person: str) -> None:
     async with rig(tmp_path) as given:

@@ -120,7 +120,11 @@ class Calls:
         found: dict[str, RemoteBatch] = {}
         number = pages = 1
         failures = 0
-        while number <= min(pages, MOST_PAGES):
+        while number <= pages:
+            if pages > MOST_PAGES:
+                why = f"PassEntry's list of batches has {pages:,} pages, and at most {MOST_PAGES:,} are read"
+                self._stop_signal.set(StopReason.SAFEGUARD, f"{why}: whether a batch exists is not known.")
+                return None
             answer = await self.page(number)
             if proof_of(answer) is Proof.DONE and (answer.batches or number >= pages):
                 found |= {batch.id: batch for batch in answer.batches}
