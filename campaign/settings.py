@@ -296,6 +296,10 @@ class IsolatedSettings(Settings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return (init_settings,)
 
+    def usual_ledgers(self) -> Iterator[Path]:
+        """None, as they are named by the environment."""
+        return iter(())
+
 
 def marked(mark: object) -> tuple[str, ...]:
     """The settings whose types have a mark such as `Persisted`, in order."""

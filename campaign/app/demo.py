@@ -1,6 +1,7 @@
 """Runs the sample campaign against the simulator, in one process, for people who are new."""
 
 import os
+import shutil
 import tempfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -62,23 +63,26 @@ async def run_demo(
     samples = sample_data()
     place = _place(folder)
     config = SimulatorConfig(limit_per_second=round(rate_per_second) + 10, faults=FAULTS, latency=LATENCY, seed=7)
-    async with Simulator(config) as simulator:
-        settings = IsolatedSettings.read(
-            ledger=str(place / "campaign.db"),
-            template=samples / "templates" / "offer.txt",
-            results=place / "promo.results.csv",
-            rate=rate_per_second,
-            quiet_period="2s",
-            yes=True,
-            api_url=simulator.url,
-            api_key="demo",
-        )
-        ui = UserInterface(confirm=lambda *_: True, agree=lambda *_: False, watch=watch, listen=listen, tell=lambda *_, **__: None)
-        finished = await run_list(str(samples / "promo.csv"), settings, ui)
-        summary = simulator.summary()
-        return DemoResult(
-            finished=finished, folder=place, processed=summary.processed, passes=summary.distinct_passes, doubles=summary.surplus
-        )
+    # Copied, as beside the list may be the results of somebody who sent it from another ledger.
+    with tempfile.TemporaryDirectory() as alone:
+        source = shutil.copy(samples / "promo.csv", alone)
+        async with Simulator(config) as simulator:
+            settings = IsolatedSettings.read(
+                ledger=str(place / "campaign.db"),
+                template=samples / "templates" / "offer.txt",
+                results=place / "promo.results.csv",
+                rate=rate_per_second,
+                quiet_period="2s",
+                yes=True,
+                api_url=simulator.url,
+                api_key="demo",
+            )
+            ui = UserInterface(confirm=lambda *_: True, agree=lambda *_: False, watch=watch, listen=listen, tell=lambda *_, **__: None)
+            finished = await run_list(source, settings, ui)
+            summary = simulator.summary()
+            return DemoResult(
+                finished=finished, folder=place, processed=summary.processed, passes=summary.distinct_passes, doubles=summary.surplus
+            )
 
 
 def _place(folder: Path | None) -> Path:
