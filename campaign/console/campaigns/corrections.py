@@ -12,18 +12,17 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import BodyPartReader, web
-from aiohttp.multipart import MultipartReader
 
 from campaign.console.access import Person, Role, allow
-from campaign.console.auth import csrf
 from campaign.console.auth.authorization import check_still_allowed
 from campaign.console.campaigns.context import RequestedCampaign, check_possible, check_size, context_of, controlled_campaign, token_note
 from campaign.console.campaigns.control import start
 from campaign.console.console import Console, console_of
 from campaign.console.drafts.context import TaskRunner
 from campaign.console.drafts.inspection import WorkerTask, without_paths
+from campaign.console.drafts.uploads import TooLargeError, files_of, receive
 from campaign.console.subprocesses import CommandSpec
-from campaign.console.upload_limits import LOOK_EVERY_BYTES, UPLOAD_LIMITS, check_space, form_parts, in_time, next_piece
+from campaign.console.upload_limits import UPLOAD_LIMITS
 from campaign.domain.errors import CampaignError, UsageError
 from campaign.domain.status import CORRECTABLE, WITHOUT_MESSAGE
 from campaign.loader.formats.file_format import LIST_SUFFIXES
@@ -106,24 +105,21 @@ KEPT_SECONDS: Final = 86_400.0
 MOST_OF_A_PERSON: Final = 20
 """Files that one person has uploaded in the last day."""
 
-MOST_MESSAGE_BYTES: Final = 20_000
 _NAME: Final = re.compile(rf"[0-9a-f]{{32}}({'|'.join(map(re.escape, LIST_SUFFIXES))})")
 
 
 @allow(Role.SENDER, streamed=True)
 async def upload(request: web.Request) -> web.StreamResponse:
-    console = console_of(request)
-    if request.content_type != "multipart/form-data":
-        csrf.check(request, await csrf.sent(request))
-        raise web.HTTPBadRequest
-    body = await form_parts(request)
-    # The token comes first in the form, and nothing else is read before it is checked.
-    csrf.check(request, await _field(body, "csrf"))
-    asked = await controlled_campaign(request)
-    check_possible(request, possible=asked.shown.may_rerun)
-    message = _lines(await _field(body, "message"))
-    with request.app[UPLOAD_LIMITS].turn(asked.person.name):
-        file = await _taken(console, await _part(body, "file"), asked.person)
+    console, fields = console_of(request), dict[str, str]()
+    async for part in files_of(request, fields):
+        asked = await controlled_campaign(request)
+        check_possible(request, possible=asked.shown.may_rerun)
+        with request.app[UPLOAD_LIMITS].turn(asked.person.name):
+            file = await _taken(console, part, asked.person)
+        break
+    else:
+        raise UsageError(console.pages.text("campaigns.corrected.kind"), code="wrong_kind_of_file")
+    message = _lines(fields.get("message", ""))
     try:
         await check_still_allowed(request)
         plan = await _plan(request, asked, file, message)
@@ -171,37 +167,24 @@ async def _taken(console: Console, part: BodyPartReader, person: Person) -> Path
 
     Raises:
         UsageError: the file's kind can't be read, or the person has too many files.
-        DiskFullError: there is no room for it.
+        DiskFullError, InputError: as of `receive`.
         HTTPRequestEntityTooLarge: it is larger than the console allows.
     """
-    suffix = PurePosixPath(part.filename or "").suffix.lower()
-    if suffix not in LIST_SUFFIXES:
+    if PurePosixPath(part.filename or "").suffix.lower() not in LIST_SUFFIXES:
         raise UsageError(console.pages.text("campaigns.corrected.kind"), code="wrong_kind_of_file")
     folder = _folder(console)
     await asyncio.to_thread(_tidy, folder)
     mark = _mark(person)
     if sum(1 for _ in folder.glob(f"{mark}*")) >= MOST_OF_A_PERSON:
         raise UsageError(console.pages.text("campaigns.corrected.too_many", most=MOST_OF_A_PERSON), code="too_many_files")
-    file = folder / f"{mark}{secrets.token_hex(8)}{suffix}"
     most = console.rules.most_upload_bytes
     try:
-        with await asyncio.to_thread(os.fdopen, os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
-            size, looked_at = 0, 0
-            while chunk := await next_piece(part):
-                size += len(chunk)
-                _check_size(size, most)
-                if size >= looked_at:
-                    await asyncio.to_thread(check_space, folder, LOOK_EVERY_BYTES)
-                    looked_at = size + LOOK_EVERY_BYTES
-                await asyncio.to_thread(out.write, chunk)
-    except BaseException as error:
-        file.unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            raise CampaignError(
-                f"The file could not be kept: {os.strerror(error.errno or 0)}. Nothing was sent.", code="not_kept"
-            ) from error
-        raise
-    return file
+        received = await receive(part, folder, most_bytes=most)
+    except TooLargeError:
+        raise web.HTTPRequestEntityTooLarge(most) from None
+    except OSError as error:
+        raise CampaignError(f"The file could not be kept: {os.strerror(error.errno or 0)}. Nothing was sent.", code="not_kept") from error
+    return folder / received.placed(f"{mark}{secrets.token_hex(8)}").file
 
 
 def _mark(person: Person) -> str:
@@ -217,27 +200,6 @@ def _messages_sent(asked: RequestedCampaign) -> int:
 def _lines(text: str) -> str:
     """`text` with plain line breaks again, which a browser turns into CR LF, and without blanks around it."""
     return text.replace("\r\n", "\n").strip()
-
-
-def _check_size(size: int, most: int) -> None:
-    if size > most:
-        raise web.HTTPRequestEntityTooLarge(max_size=most, actual_size=size)
-
-
-async def _field(body: MultipartReader, name: str) -> str:
-    part = await _part(body, name)
-    text = bytearray()
-    while chunk := await next_piece(part):
-        text += chunk
-        _check_size(len(text), MOST_MESSAGE_BYTES)
-    return text.decode("utf-8", "replace")
-
-
-async def _part(body: MultipartReader, name: str) -> BodyPartReader:
-    part = await in_time(body.next())
-    if not isinstance(part, BodyPartReader) or part.name != name:
-        raise web.HTTPBadRequest
-    return part
 
 
 def _check_any(console: Console, plan: CorrectionPlan) -> None:

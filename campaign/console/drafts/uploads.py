@@ -19,7 +19,7 @@ from campaign.console.upload_limits import LOOK_EVERY_BYTES, check_space, form_p
 from campaign.domain.errors import DiskFullError, InputError
 from campaign.loader.formats.file_format import suffix_of
 
-FIELD_BYTES: Final = 10_000
+FIELD_BYTES: Final = 20_000
 NAME_CHARACTERS: Final = 200
 MOST_PARTS: Final = 64
 
