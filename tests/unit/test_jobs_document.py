@@ -7,18 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaign.app.jobs.document import TomlError, line_of, parse
-from campaign.app.jobs.schema import JobMistake
+from campaign.app.jobs.document import line_of, parse
+from campaign.app.jobs.schema import JobError, JobMistake
 
 
 def placed(text: str) -> list[tuple[str, Any, int]]:
-    return [(".".join(path), value, line_of(path, text)) for path, value in parse(text).items()]
+    return [(".".join(path), value, line_of(path, text)) for path, value in parse(text, "job.toml").items()]
 
 
 def mistake(text: str) -> JobMistake:
-    with pytest.raises(TomlError) as caught:
-        parse(text)
-    return caught.value.mistake
+    with pytest.raises(JobError) as caught:
+        parse(text, "job.toml")
+    return caught.value.mistakes[0]
 
 
 def test_a_key_is_where_its_statement_begins() -> None:
@@ -62,7 +62,7 @@ def test_any_text_is_understood_or_refused_as_tomllib_does(text: str) -> None:
     except tomllib.TOMLDecodeError:
         assert 0 <= mistake(text).line <= text.count("\n") + 1
     else:
-        for path in parse(text):
+        for path in parse(text, "job.toml"):
             assert 0 <= line_of(path, text) <= text.count("\n") + 1
 
 

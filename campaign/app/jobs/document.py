@@ -5,7 +5,7 @@ import tomllib
 from collections.abc import Iterator
 from typing import Any, Final
 
-from campaign.app.jobs.schema import JobMistake
+from campaign.app.jobs.schema import JobError, JobMistake
 from campaign.domain.errors import BadValueError
 
 Path = tuple[str, ...]
@@ -19,29 +19,22 @@ _OPENS: Final = re.compile(r"""=\s*(\"\"\"|'''|\[|\{)""")
 _TYPOGRAPHIC: Final = "“”„«»\N{LEFT SINGLE QUOTATION MARK}\N{RIGHT SINGLE QUOTATION MARK}"
 
 
-def parse(text: str) -> dict[Path, Any]:
+def parse(text: str, file: str) -> dict[Path, Any]:
     """The values by key; a table without keys is an empty dict.
 
     Raises:
-        TomlError: the text is not TOML, or has a key twice.
+        JobError: the text is not TOML, or has a key twice.
     """
     try:
         return dict(_leaves(tomllib.loads(text)))
     except tomllib.TOMLDecodeError as error:
-        raise TomlError(_mistake(str(error), text)) from None
+        mistake = _mistake(str(error), text)
     except RecursionError:
-        raise TomlError(JobMistake(line=0, key="", problem="brackets are nested too deeply", code="too_deep")) from None
+        mistake = JobMistake(line=0, key="", problem="brackets are nested too deeply", code="too_deep")
     except ValueError:
         # The number has more digits than Python reads.
-        raise TomlError(JobMistake(line=0, key="", problem="a number is far too long", code="number_too_long")) from None
-
-
-class TomlError(Exception):
-    """A text that is not TOML."""
-
-    def __init__(self, mistake: JobMistake) -> None:
-        super().__init__(str(mistake))
-        self.mistake = mistake
+        mistake = JobMistake(line=0, key="", problem="a number is far too long", code="number_too_long")
+    raise JobError(file, [mistake])
 
 
 def line_of(path: Path, text: str) -> int:

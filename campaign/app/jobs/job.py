@@ -1,17 +1,18 @@
-"""Reads and validates a job file before anything is done."""
+"""Reads and validates a job file before anything is done, and the placeholders in it, `{date}`, `{week}` and `{list}`."""
 
+import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
+from string import Formatter
 from typing import Any, Final
 
 from campaign.app.jobs import schema as keys
-from campaign.app.jobs.document import TomlError, line_of, parse
-from campaign.app.jobs.names import ALL, LIST, OF_THE_DAY, under, used_in
+from campaign.app.jobs.document import line_of, parse
 from campaign.app.jobs.schema import JobError, JobMistake, Key, known_keys, problem_of_unknown
 from campaign.domain.errors import BadValueError, InputError
 from campaign.domain.retry_selection import Selection, is_http_status, parts_of
@@ -22,12 +23,33 @@ from campaign.settings import problems_of
 
 MOST_BYTES: Final = 64 * 1024
 MOST_LINES: Final = 1000
-
-
 _FILTERS: Final = (keys.REASON, keys.HTTP_STATUS)
 
 AFTER_THE_LIST: Final = frozenset({"name", "results"})
 """Settings that are not used before the list is found, so that they may contain its name."""
+
+
+DATE: Final = "date"
+WEEK: Final = "week"
+LIST: Final = "list"
+OF_THE_DAY: Final = (DATE, WEEK)
+ALL: Final = (DATE, WEEK, LIST)
+
+
+def used_in(text: str, known: Sequence[str] = ALL) -> list[str]:
+    """The placeholders of a text. Raises BadValueError if one is unknown, or a brace is not closed."""
+    try:
+        fields = [(name, form, conversion) for _, name, form, conversion in Formatter().parse(text) if name is not None]
+    except ValueError:
+        raise BadValueError(f"“{text}” has a single brace; write {{{{ or }}}} for a brace itself", code="single_brace") from None
+    for name, form, conversion in fields:
+        if name not in known or form or conversion:
+            near = get_close_matches(name.lower(), known, n=1)
+            meant = f"{{{near[0]}}}" if near else ""
+            listed = " and ".join(f"{{{one}}}" for one in known)
+            hint = f"did you mean {meant}?" if meant else f"there {'are' if len(known) > 1 else 'is'} {listed}"
+            raise BadValueError(f"there is no placeholder {{{name}}} here; {hint}", code="unknown_placeholder", suggestion=meant)
+    return [name for name, _, _ in fields]
 
 
 class Command(StrEnum):
@@ -58,6 +80,15 @@ class Job:
         )
 
 
+def under(folder: Path, text: str) -> Path:
+    """A path of a job file, which is relative to the folder of the file; a leading `~` is the home folder."""
+    return Path(os.path.normpath(folder / at_home(text)))
+
+
+def at_home(text: str) -> str:
+    return os.path.expanduser(text)  # noqa: PTH111 - pathlib's raises where there is no such user
+
+
 def in_folder(key: Key, value: Any, folder: Path) -> Any:
     """A key's value; a path starts at the job's folder, whatever the current folder is."""
     if not key.is_path:
@@ -80,10 +111,7 @@ def read_job(path: Path) -> Job:
         InputError: it can't be read.
     """
     text = _text(path)
-    try:
-        given = parse(text)
-    except TomlError as error:
-        raise JobError(str(path), [error.mistake]) from None
+    given = parse(text, str(path))
     mistakes: list[JobMistake] = []
     values: dict[tuple[str, ...], Any] = {}
     lines = {name: line_of(name, text) for name in given}

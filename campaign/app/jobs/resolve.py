@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from string import Formatter
 from typing import Any, Final, assert_never
 
 from campaign import object_store
 from campaign.app.campaign_settings import home_zone
 from campaign.app.jobs import schema
-from campaign.app.jobs.job import Command, Job, in_folder, takes_placeholders
-from campaign.app.jobs.names import LIST, at_home, filled, of_the_day, under, used_in
+from campaign.app.jobs.job import DATE, LIST, WEEK, Command, Job, at_home, in_folder, takes_placeholders, under, used_in
 from campaign.app.jobs.schema import known_keys
 from campaign.app.lists.list_source import ListSource, default_name, find_list
 from campaign.domain.errors import InputError
@@ -124,6 +124,17 @@ def _words(job: Job, settings: Settings, now: datetime) -> dict[str, str]:
     """The values of the placeholders, in the time zone of the flags or the environment, else the job's, else the machine's."""
     zoned = settings if settings.time_zone is not None else settings.model_copy(update={"time_zone": job.values.get(schema.ZONE)})
     return of_the_day(now.astimezone(home_zone(zoned)))
+
+
+def of_the_day(now: datetime) -> dict[str, str]:
+    """The values of `{date}` and `{week}`; `now` is in the job's time zone. The week and its year are those of ISO 8601."""
+    year, week, _ = now.isocalendar()
+    return {DATE: now.date().isoformat(), WEEK: f"{year}-W{week:02}"}
+
+
+def filled(text: str, values: Mapping[str, str]) -> str:
+    """The text with its placeholders replaced."""
+    return "".join(before + (values[name] if name is not None else "") for before, name, _, _ in Formatter().parse(text))
 
 
 def _filled(key: schema.Key, value: Any, words: Mapping[str, str], folder: Path) -> Any:

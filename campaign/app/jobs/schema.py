@@ -25,7 +25,6 @@ _TABLES: Final = {"notify": (NOTIFY, "urls"), "notify_on": (NOTIFY, "on")}
 """Settings that have their own table."""
 
 _SEVERAL: Final = (tuple, list, frozenset)
-_NOT_IN_A_JOB: Final = {"yes", "moved_here", "api_url", "api_key", "api_key_file", "ca_file"}
 _REFUSED: Final = {
     "yes": "a job is sent without being asked about, so it needs no such key; take it out",
     "moved_here": "it is said once, and a job is started again and again; take it out, and add --moved-here to the command once",
@@ -33,6 +32,7 @@ _REFUSED: Final = {
     "api_key_file": "where the token is, the machine says: put it into PASSENTRY_API_KEY_FILE, and take it out of the job",
     "ca_file": "the machine decides which certificates to trust: put it into CAMPAIGN_CA_FILE, and take it out of the job",
 }
+_NOT_IN_A_JOB: Final = {*_REFUSED, "api_key"}
 _TOKEN: Final = re.compile(r"(^|_)(token|api_?key|key|secret|password|passwd|bearer|authorization)($|_)")
 REFUSAL: Final = (
     "a job never holds the token; put it into PASSENTRY_API_KEY, or its file's name into PASSENTRY_API_KEY_FILE, take it out of here, "
