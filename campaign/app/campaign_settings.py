@@ -13,6 +13,7 @@ from campaign.domain.errors import InputError, UsageError
 from campaign.domain.lists.locations import Location
 from campaign.domain.schedule import Schedule, known_zones, parse_moment, zone
 from campaign.domain.text.formula_escape import unescape_formula
+from campaign.domain.text.lines import as_sentence
 from campaign.loader.columns import check_pass_id, find_id_column, pass_key
 from campaign.loader.table import open_table
 from campaign.setting_types import Persisted
@@ -113,7 +114,7 @@ def home_zone(settings: Settings) -> ZoneInfo:
     try:
         return zone(settings.time_zone)
     except ValueError as error:
-        raise UsageError(f"--time-zone: {_sentence(error)}", code="bad_value", option="--time-zone") from None
+        raise UsageError(f"--time-zone: {as_sentence(str(error))}", code="bad_value", option="--time-zone") from None
 
 
 def cannot_finish(schedule: Schedule, messages: int, rate_per_second: float | None, *, now: datetime) -> str:
@@ -183,10 +184,6 @@ def _moment(name: str, text: str | None, kept: dict[str, str], home: ZoneInfo, n
         return parse_moment(text, in_zone=home, now=now)
     except ValueError as error:
         raise UsageError(f"--{name.replace('_', '-')}: {error}.", code="bad_value", option=f"--{name.replace('_', '-')}") from None
-
-
-def _sentence(error: ValueError) -> str:
-    return str(error) if str(error).endswith("?") else f"{error}."
 
 
 def _shown(moment: datetime | None, home: ZoneInfo) -> str:

@@ -20,7 +20,7 @@ from campaign.domain.lists.sheet import places, where_rows_are_counted
 from campaign.domain.model import CampaignState
 from campaign.domain.status import BY_OUTCOME, EXPLAINED, Status
 from campaign.domain.text.durations import words as duration
-from campaign.domain.text.lines import brief, percent, rows, sanitize_for_terminal
+from campaign.domain.text.lines import brief, capitalized, percent, rows, sanitize_for_terminal
 from campaign.domain.text.reasons import NO_REASON, advice, ended_in_words, reason_in_words
 from campaign.reporter.charts import PAGE_COLORS, band_in_words, latency_picture, sends_picture, sends_series
 from campaign.reporter.figures import OTHERS, READ_BACK, Figures
@@ -87,7 +87,7 @@ def page_of(found: Figures) -> bytes:
     environment.filters.update(
         thousands=lambda number: f"{number:,}",
         label=lambda status: status.info.label,
-        capitalized=lambda text: text[:1].upper() + text[1:],
+        capitalized=capitalized,
         day_and_time=day_and_time,
         duration=duration,
         short=brief,

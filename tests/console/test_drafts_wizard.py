@@ -1,10 +1,13 @@
 """The whole way of a promotion, from its list to what arrived."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 from campaign.console import audit_log
 from campaign.console.access import Role
 from campaign.console.drafts.draft import Stage
+from campaign.console.drafts.pages.controls_page import problems_with
+from campaign.settings import IsolatedSettings
 from tests.console.drafts_given import CSRF, LIST, MESSAGE, desk
 
 
@@ -46,3 +49,8 @@ async def test_from_a_list_to_what_arrived(tmp_path: Path) -> None:
         assert (answer.status, answer.codes) == (422, {"already_sent"})
         assert CSRF in answer.page
         assert LIST.count(b"\n") == 21
+
+
+def test_a_suggestion_in_the_form_ends_as_a_question() -> None:
+    found = problems_with({"time_zone": "Europe/Berln"}, IsolatedSettings.read(), now=datetime(2026, 12, 1, tzinfo=UTC))
+    assert found == {"time_zone": "“Europe/Berln” is no time zone; write its IANA name; did you mean Europe/Berlin?"}

@@ -18,6 +18,7 @@ from pydantic.fields import FieldInfo
 
 from campaign.domain.errors import BadValueError, UsageError
 from campaign.domain.lists.locations import ObjectUrl
+from campaign.domain.text.lines import as_sentence
 from campaign.settings import Settings
 
 NOTIFY: Final = "notify"
@@ -220,8 +221,7 @@ class JobMistake:
 
     def __str__(self) -> str:
         place = ", ".join([*([f"line {self.line}"] if self.line else []), *([f"“{self.key}”"] if self.key else [])])
-        sentence = self.problem if self.problem.endswith("?") else f"{self.problem}."
-        return f"{place}: {sentence}" if place else sentence
+        return f"{place}: {as_sentence(self.problem)}" if place else as_sentence(self.problem)
 
     def as_json(self) -> dict[str, Any]:
         return {"line": self.line or None, "key": self.key or None, "code": self.code, "problem": self.problem}

@@ -9,6 +9,7 @@ from campaign.domain.errors import InputError, UsageError
 from campaign.domain.lists.sheet import place
 from campaign.domain.model import RESULT_COLUMNS, ResultRow
 from campaign.domain.text.formula_escape import strip_unseen, unescape_formula
+from campaign.domain.text.lines import capitalized
 from campaign.ledger.port import CampaignRecord, LedgerReader
 from campaign.loader.columns import find_zone_column, listed, normalize_name, pass_key
 from campaign.loader.table import Table, open_table
@@ -65,7 +66,7 @@ class CorrectionFile:
         """The file's lines, some thousand at a time. Raises InputError if a row belongs to another campaign."""
         from campaign.loader.formats.frames import rows_of
 
-        clean = unescape_formula if _is_neutralised(self.table) else str
+        clean = unescape_formula if self.table.format.is_spreadsheet else str
         columns = self.table.columns
         delivery = {name: columns.index(name) for name in (CAMPAIGN, ROW, STATUS, MESSAGE) if name in columns}
         number = 0
@@ -130,7 +131,7 @@ def correction_file(source: FileSource, reader: LedgerReader) -> Iterator[Correc
                 file=table.name,
                 code="missing_column",
             )
-        clean = unescape_formula if _is_neutralised(table) else str
+        clean = unescape_formula if table.format.is_spreadsheet else str
         name = clean(str(next(table.frames()).iat[0, table.columns.index(CAMPAIGN)])) if table.rows else ""
         record = reader.campaign(name)
         if record is None:
@@ -151,11 +152,6 @@ def correction_file(source: FileSource, reader: LedgerReader) -> Iterator[Correc
         )
         _check_columns(file)
         yield file
-
-
-def _is_neutralised(table: Table) -> bool:
-    """Whether its cells have the marks of an export for spreadsheets."""
-    return table.format.is_spreadsheet
 
 
 def _check_columns(file: CorrectionFile) -> None:
@@ -226,8 +222,7 @@ class Matcher:
         if row >= len(self._seen):
             self._seen.extend(bytes(row + 1 - len(self._seen)))
         if self._seen[row]:
-            named = self.file.in_list(row)
-            raise self._wrong(line, f"{named[0].upper()}{named[1:]} is in the file twice. Keep one of the two.")
+            raise self._wrong(line, f"{capitalized(self.file.in_list(row))} is in the file twice. Keep one of the two.")
         self._seen[row] = 1
 
     def _key(self, line: Line) -> str:

@@ -31,6 +31,7 @@ from campaign.domain.batches import (
     proof_of,
 )
 from campaign.domain.errors import UsageError
+from campaign.domain.text.lines import as_sentence
 from campaign.domain.verdict import Latest
 from campaign.loader.columns import check_pass_id
 from campaign.sender.batches.assumptions import Finding, Found, Seen, address_of, attributes_in, findings, id_in
@@ -225,7 +226,7 @@ class _Probing:
             self.seen.released = self.seen.state not in UNSENT
             if not self.seen.released:
                 self._check(answer, "send the batch")
-                raise _EndError(f"PassEntry did not send the batch: {_sentence(answer.error)}")
+                raise _EndError(f"PassEntry did not send the batch: {as_sentence(answer.error)}")
 
     async def _ended(self) -> None:
         await self._until(lambda: self.seen.state in REMOTE_ENDED, self.waits.ending, "send the batch")
@@ -280,17 +281,17 @@ class _Probing:
             case Proof.DONE:
                 return
             case Proof.NO_ACCESS:
-                raise _EndError(f"PassEntry refused to {to_do} ({answer.http_status}): {_sentence(answer.error)}", 4)
+                raise _EndError(f"PassEntry refused to {to_do} ({answer.http_status}): {as_sentence(answer.error)}", 4)
             case _ if answer.http_status is not None and not answer.readable:
-                raise _EndError(f"What PassEntry answered is not as expected: {_sentence(answer.error)}")
+                raise _EndError(f"What PassEntry answered is not as expected: {as_sentence(answer.error)}")
             case _:
-                raise _EndError(f"PassEntry did not {to_do}: {_sentence(answer.error)}", 4)
+                raise _EndError(f"PassEntry did not {to_do}: {as_sentence(answer.error)}", 4)
 
     async def _file(self, url: str) -> bytes:
         content = await self.gateway.download(url)
         if isinstance(content, bytes):
             return content
-        raise _EndError(f"A CSV file of the batch could not be read: {_sentence(content)}", 4)
+        raise _EndError(f"A CSV file of the batch could not be read: {as_sentence(content)}", 4)
 
     async def _wait(self, seconds: float) -> None:
         if await happens_within(self.stop.gently, seconds):
@@ -344,10 +345,6 @@ class _Probing:
                 return state
             await asyncio.sleep(self.waits.first * number)
         return state
-
-
-def _sentence(text: str) -> str:
-    return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
 def _without_secrets(finding: Finding, token: str) -> Finding:

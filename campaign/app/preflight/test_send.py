@@ -15,6 +15,7 @@ from campaign.domain.errors import InputError, UsageError
 from campaign.domain.lists.sheet import place
 from campaign.domain.model import Invalid, Outcome, StagedRow
 from campaign.domain.status import Status
+from campaign.domain.text.lines import capitalized
 from campaign.domain.text.reasons import reason_in_words
 from campaign.ledger.port import LedgerReader
 from campaign.loader.columns import check_pass_id, pass_key
@@ -88,7 +89,7 @@ def _chosen(given: CheckedList, row: int | None) -> StagedRow:
         return found
     else:
         where = place(found.row, given.table.lines.of(found.row))
-        why = f"{where[0].upper()}{where[1:]}: {found.outcome.error or 'It has no message.'}"
+        why = f"{capitalized(where)}: {found.outcome.error or 'It has no message.'}"
     raise InputError(f"It has no message to test with. {why}", file=given.table.name, code="no_message")
 
 

@@ -14,7 +14,7 @@ from structlog.typing import EventDict
 from campaign.domain.errors import UsageError
 from campaign.domain.schedule import moment_in_words
 from campaign.domain.text.durations import words
-from campaign.domain.text.lines import sanitize_for_terminal
+from campaign.domain.text.lines import capitalized, sanitize_for_terminal
 from campaign.domain.text.reasons import reason_in_words
 
 _UNREACHABLE: Final = frozenset({"dns", "connect", "connect_timeout", "tls"})
@@ -160,6 +160,6 @@ def for_terminals(_logger: object, _method: str, event: EventDict) -> EventDict:
 def _sentence(event: EventDict) -> str:
     details: dict[str, Any] = {name: value for name, value in event.items() if name not in _FOR_FILES}
     if said := describe_event(event["event"], **details):
-        return f"{said[0].upper()}{said[1:]}. {_ONCE}"
+        return f"{capitalized(said)}. {_ONCE}"
     listed = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in details.items())
     return f"{event['event'].replace('_', ' ')}{': ' if listed else ''}{listed}. {_ONCE}"

@@ -12,7 +12,7 @@ import pandas as pd
 from campaign.domain.model import Counts
 from campaign.domain.status import BY_OUTCOME, Status
 from campaign.domain.text.durations import words as duration
-from campaign.domain.text.lines import brief, local_time, percent, sanitize_for_terminal
+from campaign.domain.text.lines import brief, capitalized, local_time, percent, sanitize_for_terminal
 from campaign.domain.text.reasons import NO_REASON, reason_in_words
 from campaign.reporter.comparison import PERCENTILES, WITH_REASONS, Comparison, Rate, Rates
 from campaign.reporter.conversions import Conversions
@@ -177,7 +177,7 @@ def _reasons(compared: Comparison) -> Iterator[Line]:
             yield Line(what=f"{status.info.label.capitalize()}, by reason", heading=True)
         for reason in reasons:
             words = reason_in_words(reason) if reason else NO_REASON
-            yield _line(compared, f"{words[:1].upper()}{words[1:]}", partial(_rows_of, status=status, reason=reason))
+            yield _line(compared, capitalized(words), partial(_rows_of, status=status, reason=reason))
 
 
 def _conversions(compared: Comparison) -> Iterator[Line]:

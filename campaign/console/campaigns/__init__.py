@@ -12,7 +12,7 @@ from campaign.console.campaigns.corrections import task_runner
 from campaign.console.campaigns.exports import Exports
 from campaign.console.campaigns.ledger_reads import LedgerReads
 from campaign.console.console import CONSOLE
-from campaign.domain.text.lines import local_time
+from campaign.domain.text.lines import capitalized, local_time
 
 
 def routes() -> list[web.RouteDef]:
@@ -23,7 +23,7 @@ def routes() -> list[web.RouteDef]:
 def set_up(app: web.Application) -> None:
     """Set up filters and shared objects for the life of the application."""
     console = app[CONSOLE]
-    for function in (local_time, view_model.thousands, view_model.label, view_model.capitalized, view_model.latency, page.ended):
+    for function in (local_time, view_model.thousands, view_model.label, capitalized, view_model.latency, page.ended):
         console.pages.add_filter(function.__name__, function)
 
     async def watch(app: web.Application) -> AsyncIterator[None]:

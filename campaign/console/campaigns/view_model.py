@@ -239,11 +239,6 @@ def label(status: Status) -> str:
     return status.info.label
 
 
-def capitalized(text: str) -> str:
-    """`text` with a capital first letter, otherwise unchanged."""
-    return text[:1].upper() + text[1:]
-
-
 def latency(seconds: float) -> str:
     """`85 ms`, `1.2 s`; empty for 0."""
     if not seconds:

@@ -6,6 +6,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from campaign.domain.errors import UsageError
+from campaign.domain.text.lines import capitalized
 
 STORES: Final = {"s3": "s3", "gs": "gs", "gcs": "gs", "az": "az", "abfs": "az", "abfss": "az"}
 """The store of each URL scheme, which is also the name of the extra that reads it."""
@@ -124,4 +125,4 @@ def parse_location(given: Location | str) -> Location:
         return place_of(given)
     except ValueError as error:
         problem = str(error)
-        raise UsageError(f"{problem[:1].upper()}{problem[1:]}.", code="bad_url") from None
+        raise UsageError(f"{capitalized(problem)}.", code="bad_url") from None

@@ -33,6 +33,16 @@ def either(names: Sequence[str]) -> str:
     return " or ".join([", ".join(names[:-1]), names[-1]])
 
 
+def capitalized(text: str) -> str:
+    """`text` with a capital first letter, otherwise unchanged."""
+    return text[:1].upper() + text[1:]
+
+
+def as_sentence(text: str) -> str:
+    """`text` with a full stop, unless it ends as a sentence does."""
+    return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
 def day(seconds: float) -> str:
     """The date of a Unix time, in UTC."""
     return datetime.fromtimestamp(seconds, tz=UTC).date().isoformat()

@@ -28,6 +28,7 @@ from campaign.console.upload_limits import UPLOAD_LIMITS
 from campaign.domain.batches import PLACEHOLDER
 from campaign.domain.errors import CampaignError, InputError, UsageError
 from campaign.domain.schedule import known_zones, parse_moment, zone
+from campaign.domain.text.lines import as_sentence, capitalized
 from campaign.setting_types import Wizard
 from campaign.settings import Settings, Via, problems_of
 
@@ -56,7 +57,8 @@ def controls_of(form: Mapping[str, str]) -> dict[str, str]:
 
 def problems_with(controls: Mapping[str, str], settings: Settings, *, now: datetime) -> dict[str, str]:
     """The problems with these settings: sentences, by field of the form."""
-    problems = {("opens" if name == "window" else name): _sentence(str(problem)) for name, problem in problems_of(controls).items()}
+    found = problems_of(controls).items()
+    problems = {"opens" if name == "window" else name: capitalized(as_sentence(str(problem))) for name, problem in found}
     problems = problems or _problem_with_batches(settings.model_copy(update=given_of(controls)))
     home = _home(controls, settings, problems)
     moments = {
@@ -92,7 +94,7 @@ def _home(controls: Mapping[str, str], settings: Settings, problems: dict[str, s
         try:
             return zone(controls["time_zone"])
         except ValueError as error:
-            problems["time_zone"] = _sentence(str(error))
+            problems["time_zone"] = capitalized(as_sentence(str(error)))
     try:
         return home_zone(settings)
     except UsageError:
@@ -103,12 +105,8 @@ def _moment(name: str, text: str, home: ZoneInfo, now: datetime, problems: dict[
     try:
         return parse_moment(text, in_zone=home, now=now)
     except (ValueError, OverflowError) as error:
-        problems[name] = _sentence(str(error))
+        problems[name] = capitalized(as_sentence(str(error)))
         return None
-
-
-def _sentence(problem: str) -> str:
-    return f"{problem[:1].upper()}{problem[1:]}."
 
 
 MOST_EXCLUDES: Final = 10
@@ -180,8 +178,8 @@ async def _saved(request: web.Request, draft: Draft, form: Mapping[str, str]) ->
     problems = problems_with(controls, console_of(request).settings, now=utc_now())
     if PLACEHOLDER in draft.message and not problems and controls.get("via", console_of(request).settings.via) == Via.BATCH:
         problems["via"] = console_of(request).pages.text("drafts.controls.no_placeholder", placeholder=PLACEHOLDER)
-    if sentence := problem_with_name(name) or await asyncio.to_thread(_name_taken, request, draft, name):
-        problems["name"] = sentence
+    if why := problem_with_name(name) or await asyncio.to_thread(_name_taken, request, draft, name):
+        problems["name"] = why
     if not problems:
         try:
             await wizard.change(request, draft, controls=controls, name=name)
