@@ -244,7 +244,8 @@ def read_outcome(delivery: Mapping[str, str]) -> Outcome:
     """
     status = _status(delivery)
     if status is Status.PENDING:
-        return UNSENT
+        attempts = _attempts(_text(delivery, "attempts"))
+        return Outcome(status=Status.PENDING, attempts=attempts) if attempts else UNSENT
     return Outcome(
         status=Status.UNKNOWN if status in {None, Status.SENDING} else status or Status.UNKNOWN,
         reason=UNREADABLE_STATUS if status is None else WAS_SENDING if status is Status.SENDING else _text(delivery, "reason"),

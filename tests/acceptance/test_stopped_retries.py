@@ -197,3 +197,11 @@ def test_once_resume_has_ended_it_the_next_one_selects_anew(undelivered: Desk) -
     assert times(undelivered) == {1: ROWS}
     undelivered.run(*command)
     assert times(undelivered) == {2: ROWS}
+
+
+def test_the_ledger_that_it_was_stopped_on_sends_nothing_that_another_has_gone_on_with(undelivered: Desk) -> None:
+    undelivered.run("retry", "list", "--status", "not_delivered", "--limit", "4", code=5)
+    undelivered.run("run", "list.results.csv", "--ledger", "two.db")
+    undelivered.run("retry", "list", "--status", "not_delivered", code=2)
+    undelivered.run("resume", "list", code=2)
+    assert times(undelivered) == {1: ROWS}

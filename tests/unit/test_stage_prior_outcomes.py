@@ -23,6 +23,11 @@ def test_a_status_is_kept_in_any_spelling_that_leaves_no_doubt(status: Status, s
     assert read(status=spelt(status.value), reason="why") == Outcome(status=status, reason="why")
 
 
+def test_of_what_waits_to_be_sent_once_more_the_attempts_are_kept() -> None:
+    assert read(status="pending", attempts="2", http_status="503", reason="unavailable") == Outcome(status=Status.PENDING, attempts=2)
+    assert read(status="pending", attempts="0") is UNSENT
+
+
 def test_what_was_being_sent_may_have_arrived() -> None:
     assert read(status="sending") == Outcome(status=Status.UNKNOWN, reason=WAS_SENDING)
 
