@@ -41,7 +41,7 @@ def probe(
     exchanges: list[Exchange] = []
 
     async def work() -> "Probed":
-        stop = listen("Stopping: a batch that was not sent is cancelled. Press again to leave it as it is.")
+        stop = listen("Stopping: a batch that was not sent is cancelled. {again} to leave it as it is.")
         printed = _Printer()
         return await probes.probe(plan, settings, stop=stop, tell=exchanges.append if settings.json_output else printed.exchange)
 

@@ -111,7 +111,7 @@ def test_a_second_ctrl_c_ends_at_once_and_nothing_is_doubled(desk: Desk) -> None
         while not desk.simulator.requests():
             time.sleep(0.05)
         terminal.type("\x03")
-        terminal.until("Stopping: no new sends")
+        terminal.until("Press Ctrl-C again")
         terminal.type("\x03")
         # Long before the requests under way are given up.
         assert terminal.end(20) == 130

@@ -48,10 +48,10 @@ class Numbers:
 
 @dataclass(slots=True)
 class Totals:
-    """What happens to the rows of a whole file; `waiting` are rows that an earlier retry took from it, and that are still under way.
-    `already_retried` are those that it has sent before it was stopped.
+    """What happens to the rows of a whole file.
 
-    `new_ids` has the rows that get another pass, by its key.
+    `new_ids` has the rows that get another pass, by its key. `waiting` are rows that an earlier retry took from it, and that are still
+    under way; `already_retried` are those that it has sent before it was stopped.
     """
 
     sent: int = 0

@@ -129,11 +129,14 @@ AT_ONCE_SECONDS: Final = 1.0
 """The time after a second signal to record that the sends under way are unknown; without it the next run would find that out."""
 
 
-STOPPING: Final = "Stopping: no new sends; waiting up to 10 s for those under way. Press again to stop at once."
+STOPPING: Final = "Stopping: no new sends; waiting up to 10 s for those under way. {again} to stop at once."
 
 
 def listen(saying: str = STOPPING) -> StopRequest:
-    """A `StopRequest` that the process's signals set; the first signal is reported to the person. Called inside the event loop."""
+    """A `StopRequest` that the process's signals set; the first signal is reported by `saying`. Called inside the event loop.
+
+    `{again}` in it becomes how to give a second signal.
+    """
     stop = StopRequest()
     # The thread that waits for a list from a pipe checks this.
     STOP_CODE.set(lambda: stop.exit_code if stop.gently.is_set() else 0)
@@ -170,4 +173,4 @@ def _stop_requested(stop: StopRequest, number: signal.Signals, saying: str) -> N
         return
     stop.exit_code = 128 + number
     stop.gently.set()
-    tell("stopping", saying)
+    tell("stopping", saying.format(again="Press Ctrl-C again" if sys.stdin.isatty() else "Send the signal again"))
