@@ -30,7 +30,8 @@ class CampaignView:
 
     `rate_per_second` is the measured rate, 0 if nothing is being sent; `eta_seconds` is by this rate, or else by the wanted one. `staging`
     is True while another process is staging the campaign. `ledger` is the value of `--ledger` in a command about this campaign; empty if it
-    needs none. `is_worked_on` is True while a process sends the campaign, or waits to send it.
+    needs none. `is_worked_on` is True while a process sends the campaign, or waits to send it. `go_on` is the command that goes on with a
+    stopped campaign; empty if that is `resume`.
     """
 
     record: CampaignRecord
@@ -44,11 +45,17 @@ class CampaignView:
     ledger: str = ""
     in_batches: InBatches = NONE_IN_BATCHES
     is_worked_on: bool = False
+    go_on: str = ""
 
     @property
     def half_staged(self) -> bool:
         """Whether its list was not, or is not yet, read to its end: rows are missing, and nothing of it was sent."""
         return self.record.desired_state is DesiredState.STAGING
+
+    @property
+    def interrupted(self) -> int:
+        """Rows that a run was sending when it was killed; the next command that writes to the ledger makes them unknown."""
+        return 0 if self.is_worked_on else max(0, self.counts.by_status.get(Status.SENDING, 0) - self.in_batches.rows)
 
     @property
     def state_in_words(self) -> str:
@@ -79,6 +86,10 @@ class CampaignView:
                 return "is finished."
             case _:
                 assert_never(self.state)
+
+    def label_of(self, status: Status) -> str:
+        """The word for the rows of a status, after their count."""
+        return "interrupted" if status is Status.SENDING and self.interrupted else status.info.label
 
     def command(self, verb: str, *options: str) -> str:
         """A command line about this campaign, to copy into a shell."""

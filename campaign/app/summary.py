@@ -12,7 +12,9 @@ from campaign.domain.status import BY_OUTCOME, OPEN, Status
 from campaign.domain.text.lines import rows, sanitize_for_terminal, to_copy, wrapped
 from campaign.domain.text.reasons import NO_REASON, reason_in_words
 from campaign.insights import CampaignView, command_line
+from campaign.ledger.port import CampaignRecord
 from campaign.reporter.files.target import failed_path
+from campaign.setting_types import UNLIMITED
 
 MOST_REASONS: Final = 8
 """The most reasons shown for a status; the others are added up."""
@@ -26,6 +28,7 @@ def in_words(view: CampaignView, *, commands: bool = True) -> str:
     paragraphs = [
         list(_overview(view)),
         *(list(_reasons(view.counts, status)) for status in (() if view.half_staged else BY_OUTCOME)),
+        list(_interrupted(view)),
         list(next_steps(view, commands=commands)),
     ]
     return "\n\n".join("\n".join(paragraph) for paragraph in paragraphs if paragraph)
@@ -36,18 +39,14 @@ def in_brief(view: CampaignView) -> str:
     return "\n".join([*_overview(view), "", *next_steps(view, commands=True)])
 
 
-def in_a_line(view: CampaignView, *, go_on: str = "") -> str:
-    """The same in one self-contained line, for the mail of a scheduled job and for searches through many of them.
-
-    `go_on` is a command that continues better than the campaign's own, such as the job's.
-    """
+def in_a_line(view: CampaignView) -> str:
+    """The same in one self-contained line, for the mail of a scheduled job and for searches through many of them."""
     name = sanitize_for_terminal(view.record.spec.name)
-    said = [f"Campaign {name} {view.state_in_words}", _counted(view.counts), batches_in_words(view)]
+    said = [f"Campaign {name} {view.state_in_words}", _counted(view), batches_in_words(view)]
     if needing := view.counts.needs_attention:
         said.append(f"{rows(needing)} {'needs' if needing == 1 else 'need'} attention.")
     steps = list(next_steps(view, commands=True))
-    command = go_on or next((step.strip() for step in steps if step.startswith("    campaign ")), "")
-    if command:
+    if command := next((step.strip() for step in steps if step.startswith("    campaign ")), ""):
         said.append(f"Next: {command}")
     elif steps and not steps[-1].startswith(" "):
         said.append(steps[-1])
@@ -58,13 +57,21 @@ def _overview(view: CampaignView) -> Iterator[str]:
     yield from wrapped(f"Campaign {sanitize_for_terminal(view.record.spec.name)} {view.state_in_words}")
     if view.half_staged:
         return
-    yield from wrapped(_counted(view.counts) or "The list has no rows.")
+    yield from wrapped(_counted(view) or "The list has no rows.")
     yield from wrapped(batches_in_words(view))
 
 
-def _counted(counts: Counts) -> str:
-    parts = [f"{counts.by_status[status]:,} {status.info.label}" for status in BY_OUTCOME if counts.by_status.get(status)]
-    return f"{rows(counts.rows)}: {', '.join(parts)}." if parts else ""
+def _counted(view: CampaignView) -> str:
+    parts = [f"{count:,} {view.label_of(status)}" for status in BY_OUTCOME if (count := view.counts.by_status.get(status))]
+    return f"{rows(view.counts.rows)}: {', '.join(parts)}." if parts else ""
+
+
+def _interrupted(view: CampaignView) -> Iterator[str]:
+    if view.interrupted:
+        yield from wrapped(
+            f"Interrupted ({view.interrupted:,}): their run ended before it recorded an answer, so these messages may have arrived. The "
+            "next run treats them as unknown."
+        )
 
 
 def _reasons(counts: Counts, status: Status) -> Iterator[str]:
@@ -132,7 +139,8 @@ def _commands(view: CampaignView) -> Iterator[str]:
     if may_send and view.state is CampaignState.STAGED:
         yield from to_copy("To send it", view.command("resume"))
     elif may_send and view.counts.open:
-        yield from to_copy(f"To go on with the {rows(view.counts.open)} left", view.command("resume"))
+        go_on = view.go_on if view.state is CampaignState.STOPPED else ""
+        yield from to_copy(f"To go on with the {rows(view.counts.open)} left", go_on or view.command("resume"))
     if unknown := count(Status.UNKNOWN, 0):
         passes = "its pass" if unknown == 1 else "their passes"
         yield from to_copy(f"To find out what became of {_the(unknown, 'unknown')} (reads {passes}, sends nothing)", view.command("verify"))
@@ -200,6 +208,19 @@ def batches_in_words(view: CampaignView) -> str:
         which = "The others" if found.held else "They"
         said.append(f"{which} may have been released: {'cancel' if cancelled else 'resume'} reads what became of them.")
     return " ".join(said)
+
+
+def settings_in_words(record: CampaignRecord) -> dict[str, tuple[str, str]]:
+    """The settings that a campaign remembers: for each its name and value as people read them."""
+    return {
+        name: (name.replace("_", " ").capitalize(), sanitize_for_terminal(_with_unit(name, value)))
+        for name, value in sorted(record.spec.settings.items())
+        if value
+    }
+
+
+def _with_unit(name: str, value: str) -> str:
+    return f"{value.removesuffix('.0')} a second" if name == "rate" and value != UNLIMITED else value
 
 
 def reasons_in_words(counts: Counts, status: Status, total: int) -> list[tuple[str, int]]:

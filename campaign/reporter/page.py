@@ -86,13 +86,13 @@ def page_of(found: Figures) -> bytes:
     )
     environment.filters.update(
         thousands=lambda number: f"{number:,}",
-        label=lambda status: status.info.label,
+        label=found.view.label_of,
         capitalized=capitalized,
         day_and_time=day_and_time,
         duration=duration,
         short=brief,
         pace=pace,
-        stand=lambda count, status: _were(status, count, past=False),
+        stand=lambda count, status: _were(found.view.label_of(status), count, past=False),
         rows=rows,
         band=band_in_words,
         value=_value,
@@ -114,16 +114,16 @@ def sentence(found: Figures) -> str:
     if not counts.rows:
         return "The list has no rows."
     parts = [(status, counts.by_status[status]) for status in BY_OUTCOME if counts.by_status[status]]
-    told = [f"{_were(status, count)} ({percent(count, counts.rows)})" for status, count in parts[:1]]
-    told += [f"{count:,} {status.info.label}" for status, count in parts[1:]]
+    told = [f"{_were(found.view.label_of(status), count)} ({percent(count, counts.rows)})" for status, count in parts[:1]]
+    told += [f"{count:,} {found.view.label_of(status)}" for status, count in parts[1:]]
     joined = told[0] if len(told) == 1 else f"{', '.join(told[:-1])} and {told[-1]}"
     return f"Of {rows(counts.rows)}, {joined}."
 
 
-def _were(status: Status, count: int, *, past: bool = True) -> str:
+def _were(label: str, count: int, *, past: bool = True) -> str:
     """`1 was delivered`, `3 failed`; in the present tense `1 is delivered`."""
     verbs = ("was", "were") if past else ("is", "are")
-    return f"{count:,} {status.info.label}" if status is Status.FAILED else f"{count:,} {verbs[count != 1]} {status.info.label}"
+    return f"{count:,} {label}" if label == Status.FAILED.info.label else f"{count:,} {verbs[count != 1]} {label}"
 
 
 def _values(found: Figures) -> dict[str, Any]:

@@ -206,12 +206,11 @@ def test_cut_off_it_goes_on_and_says_how(office: Desk) -> None:
     )
     kept = replace(office, environment={name: value for name, value in office.environment.items() if name != "CAMPAIGN_LEDGER"})
     first = kept.run("run", job, code=5)
-    [words, resume] = [shlex.split(line)[1:] for line in re.findall(r"^    (campaign .*)$", first.stdout, re.MULTILINE)]
+    assert "4 delivered, 2 not sent yet" in first.stdout
+    # It is the job that goes on: resume knows nothing of its limits.
+    [words] = [shlex.split(line)[1:] for line in re.findall(r"^    (campaign .*)$", first.stdout, re.MULTILINE)]
     assert words == ["run", "my jobs/job.toml"]
-    # In the mail's one line it is the job that goes on: resume knows nothing of its limits.
     assert first.stdout.endswith(" Next: campaign run 'my jobs/job.toml'\n")
-    assert resume[0] == "resume"
-    assert kept.json("status", *resume[1:])["by_status"]["pending"] == 2
     kept.run(*words)
     assert len(office.sent()) == 6
     assert (office.folder / "my jobs" / "own.db").exists()

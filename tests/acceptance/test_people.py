@@ -69,13 +69,17 @@ def test_the_same_command_again_says_that_nothing_was_sent(desk: Desk) -> None:
 
 
 def test_a_kill_is_told_and_how_to_go_on(desk: Desk) -> None:
+    desk.simulator.set_faults(faults={"hang_after": 1.0})
     desk.make_list(100)
     process = desk.start("run", "list.csv", *MESSAGE, "--rate", "20")
     desk.until(process, lambda: len(desk.sent()) >= 3)
+    assert "being sent" in desk.run("status", "list").stdout
     process.kill()
     process.communicate()
     seen = desk.run("status", "list").stdout
     assert ended_in_words("") in " ".join(seen.split())
+    assert "being sent" not in seen
+    assert "Interrupted (" in seen
     assert ["resume", "list"] in commands(seen)
 
 

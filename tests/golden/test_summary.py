@@ -32,8 +32,10 @@ def batches_left() -> Iterator[CampaignView]:
     waiting = InBatches(batches=3, rows=1500, held=1500, send_themselves_at=1_796_000_000.0)
     rows = counted({(Status.SENDING, ""): 1500})
     yield replace(view(rows, CampaignState.SENDING), in_batches=waiting, is_worked_on=True)
-    for found in (waiting, replace(waiting, held=500), replace(waiting, held=0), InBatches(batches=1, rows=1, held=1)):
+    for found in (waiting, replace(waiting, held=500), replace(waiting, held=0)):
         yield replace(view(rows, CampaignState.STOPPED, ended="lost"), in_batches=found)
+    one = InBatches(batches=1, rows=1, held=1)
+    yield replace(view(counted({(Status.SENDING, ""): 1}), CampaignState.STOPPED, ended="lost"), in_batches=one)
     for found in (waiting, replace(waiting, held=0)):
         yield replace(view(rows, CampaignState.CANCELLED), in_batches=found)
 
@@ -54,6 +56,8 @@ def test_summary(golden: Golden) -> None:
         view(counted(one_of_each), CampaignState.STOPPED),
         view(counted({(Status.PENDING, ""): 30, (Status.PENDING, "http_401"): 1}), CampaignState.STOPPED),
         view(counted(many)),
+        view(counted({(Status.PENDING, ""): 30, (Status.SENDING, ""): 4}), CampaignState.STOPPED),
+        replace(view(counted({(Status.PENDING, ""): 30}), CampaignState.STOPPED, ended="limit"), go_on="campaign run jobs/spring.toml"),
         *(in_state(state) for state, _ in STATES),
         *(replace(half_staged, staging=staging) for staging in (False, True)),
         *batches_left(),

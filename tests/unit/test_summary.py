@@ -234,7 +234,8 @@ def test_it_always_adds_up_and_keeps_its_width(
     if without_reason:
         # A ledger need not know a reason for every row.
         counts.by_status[Status.FAILED] += without_reason
-    text = in_words(view(counts, state, name=name, results=""))
+    seen = view(counts, state, name=name, results="")
+    text = in_words(seen)
     for line in text.split("\n"):
         assert columns_of(line) <= WIDTH or line.startswith("    campaign ")
         assert line.isprintable()
@@ -243,7 +244,7 @@ def test_it_always_adds_up_and_keeps_its_width(
         found = re.search(r"(?:^| )([\d,]+) rows?: (.*)\.$", overview.replace("\n", " "))
         assert found is not None
         parts = [part.split(" ", 1) for part in found[2].split(", ")]
-        assert {label for _, label in parts} <= {status.info.label for status in Status}
+        assert {label for _, label in parts} <= {seen.label_of(status) for status in Status}
         assert number(found[1]) == sum(number(count) for count, _ in parts) == counts.rows
     for paragraph in paragraphs:
         head = re.match(r"[A-Z][a-z ]+ \(([\d,]+)\):", paragraph)

@@ -42,10 +42,7 @@ async def carry_out(job: Job, settings: Settings, ui: UserInterface, *, now: dat
                 assert_never(never)
     if not seen.any_run and (why := _why_idle(order, finished, settings)):
         return CommandResult(view=replace(finished.view, exit_code=0), note=nothing_to_do(why), brief=True, details=finished.details)
-    if finished.view.counts.open:
-        again = f"To go on as the job says, start it again:\n    {shlex.join(['campaign', 'run', str(job.file)])}"
-        return replace(finished, note=f"{finished.note}\n\n{again}" if finished.note else again)
-    return finished
+    return replace(finished, view=replace(finished.view, go_on=shlex.join(["campaign", "run", str(job.file)])))
 
 
 def too_early(job: Job, settings: Settings, *, now: datetime) -> str:

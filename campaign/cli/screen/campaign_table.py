@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from campaign.app.campaigns import History, Run
-from campaign.app.summary import in_words
+from campaign.app.summary import in_words, settings_in_words
 from campaign.domain.text.lines import local_time, rows, sanitize_for_terminal
 from campaign.domain.text.reasons import ended_in_words
 from campaign.insights import CampaignView
@@ -36,7 +36,7 @@ def history_in_words(history: History) -> str:
         ("Exported", f"{local_time(record.exported_at)}, to {sanitize_for_terminal(record.exported_to)}" if record.exported_at else ""),
         ("Forgotten", local_time(record.purged_at)),
         ("Message", sanitize_for_terminal(history.sample)),
-        *((name.replace("_", " ").capitalize(), sanitize_for_terminal(value)) for name, value in sorted(record.spec.settings.items())),
+        *settings_in_words(record).values(),
     ]
     width = max(len(name) for name, _ in facts) + 2
     lines = [f"{name + ':':<{width}}{value}" for name, value in facts if value]

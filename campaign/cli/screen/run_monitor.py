@@ -243,8 +243,7 @@ class RunMonitor:
         view = finished.view
         structlog.contextvars.bind_contextvars(campaign=view.record.spec.name)
         if not self._settings.json_output and not sys.stdout.isatty() and not finished.brief:
-            go_on = next((line.strip() for line in finished.note.splitlines() if line.startswith("    campaign ")), "")
-            sys.stdout.write(f"\n{in_a_line(view, go_on=go_on)}\n")
+            sys.stdout.write(f"\n{in_a_line(view)}\n")
         if self._metrics is not None:
             self._metrics.ended(view.exit_code, counts=view.counts, campaign=view.record.spec.name)
         occasion = occasion_of(view.exit_code)

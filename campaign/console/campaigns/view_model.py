@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from campaign.app.summary import batches_in_words
+from campaign.app.summary import batches_in_words, settings_in_words
 from campaign.console.pages import campaign_page
 from campaign.domain.lists.query import list_title
 from campaign.domain.model import CampaignState
@@ -159,7 +159,7 @@ class ShownCampaign:
         for status in BY_OUTCOME:
             if count := self.view.counts.by_status.get(status, 0):
                 share = 100 * count / self.rows
-                parts.append(Part(status=status.value, label=status.info.label, count=count, share=share, before=before))
+                parts.append(Part(status=status.value, label=self.view.label_of(status), count=count, share=share, before=before))
                 before += share
         return tuple(parts)
 
@@ -224,10 +224,7 @@ class ShownCampaign:
     @property
     def settings(self) -> list[tuple[str, str]]:
         """The given settings, without paths, which mean nothing to people without a shell."""
-        given = sorted(self.view.record.spec.settings.items())
-        return [
-            (name.replace("_", " ").capitalize(), sanitize_for_terminal(value)) for name, value in given if value and name not in _PLACES
-        ]
+        return [shown for name, shown in settings_in_words(self.view.record).items() if name not in _PLACES]
 
     @property
     def has_results(self) -> bool:
