@@ -71,7 +71,7 @@ class Staging(Protocol):
         """
 
     async def stage(self, campaign: int, rows: Sequence[StagedRow]) -> None:
-        """Add rows to a campaign that is being staged."""
+        """Add rows to a campaign that is being staged. Pending rows that have attempts open a retry: another ledger may have stopped it."""
 
     async def finish_staging(
         self, campaign: int, *, content_sha256: str, duplicates_marked: bool = False, near_ids: bool = True, quiet_seconds: float = 0.0

@@ -109,6 +109,11 @@ def attempt_elsewhere(campaign: int, row: StagedRow) -> tuple[Any, ...]:
     )
 
 
+def may_be_of_retry(row: StagedRow) -> bool:
+    """Whether a row from a results file waits to be sent once more, perhaps for a retry that another ledger has stopped."""
+    return row.outcome.status in OPEN and row.outcome.attempts > 0
+
+
 def spec_values(spec: CampaignSpec) -> dict[str, Any]:
     """The parameters of `create_campaign` for a spec."""
     more = {_LINES: spec.lines_text, _MARK: spec.mark, _PLACE: spec.list_place}

@@ -205,3 +205,23 @@ def test_the_ledger_that_it_was_stopped_on_sends_nothing_that_another_has_gone_o
     undelivered.run("retry", "list", "--status", "not_delivered", code=2)
     undelivered.run("resume", "list", code=2)
     assert times(undelivered) == {1: ROWS}
+
+
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_on_another_ledger_its_results_go_on_with_what_is_left(undelivered: Desk, *, is_killed: bool) -> None:
+    undelivered.run("retry", "list", "--status", "not_delivered", "--limit", "4", code=5)
+    command = ("retry", "list.results.csv", "--status", "not_delivered", "--ledger", "two.db")
+    if is_killed:
+        process = undelivered.start(*command, "--rate", "10", "--concurrency", "1")
+        undelivered.until(process, lambda: len(undelivered.simulator.audit()) >= 7)
+        process.kill()
+        process.communicate()
+    found = undelivered.json(*command, code=None)
+    assert max(times(undelivered)) == 1
+    # What was under way at the kill: its passes hold the same text from before.
+    read_back = found["by_status"]["accepted"] + found["by_status"]["unknown"]
+    assert is_killed or not read_back
+    assert times(undelivered)[1] >= ROWS - read_back
+    assert warnings(found)["already_retried"] >= 4
+    undelivered.run(*command, code=None)
+    assert times(undelivered)[2] == ROWS - read_back

@@ -1,7 +1,10 @@
 """A retry that was stopped or killed: as long as it has not ended, it sends none of its rows a second time. For every backend."""
 
+from dataclasses import replace
+
 import pytest
 
+from campaign.domain.model import Outcome
 from campaign.domain.retry_selection import Selection
 from campaign.domain.status import Status
 from campaign.ledger.port import ClaimFilter, Ledger, LedgerReader
@@ -133,4 +136,26 @@ async def test_an_invalid_row_that_was_corrected_keeps_it_open_until_it_is_sent(
     assert is_open(reader)
     await ledger.settle(runner, [ends(claim, Status.NOT_DELIVERED) for claim in await ledger.claim(runner, 1, corrects)])
     await ledger.end_retry(record.id)
+    assert not is_open(reader)
+
+
+async def test_what_is_left_of_one_in_a_results_file_is_left_of_it_here_too(ledger: Ledger, reader: LedgerReader) -> None:
+    sent, left = Outcome(status=Status.NOT_DELIVERED, attempts=2), Outcome(status=Status.PENDING, attempts=1)
+    record = await campaign_of(ledger, replace(staged(1), outcome=sent), replace(staged(2), outcome=left), staged(3))
+    assert is_open(reader)
+    assert (reader.already_retried(record.id), reader.matching(record.id, selection(Status.NOT_DELIVERED))) == ({1}, 0)
+    runner = await ledger.register_runner(record.id, quiet_seconds=0)
+    (claim,) = await ledger.claim(runner, 1, ClaimFilter(only=(2,)))
+    assert claim.attempts == 1
+    await ledger.end_retry(record.id)
+    assert is_open(reader)
+    await ledger.settle(runner, [ends(claim, Status.NOT_DELIVERED)])
+    await ledger.end_retry(record.id)
+    # Row 3, which was never sent, is none of its rows.
+    assert not is_open(reader)
+
+
+async def test_rows_of_a_results_file_that_do_not_wait_for_another_attempt_are_of_none(ledger: Ledger, reader: LedgerReader) -> None:
+    outcomes = [Outcome(status=status, attempts=1) for status in (Status.NOT_DELIVERED, Status.UNKNOWN, Status.FAILED, Status.INVALID)]
+    await campaign_of(ledger, staged(1), *(replace(staged(row), outcome=outcome) for row, outcome in enumerate(outcomes, 2)))
     assert not is_open(reader)

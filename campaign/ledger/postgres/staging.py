@@ -11,7 +11,7 @@ from campaign.ledger.port import CampaignRecord, CampaignSpec
 from campaign.ledger.postgres.base import Store
 from campaign.ledger.postgres.connection import LONG_SECONDS, Session
 from campaign.ledger.postgres.values import cleaned
-from campaign.ledger.values import attempt_elsewhere, record, spec_values, staged
+from campaign.ledger.values import attempt_elsewhere, may_be_of_retry, record, spec_values, staged
 
 DISCARDED_AT_ONCE: Final = 20_000
 
@@ -44,6 +44,8 @@ class Staging(Store):
                 raise ledger_errors.staged_by_another()
             db.copy("stage", values)
             db.copy("stage_attempts", sent_before)
+            if any(map(may_be_of_retry, batch)):
+                db.all("open_retry", campaign=campaign, since=0)
 
         await self._writer.do(work, seconds=LONG_SECONDS)
 

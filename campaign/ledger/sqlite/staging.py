@@ -13,7 +13,7 @@ from campaign.ledger.clock import LEASE_SECONDS
 from campaign.ledger.port import CampaignRecord, CampaignSpec
 from campaign.ledger.sqlite.base import Store, exhaust, rows, store_identity
 from campaign.ledger.sqlite.connection import SQL
-from campaign.ledger.values import attempt_elsewhere, record, spec_values, staged
+from campaign.ledger.values import attempt_elsewhere, may_be_of_retry, record, spec_values, staged
 
 DISCARDED_AT_ONCE: Final = 20_000
 CACHE_KIB: Final = 8_000
@@ -54,6 +54,8 @@ class Staging(Store):
                         db.execute(SQL[statement], {"campaign": campaign, "rows": apsw.carray(found)})
                 exhaust(db.executemany(SQL["stage"], values))
                 exhaust(db.executemany(SQL["record_attempt"], sent_before))
+            if any(map(may_be_of_retry, others)):
+                db.execute(SQL["open_retry"], {"campaign": campaign, "since": 0})
 
         # A staging that a power cut ends starts over, and `finish_staging` is durable with all that is before it.
         await self._writer.do(work, durable=False)
