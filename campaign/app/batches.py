@@ -8,7 +8,7 @@ from campaign.domain.batches import PLACEHOLDER, Batch, InBatches
 from campaign.domain.errors import SafeguardError, StoppedError, UsageError
 from campaign.domain.text.lines import rows
 from campaign.ledger.port import CampaignRecord, LedgerReader
-from campaign.sender.api.network import network_to
+from campaign.sender.api.network import Network, network_to
 from campaign.sender.stop import End, StopReason
 from campaign.settings import Engine, Settings, Via
 
@@ -98,11 +98,12 @@ def _left_in_words(record: CampaignRecord, left: list[Batch]) -> str:
     return f"The campaign “{record.spec.name}” is cancelled here, but {rows(found.rows)} of it are in batches at PassEntry: {fate}."
 
 
-Heard = Callable[[str, str, bytes, int, bytes], None]
-"""As of `HttpBatchGateway`."""
+def network_of(settings: Settings) -> Network:
+    """The network to the settings' API; raises as `network_to` does."""
+    return network_to(settings.api_url, proxy=settings.proxy, ca_file=settings.ca_file)
 
 
-def open_batches(settings: Settings, *, heard: Heard | None = None) -> "HttpBatchGateway":
+def open_batches(settings: Settings, *, heard: Callable[[str, str, bytes, int, bytes], None] | None = None) -> "HttpBatchGateway":
     from campaign.sender.api.gateway import Timeouts
     from campaign.sender.batches.gateway import HttpBatchGateway
 
@@ -110,7 +111,7 @@ def open_batches(settings: Settings, *, heard: Heard | None = None) -> "HttpBatc
         url=settings.api_url,
         token=settings.token(),
         timeouts=Timeouts(total_seconds=settings.timeout),
-        network=network_to(settings.api_url, proxy=settings.proxy, ca_file=settings.ca_file),
+        network=network_of(settings),
         shape=settings.batch_shape,
         heard=heard,
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from campaign.app.batches import TAG, check_batch_settings, check_texts, open_batches, orphans
+from campaign.app.batches import TAG, check_batch_settings, check_texts, network_of, open_batches, orphans
 from campaign.app.campaign_settings import schedule_of, utc_now
 from campaign.domain.errors import LedgerError, problem_of
 from campaign.domain.failure_guard import Halt
@@ -20,7 +20,6 @@ from campaign.ledger.port import CampaignRecord, DesiredState, Ledger, LedgerRea
 from campaign.reporter.files.target import failed_path
 from campaign.sender.api.api_url import ApiUrl
 from campaign.sender.api.identity import IdentifyingGateway
-from campaign.sender.api.network import Network, network_to
 from campaign.sender.attempt import OnUnknown, Policy
 from campaign.sender.batches.pool import BatchPool, BatchSettings
 from campaign.sender.pool import Pool
@@ -156,7 +155,7 @@ def read_limiter(ledger: RateLimits, settings: Settings) -> RateLimiter:
 
 def check_access(settings: Settings) -> None:
     """Check that the token, the URL, and the settings for the network and for batches can be used, before anything is staged."""
-    _network(settings)
+    network_of(settings)
     settings.token()
     check_batch_settings(settings)
 
@@ -295,14 +294,10 @@ def _broken_off_by(error: BaseException) -> str:
     return FAULT if problem is None else f"The run broke off. {problem}"
 
 
-def _network(settings: Settings) -> Network:
-    return network_to(settings.api_url, proxy=settings.proxy, ca_file=settings.ca_file)
-
-
 def open_gateway(settings: Settings, observer: Observer, *, concurrency: int, total_seconds: float = 30.0) -> "HttpGateway":
     from campaign.sender.api.gateway import HttpGateway, Timeouts
 
-    network, api = _network(settings), ApiUrl.of(settings.api_url)
+    network, api = network_of(settings), ApiUrl.of(settings.api_url)
     proxy = {} if network.proxy is None else {"proxy": network.proxy.url, "proxy_from": network.proxy.source}
     where = {"host": f"{api.host}:{api.port}"} | proxy
     observer.event("connecting", **where)
@@ -343,27 +338,11 @@ async def verify(
     """Read back the pass of every unknown row, including those left to a person; sends nothing, and returns why it ended."""
     await ledger.reap_dead_runners(quiet_seconds=settings.quiet_period)
     await ledger.reschedule_verification(record.id)
-    async with open_gateway(settings, observer, concurrency=16) as gateway:
-        return await _read_back(record, ledger, reader, gateway, settings, observer=observer, stop=stop)
-
-
-async def _read_back(
-    record: CampaignRecord,
-    ledger: Ledger,
-    reader: LedgerReader,
-    gateway: "HttpGateway",
-    settings: Settings,
-    *,
-    observer: Observer,
-    stop: StopRequest,
-) -> End:
-    stop_signal = StopSignal()
-    identifying = IdentifyingGateway(
-        gateway, origin=ApiUrl.of(settings.api_url).origin, stop=partial(stop_signal.set, StopReason.SAFEGUARD)
-    )
-    limiter = read_limiter(ledger, settings)
-    verifier = Verifier(ledger, identifying, limiter, observer, campaign=record.id, max_attempts=settings.max_attempts)
-    async with asyncio.TaskGroup() as group:
+    stop_signal, limiter = StopSignal(), read_limiter(ledger, settings)
+    async with open_gateway(settings, observer, concurrency=16) as gateway, asyncio.TaskGroup() as group:
+        origin = ApiUrl.of(settings.api_url).origin
+        identifying = IdentifyingGateway(gateway, origin=origin, stop=partial(stop_signal.set, StopReason.SAFEGUARD))
+        verifier = Verifier(ledger, identifying, limiter, observer, campaign=record.id, max_attempts=settings.max_attempts)
         pacing = group.create_task(limiter.run())
         while reader.pending_work(record.id).unverified_in_seconds is not None and not await happens_within(stop.gently, 0.1):
             await verifier.round()

@@ -1,9 +1,10 @@
-"""The sender's interfaces to the outside: a gateway to send and to read back, and an observer."""
+"""The sender's interfaces to the outside: a gateway to send and to read back, one for batches, and an observer."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from campaign.domain.batches import BatchAnswer
 from campaign.domain.model import Settlement
 from campaign.domain.verdict import Fault, PassReading, Reply
 
@@ -31,6 +32,28 @@ class Gateway(Protocol):
 
     async def read(self, pass_id: str) -> PassReading:
         """Read the pass back once."""
+
+
+class BatchGateway(Protocol):
+    """Each call is one request on the wire; it never raises for what the network or the API does."""
+
+    async def create(self, entity: str, body: bytes, *, in_flight: InFlight | None = None) -> BatchAnswer:
+        """Create a batch; `body` as `batches.wire.create_body` makes it."""
+
+    async def look(self, batch_id: str) -> BatchAnswer:
+        """Read a batch."""
+
+    async def page(self, number: int) -> BatchAnswer:
+        """A page of the account's batches, from 1."""
+
+    async def send_now(self, batch_id: str) -> BatchAnswer:
+        """Release a scheduled batch; of one that was released before nothing is sent again."""
+
+    async def cancel(self, batch_id: str) -> BatchAnswer:
+        """Cancel a batch of which nothing was sent."""
+
+    async def download(self, url: str) -> bytes | str:
+        """A CSV file of a batch; as text why it could not be had."""
 
 
 class Observer(Protocol):

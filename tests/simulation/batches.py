@@ -22,7 +22,7 @@ def carry_out(state: State, visit: Visit, body: bytes) -> Answer:
 
 
 class SimulatedBatchGateway:
-    """Satisfies `batches.port.BatchGateway`."""
+    """Satisfies `sender.port.BatchGateway`."""
 
     def __init__(self, network: Network, timeout_seconds: float) -> None:
         self._network = network

@@ -1,7 +1,7 @@
 """Requests and their answers, for people: indented, bounded, and without secrets."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote
@@ -69,8 +69,4 @@ def _bounded(text: str) -> str:
     shown = text[:_MOST_CHARACTERS].split("\n")
     lines = [sanitize_for_terminal(line) for line in shown[:_MOST_LINES]]
     left = len(text) - sum(len(line) + 1 for line in lines) + 1
-    return "\n".join([*lines, *_rest(left)])
-
-
-def _rest(characters: int) -> Iterable[str]:
-    return [f"… {characters:,} more characters"] if characters > 0 else []
+    return "\n".join([*lines, *([f"… {left:,} more characters"] if left > 0 else [])])

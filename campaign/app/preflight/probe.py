@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from campaign.app.batches import TAG, entity_of, open_batches
 from campaign.app.preflight.exchanges import Exchange, Heard, masked
+from campaign.app.preflight.test_send import own_pass
 from campaign.app.send import StopRequest, check_access, open_gateway
 from campaign.domain.batches import (
     HELD_SECONDS,
@@ -33,11 +34,9 @@ from campaign.domain.batches import (
 from campaign.domain.errors import UsageError
 from campaign.domain.text.lines import as_sentence
 from campaign.domain.verdict import Latest
-from campaign.loader.columns import check_pass_id
 from campaign.sender.batches.assumptions import Finding, Found, Seen, address_of, attributes_in, findings, id_in
-from campaign.sender.batches.port import BatchGateway
 from campaign.sender.batches.wire import create_body
-from campaign.sender.port import Silence
+from campaign.sender.port import BatchGateway, Silence
 from campaign.sender.stop import happens_within
 from campaign.settings import Settings
 
@@ -103,11 +102,7 @@ def plan_of(to: str, text: str | None, settings: Settings, *, cancels: bool) -> 
     """
     check_access(settings)
     entity = entity_of(settings)
-    pass_id, problem, sentence = check_pass_id(to)
-    if problem is not None:
-        raise UsageError(
-            f"--to: {sentence}" if pass_id else "--to names no pass. Give the id of a pass of yours.", code="bad_value", option="--to"
-        )
+    pass_id = own_pass(to)
     text = f"Test of Campaign, {time.strftime('%Y-%m-%d %H:%M:%S')}" if text is None else text.strip()
     if not text or not can_be_said(text) or len(text) > settings.max_length:
         why = f"it holds “{PLACEHOLDER}”" if PLACEHOLDER in text else f"it has {len(text)} characters, of 1 to {settings.max_length}"
@@ -127,7 +122,7 @@ async def probe(
         await probing.run()
     if probing.seen.was_sent:
         await _read_pass(probing.seen, settings, heard)
-    found = [_without_secrets(one, token) for one in findings(probing.seen)]
+    found = [replace(one, detail=masked(one.detail, token), remedy=masked(one.remedy, token)) for one in findings(probing.seen)]
     code = probing.exit_code or (3 if any(one.found is Found.DIFFERS for one in found) else 0)
     return Probed(
         plan=plan,
@@ -345,7 +340,3 @@ class _Probing:
                 return state
             await asyncio.sleep(self.waits.first * number)
         return state
-
-
-def _without_secrets(finding: Finding, token: str) -> Finding:
-    return replace(finding, detail=masked(finding.detail, token), remedy=masked(finding.remedy, token))

@@ -45,11 +45,7 @@ async def send_test(
     check_access(settings)
     if row and line:
         raise UsageError("--row and --line each say whose message is sent. Give one of them.", code="row_and_line", option="--line")
-    pass_id, problem, sentence = check_pass_id(to)
-    if problem is not None:
-        raise UsageError(
-            f"--to: {sentence}" if pass_id else "--to names no pass. Give the id of a pass of yours.", code="bad_value", option="--to"
-        )
+    pass_id = own_pass(to)
     found = find_list(source, settings)
     settings = with_some_name(found, settings)
     async with checked_list(found, settings, stop) as given:
@@ -65,6 +61,15 @@ async def send_test(
             finished = await work.send(record, None)
             became = next(iter(work.reader.rows(record.id))).outcome
             return replace(finished, note=_in_words(became, of=place(chosen.row, given.table.lines.of(chosen.row)), pass_id=pass_id))
+
+
+def own_pass(to: str) -> str:
+    """The pass id of `--to`; raises UsageError if it can't be one."""
+    pass_id, problem, sentence = check_pass_id(to)
+    if problem is not None:
+        why = f"--to: {sentence}" if pass_id else "--to names no pass. Give the id of a pass of yours."
+        raise UsageError(why, code="bad_value", option="--to")
+    return pass_id
 
 
 def _row_on(given: CheckedList, line: int) -> int:

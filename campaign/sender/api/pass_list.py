@@ -12,10 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
-
 from campaign.domain.reach import Reach, reach_of_status
-from campaign.sender.api.responses import is_cached, retry_after_seconds
+from campaign.sender.api.responses import is_cached, parse_json, retry_after_seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,11 +46,7 @@ def read_page(number: int, *, http_status: int, headers: Mapping[str, str], body
         return PageReading(http_status=http_status, misfit=misfit, retry_after_seconds=retry_after_seconds(headers, now=now))
     if is_cached(headers):
         return PageReading(http_status=200, misfit="the answer comes from a cache")
-    try:
-        document = orjson.loads(body) if whole else None
-    except orjson.JSONDecodeError:
-        document = None
-    page = _page_of(document, number)
+    page = _page_of(parse_json(body) if whole else None, number)
     return PageReading(page=page, http_status=200, misfit="" if page is not None else "the answer has another form than expected")
 
 

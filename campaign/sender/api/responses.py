@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC
 from email.utils import parsedate_to_datetime
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import orjson
@@ -133,7 +133,7 @@ def read_reply(*, http_status: int, headers: Mapping[str, str], body: bytes, who
     remaining = count(headers, "x-rate-limit-remaining")
     limit = count(headers, "x-rate-limit-limit")
     if not 200 <= http_status < 300:
-        found = _json(body)
+        found = parse_json(body)
         signature = _signature(headers, found, body, whole=whole, documented=_has_errors(found), token=token)
         return Reply(
             http_status=http_status,
@@ -143,7 +143,7 @@ def read_reply(*, http_status: int, headers: Mapping[str, str], body: bytes, who
             error=_error(body, token=token) or _leads_to(signature),
             signature=signature,
         )
-    found = _json(body) if whole else None
+    found = parse_json(body) if whole else None
     notification = _object(_object(found, "meta"), "notifications")
     status = _scalar(notification.get("status")) if notification is not None else ""
     if notification is None or not status.strip():
@@ -172,7 +172,7 @@ def read_reply(*, http_status: int, headers: Mapping[str, str], body: bytes, who
 def read_pass(*, http_status: int, headers: Mapping[str, str], body: bytes, whole: bool, token: str, now: float) -> PassReading:
     """The answer to Show Pass; it is unreadable unless it is a whole, documented 200 from no cache. Arguments as for `read_reply`."""
     if http_status != 200:
-        found = _json(body)
+        found = parse_json(body)
         signature = _signature(headers, found, body, whole=whole, documented=_has_errors(found), token=token)
         return PassReading(
             latest=Latest.UNREADABLE,
@@ -181,7 +181,7 @@ def read_pass(*, http_status: int, headers: Mapping[str, str], body: bytes, whol
             error=_error(body, token=token) or _leads_to(signature),
             signature=signature,
         )
-    found = _json(body) if whole else None
+    found = parse_json(body) if whole else None
     data = _object(found, "data")
     attributes = _object(data, "attributes")
     text = attributes.get("latestMessage", _ABSENT) if attributes is not None else None
@@ -244,7 +244,8 @@ def _pass_and_device(attributes: dict[str, object] | None, *, token: str) -> tup
     return visible(_scalar(found.get("status")), secret=token), visible(_scalar(found.get("deviceType")), secret=token)
 
 
-def _json(body: bytes) -> object:
+def parse_json(body: bytes | str) -> Any:
+    """The value; None also if it is not JSON."""
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError:
@@ -279,7 +280,7 @@ def _exact(text: str, *, token: str) -> str:
 
 def _error(body: bytes, *, token: str) -> str:
     """The documented `{"errors": ["text", ...]}` as one line, else the first words of the body."""
-    found = _json(body)
+    found = parse_json(body)
     errors = found.get("errors") if isinstance(found, dict) else None
     if isinstance(errors, list) and errors:
         texts = (error if isinstance(error, str) else _as_json(error) for error in errors[:_MOST_ERRORS])

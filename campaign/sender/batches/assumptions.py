@@ -5,9 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
-import orjson
-
 from campaign.domain.batches import PLACEHOLDER, BatchAnswer, Proof, RemoteState, proof_of
+from campaign.sender.api.responses import parse_json
 from campaign.sender.batches.wire import KNOWN, Report, ReportError, Shape, csv_rows, plain, read_deliveries, read_errors
 
 _SHAPE: Final = "CAMPAIGN_BATCH_SHAPE"
@@ -77,10 +76,7 @@ def id_in(body: bytes) -> str:
 
 
 def _items(body: bytes) -> list[dict[str, Any]]:
-    try:
-        document = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return []
+    document = parse_json(body)
     data = document.get("data") if isinstance(document, dict) else None
     return [item for item in (data if isinstance(data, list) else [data]) if isinstance(item, dict)]
 

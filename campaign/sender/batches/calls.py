@@ -8,8 +8,7 @@ from typing import Any, Final
 
 from campaign.domain.batches import AnswerTimeout, BatchAnswer, Proof, RemoteBatch, proof_of
 from campaign.ledger.port import Ledger
-from campaign.sender.batches.port import BatchGateway
-from campaign.sender.port import InFlight, Observer
+from campaign.sender.port import BatchGateway, InFlight, Observer
 from campaign.sender.rate_limiter import RateLimiter
 from campaign.sender.stop import StopReason, StopSignal
 

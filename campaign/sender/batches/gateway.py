@@ -1,4 +1,4 @@
-"""The batch API over HTTP. Satisfies `batches.port.BatchGateway`; requests are made as those of `sender.api.gateway.HttpGateway` are."""
+"""The batch API over HTTP. Satisfies `sender.port.BatchGateway`; requests are made as those of `sender.api.gateway.HttpGateway` are."""
 
 import time
 from collections.abc import Callable

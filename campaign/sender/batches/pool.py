@@ -18,14 +18,13 @@ from campaign.ledger.port import Ledger, LedgerReader, Runner
 from campaign.sender.batches.calls import UNPACED_PER_SECOND, Calls
 from campaign.sender.batches.env import Env
 from campaign.sender.batches.lifecycle import REPORT_SECONDS, Lifecycle
-from campaign.sender.batches.port import BatchGateway
 from campaign.sender.batches.watcher import Watcher
 from campaign.sender.batches.wire import USUAL, Shape
 from campaign.sender.control import RunControl
 from campaign.sender.executor import SendWindow
 from campaign.sender.lease_keeper import MARGIN_SECONDS, TAKEN_OVER, LeaseKeeper
 from campaign.sender.pool import DRAIN_SECONDS, IDLE_SECONDS
-from campaign.sender.port import Gateway, Observer
+from campaign.sender.port import BatchGateway, Gateway, Observer
 from campaign.sender.rate_limiter import RateLimiter
 from campaign.sender.readback.verify import Verifier
 from campaign.sender.settings import Clocks, PoolSettings

@@ -17,7 +17,7 @@ import orjson
 
 from campaign.domain.batches import VARIABLE, BatchAnswer, Delivery, RemoteBatch, RemoteState, Wording
 from campaign.domain.verdict import DELIVERED_VALUE
-from campaign.sender.api.responses import FROM_A_CACHE, excerpt, is_cached, read_reply
+from campaign.sender.api.responses import FROM_A_CACHE, excerpt, is_cached, parse_json, read_reply
 
 MOST_ROWS: Final = 100_000
 """Of a CSV file that is read."""
@@ -60,10 +60,7 @@ class Shape:
         Raises:
             ValueError: it is none, or a key is unknown.
         """
-        try:
-            found = orjson.loads(text)
-        except orjson.JSONDecodeError:
-            found = None
+        found = parse_json(text)
         known: dict[str, Any] = {name.name: name.default for name in fields(cls)}
         if not isinstance(found, dict) or set(found) - set(known):
             raise ValueError(f"this is not a JSON object with some of the keys {', '.join(known)}")
@@ -106,7 +103,7 @@ def read_answer(
     if is_cached(headers):
         # It may be older than a batch, which would then be created again.
         return BatchAnswer(http_status=http_status, readable=False, error=FROM_A_CACHE)
-    document = _loads(body) if whole else None
+    document = parse_json(body) if whole else None
     data = document.get("data") if isinstance(document, dict) else None
     found = data if isinstance(data, list) else [data]
     batches = tuple(one for one in (_batch(item, shape) for item in found) if one is not None)
@@ -253,10 +250,3 @@ def csv_rows(content: bytes) -> Iterator[list[str]]:
 
 def plain(name: str) -> str:
     return re.sub(r"[\s_-]+", "", name).casefold()
-
-
-def _loads(body: bytes) -> Any:
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return None
