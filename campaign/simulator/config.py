@@ -1,12 +1,16 @@
 """The simulator's settings, and their form in JSON. All but `FIXED` can change while it runs."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from difflib import get_close_matches
+from functools import cache
 from ipaddress import ip_address
 from math import inf
 from pathlib import Path
-from typing import Any, Final, get_type_hints
+from typing import Any, ClassVar, Final, get_type_hints
+
+import orjson
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from campaign.domain.errors import UsageError
 from campaign.simulator.api.routes import fingerprint
@@ -54,6 +58,8 @@ class Storm:
         retry_after: the text of the header, valid or not; None sends no header.
         header: the name of the header, either the vendor's or `retry-after`.
     """
+
+    __pydantic_config__: ClassVar = ConfigDict(extra="forbid")
 
     seconds: float
     after_seconds: float = 0.0
@@ -257,7 +263,7 @@ def read_changes(document: object) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise UsageError("The settings are not a JSON object; send one such as {“limit_per_second”: 10}.", code="not_an_object")
     check_names(document)
-    return {name: _READERS[name](name, value) for name, value in document.items()}
+    return {name: _read(name, value) for name, value in document.items()}
 
 
 def settings_json(config: SimulatorConfig) -> dict[str, Any]:
@@ -274,95 +280,28 @@ def settings_json(config: SimulatorConfig) -> dict[str, Any]:
     }
 
 
-Reader = Callable[[str, object], object]
-"""Reads a setting by its name and its value."""
-
-
-def _or_none(read: Reader) -> Reader:
-    return lambda name, value: None if value is None else read(name, value)
-
-
-def _wrong(name: str, value: object, wanted: str) -> UsageError:
-    return UsageError(f"The setting “{name}” can't be {value!r}; give {wanted}.", code="bad_value", setting=name)
-
-
-def _number(name: str, value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise _wrong(name, value, "a number")
-    return value
-
-
-def _whole(name: str, value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise _wrong(name, value, "a whole number")
-    return value
-
-
-def _flag(name: str, value: object) -> bool:
-    if not isinstance(value, bool):
-        raise _wrong(name, value, "true or false")
-    return value
-
-
-def _text(name: str, value: object) -> str:
-    if not isinstance(value, str):
-        raise _wrong(name, value, "a text")
-    return value
-
-
-def _texts(name: str, value: object) -> frozenset[str]:
-    if not isinstance(value, list):
-        raise _wrong(name, value, "a list of texts")
-    return frozenset(_text(name, item) for item in value)
-
-
-def _wholes(name: str, value: object) -> tuple[int, ...]:
-    if not isinstance(value, list):
-        raise _wrong(name, value, "a list of whole numbers")
-    return tuple(_whole(name, item) for item in value)
-
-
-def _shares(name: str, value: object) -> dict[str, float]:
-    if not isinstance(value, dict):
-        raise _wrong(name, value, "an object of numbers by name")
-    return {key: _number(name, item) for key, item in value.items()}
-
-
-def _latency(name: str, value: object) -> Latency:
-    match value:
-        case [low, high]:
-            return Latency(low_seconds=_number(name, low), high_seconds=_number(name, high))
-        case _:
-            seconds = _number(name, value)
-            return Latency(low_seconds=seconds, high_seconds=seconds)
-
-
-def _storms(name: str, value: object) -> tuple[Storm, ...]:
-    known = _STORM_READERS.keys()
-    if not isinstance(value, list) or not all(isinstance(item, dict) and {"seconds"} <= item.keys() <= known for item in value):
-        raise _wrong(name, value, f"a list of objects with “seconds”, and of {', '.join(known)} what is wanted")
-    return tuple(_storm(item) for item in value)
-
-
-def _storm(item: Mapping[str, object]) -> Storm:
-    known: dict[str, Any] = {name: _STORM_READERS[name](f"storms.{name}", value) for name, value in item.items()}
-    return Storm(**known)
-
-
-_BY_TYPE: Final[dict[Any, Reader]] = {
-    bool: _flag,
-    int: _whole,
-    int | None: _or_none(_whole),
-    float: _number,
-    str: _text,
-    str | None: _or_none(_text),
-    frozenset[str]: _texts,
-    frozenset[str] | None: _or_none(_texts),
-    tuple[int, ...]: _wholes,
-    Mapping[str, float]: _shares,
-    Mapping[Fault, float]: _shares,
-    Latency: _latency,
-    tuple[Storm, ...]: _storms,
+_KINDS: Final = get_type_hints(SimulatorConfig) | {
+    "faults": Mapping[str, float],
+    **dict.fromkeys(("latency", "read_latency"), tuple[float, float] | float),
 }
-_STORM_READERS: Final = {name: _BY_TYPE[kind] for name, kind in get_type_hints(Storm).items()}
-_READERS: Final = {name: _BY_TYPE[kind] for name, kind in get_type_hints(SimulatorConfig).items() if name in CHANGEABLE}
+"""The type of each setting in JSON. A latency is a range, or one number; faults are checked with the whole configuration."""
+
+
+@cache
+def _adapter(name: str) -> TypeAdapter[Any]:
+    return TypeAdapter(_KINDS[name])
+
+
+def _read(name: str, value: object) -> Any:
+    try:
+        found = _adapter(name).validate_json(orjson.dumps(value), strict=True)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        setting = ".".join([name, *(str(key) for key in first["loc"] if name == "storms" and isinstance(key, str))])
+        why = first["msg"].replace("Input should", "it should")
+        sentence = f"The setting “{setting}” can't be {first['input']!r}: {why[:1].lower()}{why[1:]}."
+        raise UsageError(sentence, code="bad_value", setting=setting) from None
+    if name in {"latency", "read_latency"}:
+        low, high = found if isinstance(found, tuple) else (found, found)
+        return Latency(low_seconds=low, high_seconds=high)
+    return found

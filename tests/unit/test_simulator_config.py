@@ -152,8 +152,8 @@ def test_a_latency_may_be_one_number() -> None:
         ({"faults": ["late"]}, "bad_value", "faults"),
         ({"latency": [1, 2, 3]}, "bad_value", "latency"),
         ({"storms": {"seconds": 1}}, "bad_value", "storms"),
-        ({"storms": [{"after_seconds": 1}]}, "bad_value", "storms"),
-        ({"storms": [{"seconds": 1, "size": 1}]}, "bad_value", "storms"),
+        ({"storms": [{"after_seconds": 1}]}, "bad_value", "storms.seconds"),
+        ({"storms": [{"seconds": 1, "size": 1}]}, "bad_value", "storms.size"),
         ({"storms": [{"seconds": "1"}]}, "bad_value", "storms.seconds"),
     ],
 )
