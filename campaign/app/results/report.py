@@ -52,7 +52,7 @@ def report(name: str, output: str, settings: Settings, *, by: str = "") -> "Writ
             "--by divides the rows on the page alone. Give --output a name that ends in .html.", code="only_for_pages", option="--by"
         )
     with reading(settings) as reader:
-        record = _kept(reader, name)
+        record = find_kept(reader, name)
         place = parse_location(output)
         place = given_path("--output", place) if isinstance(place, Path) else place
         if is_page(output):
@@ -76,13 +76,14 @@ def results(name: str, settings: Settings, *, statuses: Iterable[Status] = ()) -
     from campaign.reporter.frames import frame_of, schema_of, tables
 
     with reading(settings) as reader:
-        record = _kept(reader, name)
+        record = find_kept(reader, name)
         schema = schema_of(record.spec.columns)
         parts = reader.result_columns(record.id, frozenset(statuses) or None)
         return frame_of(tables(parts, schema=schema, campaign=name), schema=schema)
 
 
-def _kept(reader: LedgerReader, name: str) -> CampaignRecord:
+def find_kept(reader: LedgerReader, name: str) -> CampaignRecord:
+    """The campaign of this name; raises UsageError if there is none, it is half staged, or its rows were purged."""
     record = find_whole(reader, name)
     if record.purged_at:
         check_here(record)

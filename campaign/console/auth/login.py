@@ -153,8 +153,7 @@ class Authenticator:
     async def person(self, request: web.Request) -> Person | None:
         """The person of the session; None if there is no session."""
         held = cookie(request, _COOKIE)
-        found = await self.sessions.find(held, owner=self.by_link) if held else None
-        return Person(name=found.name, role=found.role, csrf=self.sessions.token(held)) if found is not None else None
+        return await self.sessions.find(held, owner=self.by_link) if held else None
 
     async def start_session(self, request: web.Request, user: User | None, answer: web.StreamResponse) -> bool:
         """Begin a new session, and end the old one; False if the user is gone."""

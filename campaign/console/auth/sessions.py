@@ -6,13 +6,12 @@ import os
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import apsw
 
-from campaign.console.access import Role
+from campaign.console.access import Person, Role
 from campaign.console.auth import users
 from campaign.console.auth.users import OWNER, ROLES, User
 from campaign.console.store import Store
@@ -26,14 +25,6 @@ MOST_OF_A_USER: Final = 50
 
 NOTED_EVERY_SECONDS: Final = 60.0
 _KEY_BYTES: Final = 32
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionUser:
-    """The user of a session."""
-
-    name: str
-    role: Role
 
 
 class Sessions:
@@ -66,14 +57,14 @@ class Sessions:
 
         return f"{mark}.{self._signature(mark)}" if await self._store.do(write) else None
 
-    async def find(self, held: str, *, owner: bool) -> SessionUser | None:
-        """The user of a cookie's session; None if it has ended, or never existed. `owner`: sessions without a user are allowed."""
+    async def find(self, held: str, *, owner: bool) -> Person | None:
+        """The person of a cookie's session; None if it has ended, or never existed. `owner`: sessions without a user are allowed."""
         mark = self._mark(held)
         if mark is None:
             return None
         now, hashed = self._now(), _hash(mark)
 
-        def read(db: apsw.Connection) -> SessionUser | None:
+        def read(db: apsw.Connection) -> Person | None:
             rows = db.execute(
                 "SELECT s.user, s.begun_at, s.seen_at, u.name, u.role, EXISTS (SELECT 1 FROM users) FROM sessions s"
                 " LEFT JOIN users u ON u.id = s.user WHERE s.hash = ?",
@@ -87,7 +78,8 @@ class Sessions:
                 return None
             if seen_at + NOTED_EVERY_SECONDS <= now:
                 db.execute("UPDATE sessions SET seen_at = ? WHERE hash = ?", (now, hashed))
-            return SessionUser(name=OWNER, role=Role.APPROVER) if user is None else SessionUser(name=name, role=ROLES[role])
+            name, role = (OWNER, Role.APPROVER) if user is None else (name, ROLES[role])
+            return Person(name=name, role=role, csrf=self._token(held))
 
         return await self._store.do(read)
 
@@ -98,8 +90,7 @@ class Sessions:
             hashed = _hash(mark)
             await self._store.do(lambda db: db.execute("DELETE FROM sessions WHERE hash = ?", (hashed,)).fetchall())
 
-    def token(self, held: str) -> str:
-        """The CSRF token of a session."""
+    def _token(self, held: str) -> str:
         return hmac.new(self._key, b"csrf:" + held.encode(), hashlib.sha256).hexdigest()
 
     async def use_link(self, link: str) -> bool:

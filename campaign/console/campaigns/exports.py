@@ -12,9 +12,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from campaign.app.campaigns import check_here
-from campaign.app.open_ledger import find_whole, reading
-from campaign.app.results.report import write_report
+from campaign.app.open_ledger import reading
+from campaign.app.results.report import find_kept, write_report
 from campaign.domain.errors import CampaignError
 from campaign.domain.model import Counts
 from campaign.domain.status import NEEDS_ATTENTION
@@ -138,9 +137,7 @@ class Exports:
 
     def _make(self, wanted: Wanted, known: _Made | None) -> _Made:
         with reading(self._settings) as reader:
-            record = find_whole(reader, wanted.name)
-            if record.purged_at:
-                check_here(record)
+            record = find_kept(reader, wanted.name)
             state = _state(reader, record)
             if known is not None and known.state == state and known.file.exists():
                 return known

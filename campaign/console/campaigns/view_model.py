@@ -149,8 +149,7 @@ class ShownCampaign:
     @property
     def left(self) -> str:
         """How long the rest takes, in words; empty if unknown."""
-        eta = self.view.eta_seconds
-        return duration(max(1.0, eta)) if eta is not None and self.view.state is CampaignState.SENDING else ""
+        return self.about_left if self.view.state is CampaignState.SENDING else ""
 
     @property
     def parts(self) -> tuple[Part, ...]:

@@ -12,7 +12,7 @@ from campaign.console import audit_log
 from campaign.console.access import Person, Role, allow, person_of
 from campaign.console.console import Console, console_of
 from campaign.console.drafts import wizard
-from campaign.console.drafts.context import DRAFTS, DraftContext, RunningTask, context_of, draft_of
+from campaign.console.drafts.context import RunningTask, context_of, draft_of
 from campaign.console.drafts.draft import Draft, Stage, approving, asking, check_second, given_of, needs_approval, returning, taking_back
 from campaign.console.drafts.inspection import PROBLEMS, ListCheck, kept_check
 from campaign.console.drafts.wizard import Step, missing
@@ -84,15 +84,9 @@ async def show_approvals(request: web.Request) -> web.StreamResponse:
 @allow(Role.APPROVER)
 async def count_approvals(request: web.Request) -> web.StreamResponse:
     """For the navigation of every page, which loads it separately, so that no page waits for it."""
-    number = await waiting_for(request.app, person_of(request))
+    person = person_of(request)
+    number = sum(is_for(person, draft) for draft in await asyncio.to_thread(context_of(request).store.unsent))
     return console_of(request).pages.respond("drafts/count.html", request, count=number)
-
-
-async def waiting_for(app: web.Application, person: Person) -> int:
-    """How many drafts wait for this person's decision."""
-    if person.role < Role.APPROVER:
-        return 0
-    return await asyncio.to_thread(_count, app[DRAFTS], person)
 
 
 def is_for(person: Person, draft: Draft) -> bool:
@@ -102,10 +96,6 @@ def is_for(person: Person, draft: Draft) -> bool:
     except UsageError:
         return False
     return True
-
-
-def _count(context: DraftContext, person: Person) -> int:
-    return sum(is_for(person, draft) for draft in context.store.unsent())
 
 
 ALLOWED_PER_SECOND = 10.0
