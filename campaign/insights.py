@@ -58,6 +58,11 @@ class CampaignView:
         return 0 if self.is_worked_on else max(0, self.counts.by_status.get(Status.SENDING, 0) - self.in_batches.rows)
 
     @property
+    def state_word(self) -> str:
+        """The word for the state, also for a purged or exported campaign."""
+        return "forgotten" if self.record.purged_at else "exported" if self.record.exported_at else self.state.value
+
+    @property
     def state_in_words(self) -> str:
         """The state as the end of a sentence that begins with the campaign's name: `is paused: 12 rows left.`"""
         left = f"{rows(self.counts.open)} left"

@@ -95,6 +95,14 @@ def given_path(option: str, value: str | Path) -> Path:
         raise UsageError(f"{option}: {error}.", code="bad_value", option=option) from None
 
 
+def given_duration(option: str, text: str) -> float:
+    """The seconds in an option of one command. Raises UsageError if the text is no duration."""
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise UsageError(f"{option}: {error}.", code="bad_value", option=option) from None
+
+
 def _ledger(value: object) -> object:
     """A path as it is, or the URL of a database without the blanks that a file of secrets may put around it."""
     found = _SCHEME.match(value) if isinstance(value, str) else None

@@ -162,7 +162,7 @@ class Settings(BaseSettings):
         """
         given = dict.fromkeys(ONLY_FLAGS, False) | {name: value for name, value in flags.items() if value is not None}
         try:
-            settings = cls(**{_variable(name, default=name): value for name, value in given.items()})
+            settings = cls(**{variable_of(name, default=name): value for name, value in given.items()})
         except ValidationError as error:
             raise _refused(error) from None
         except OSError as error:
@@ -309,7 +309,7 @@ def marked(mark: object) -> tuple[str, ...]:
 def problems_of(values: Mapping[str, Any]) -> dict[str, BadValueError]:
     """The errors in values of settings, by field; the environment does not matter."""
     try:
-        IsolatedSettings(**{_variable(name, default=name): value for name, value in values.items()})
+        IsolatedSettings(**{variable_of(name, default=name): value for name, value in values.items()})
     except ValidationError as error:
         return {_field(str(found["loc"][0])) if found["loc"] else "": _problem(found) for found in reversed(error.errors())}
     return {}
@@ -356,7 +356,7 @@ def _check_variables_of_dotenv() -> None:
             known.add(binding.key or "")
 
 
-def _variable(field: str, *, default: str) -> str:
+def variable_of(field: str, *, default: str) -> str:
     """The variable of a field with a special one, else `default`; a flag needs the same key to count before it."""
     alias = Settings.model_fields[field].validation_alias
     return alias if isinstance(alias, str) else default
@@ -364,7 +364,7 @@ def _variable(field: str, *, default: str) -> str:
 
 def _field(place: str) -> str:
     """The field of an error. pydantic names a field with a special variable by that variable."""
-    return next((name for name in Settings.model_fields if place in {name, _variable(name, default=name)}), place)
+    return next((name for name in Settings.model_fields if place in {name, variable_of(name, default=name)}), place)
 
 
 def _problem(found: ErrorDetails) -> BadValueError:
@@ -376,7 +376,7 @@ def _problem(found: ErrorDetails) -> BadValueError:
 
 def _refused(error: ValidationError) -> UsageError:
     first = error.errors(include_url=False)[0]
-    variable = _variable(field := _field(str(first["loc"][0])), default=f"CAMPAIGN_{field.upper()}")
+    variable = variable_of(field := _field(str(first["loc"][0])), default=f"CAMPAIGN_{field.upper()}")
     flag = variable.removeprefix("CAMPAIGN_").lower().replace("_", "-")
     is_flag = field not in NOT_FLAGS
     problem = _problem(first)

@@ -9,6 +9,7 @@ from campaign.domain.errors import UsageError
 from campaign.domain.status import OPEN, Status
 from campaign.domain.text.durations import words
 from campaign.domain.text.lines import day
+from campaign.domain.text.reasons import ended_in_words
 from campaign.insights import FAULT, CampaignView, has_sent, iso, rows_left_code, view
 from campaign.ledger.port import CampaignRecord, DesiredState, LedgerReader, RunnerRecord
 from campaign.settings import Settings
@@ -23,6 +24,13 @@ class Run:
 
     runner: RunnerRecord
     attempts: int
+
+    @property
+    def end(self) -> str:
+        """How it ended, as a sentence; empty if it still works, or reached the campaign's end."""
+        if self.runner.alive or not self.runner.ended:
+            return ""
+        return ended_in_words("" if self.runner.ended == "lost" else self.runner.ended)
 
     @property
     def exit_code(self) -> int | None:

@@ -5,8 +5,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from campaign.cli.options import LOOKING, NETWORK, with_options
-from campaign.domain.errors import UsageError
-from campaign.domain.text.durations import parse_duration
 from campaign.domain.text.lines import rows, sanitize_for_terminal
 
 if TYPE_CHECKING:
@@ -158,11 +156,9 @@ def forget(
     from campaign.app import campaigns
     from campaign.cli.process import run_loop
     from campaign.cli.screen.output import print_json
+    from campaign.setting_types import given_duration
 
-    try:
-        age = None if older_than is None else parse_duration(older_than)
-    except ValueError as error:
-        raise UsageError(f"--older-than: {error}.", code="bad_value", option="--older-than") from None
+    age = None if older_than is None else given_duration("--older-than", older_than)
     records = campaigns.to_forget(name, age, settings)
     names = [record.spec.name for record in records]
     if records:

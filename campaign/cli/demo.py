@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from campaign.domain.errors import UsageError
-from campaign.domain.text.durations import parse_duration
 
 
 def simulate(
@@ -46,16 +45,13 @@ def simulate(
     ] = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print the address as a JSON object.")] = False,
 ) -> None:
-    from campaign.setting_types import given_path
+    from campaign.setting_types import given_duration, given_path
     from campaign.simulator.batches.faults import parse_batch_faults
     from campaign.simulator.config import ENTITY, Latency, SimulatorConfig
     from campaign.simulator.faults import parse_faults
     from campaign.simulator.server import serve
 
-    try:
-        seconds = parse_duration(latency)
-    except ValueError as error:
-        raise UsageError(f"--latency: {error}.", code="bad_value", option="--latency") from None
+    seconds = given_duration("--latency", latency)
     try:
         statuses = tuple(int(status) for status in taken_then.split(","))
     except ValueError:

@@ -11,7 +11,7 @@ from dotenv.parser import parse_stream
 
 from campaign.console.console_settings import PREFIX as CONSOLE
 from campaign.console.console_settings import ConsoleSettings
-from campaign.settings import DOTENV, ONLY_FLAGS, Settings
+from campaign.settings import DOTENV, ONLY_FLAGS, Settings, variable_of
 
 _PREFIX: Final = "CAMPAIGN_"
 _OF_KUBERNETES: Final = re.compile(r"CAMPAIGN_(?:CONSOLE_)?(?:SERVICE|PORT)(?:_.*)?")
@@ -20,7 +20,7 @@ _OF_KUBERNETES: Final = re.compile(r"CAMPAIGN_(?:CONSOLE_)?(?:SERVICE|PORT)(?:_.
 
 def unknown_env_vars() -> Iterator[str]:
     """A sentence for each such variable of the environment and of `.env`, with the name that may be meant."""
-    known = {_variable(name) for name in Settings.model_fields if name not in ONLY_FLAGS} | {
+    known = {variable_of(name, default=f"{_PREFIX}{name.upper()}") for name in Settings.model_fields if name not in ONLY_FLAGS} | {
         f"{CONSOLE}{name.upper()}" for name in (*ConsoleSettings.model_fields, "password")
     }
     found = dict.fromkeys(os.environ, "the environment") | dict.fromkeys(_in_dotenv(), DOTENV)
@@ -34,11 +34,6 @@ def _hint(name: str, known: set[str]) -> str:
         return f"Use the flag --{field.replace('_', '-')} instead."
     near = get_close_matches(name, sorted(known), n=1, cutoff=0.75)
     return f"Did you mean {near[0]}?" if near else "campaign run --help lists them."
-
-
-def _variable(field: str) -> str:
-    alias = Settings.model_fields[field].validation_alias
-    return alias if isinstance(alias, str) else f"{_PREFIX}{field.upper()}"
 
 
 def _in_dotenv() -> Iterator[str]:

@@ -12,7 +12,6 @@ from campaign.app.open_ledger import find_whole, reading
 from campaign.domain.errors import InputError, UsageError
 from campaign.domain.model import Invalid
 from campaign.domain.schedule import parse_moment
-from campaign.domain.text.durations import parse_duration
 from campaign.domain.text.formula_escape import strip_unseen, unescape_formula
 from campaign.insights import view
 from campaign.ledger.port import CampaignRecord, LedgerReader
@@ -21,6 +20,7 @@ from campaign.loader.table import Table, open_table
 from campaign.reporter.comparison import Comparison, Rates, rates
 from campaign.reporter.conversions import NOTHING, Conversions, Redemptions, conversions
 from campaign.reporter.figures import Figures, figures, place_of_column
+from campaign.setting_types import given_duration
 from campaign.settings import Settings
 
 TIME_NAMES: Final = ("redeemed_at", "redemption_time", "redemption_date", "converted_at", "used_at", "timestamp", "time", "date")
@@ -40,7 +40,7 @@ def read_redemptions(source: str, settings: Settings, *, within: str | None, id_
         InputError: the file can't be read, or a line of it has an invalid time or id.
         UsageError: `within` is no duration, or is given for a file without times.
     """
-    seconds = _seconds(within)
+    seconds = math.inf if within is None else given_duration("--within", within)
     with open_table(source) as table:
         id_place = find_id_column(table.columns, id_column, file=table.name, how="with --conversions-id")
         time_place = _time_place(table, time_column)
@@ -145,15 +145,6 @@ def _time_place(table: Table, asked: str | None) -> int | None:
             file=table.name,
         )
     return found[0] if found else None
-
-
-def _seconds(within: str | None) -> float:
-    if within is None:
-        return math.inf
-    try:
-        return parse_duration(within)
-    except ValueError as error:
-        raise UsageError(f"--within: {error}.", code="bad_value", option="--within") from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,6 @@ from typing import Final
 from campaign.app.campaigns import History, Run
 from campaign.app.summary import in_words, settings_in_words
 from campaign.domain.text.lines import local_time, rows, sanitize_for_terminal
-from campaign.domain.text.reasons import ended_in_words
 from campaign.insights import CampaignView
 
 LONGEST_NAME: Final = 40
@@ -52,22 +51,10 @@ def _runs(runs: tuple[Run, ...]) -> Iterator[str]:
         sends = f"{run.attempts:,} {'send' if run.attempts == 1 else 'sends'}"
         left = f", {rows(runner.rows_left)} left" if runner.rows_left else ""
         code = f", exit code {run.exit_code}" if run.exit_code is not None else ""
-        yield f"  {local_time(runner.started_at)}  {who}: {sends}{left}, {until}{code}. {_end(run)}".rstrip()
-
-
-def _end(run: Run) -> str:
-    match run.runner.ended:
-        case "lost":
-            return ended_in_words("")
-        case "":
-            return ""
-        case ended:
-            return ended_in_words(ended)
+        yield f"  {local_time(runner.started_at)}  {who}: {sends}{left}, {until}{code}. {run.end}".rstrip()
 
 
 def _line(view: CampaignView) -> tuple[str, str, str, str, str]:
     record = view.record
-    name = sanitize_for_terminal(record.spec.name)
-    state = "forgotten" if record.purged_at else "exported" if record.exported_at else view.state.value
-    shown = name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
-    return shown, state, f"{view.counts.rows:,}", local_time(record.created_at), local_time(record.finished_at)
+    shown = sanitize_for_terminal(record.spec.name, LONGEST_NAME)
+    return shown, view.state_word, f"{view.counts.rows:,}", local_time(record.created_at), local_time(record.finished_at)

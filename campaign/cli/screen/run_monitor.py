@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import structlog
@@ -37,6 +36,8 @@ if TYPE_CHECKING:
 LINE_SECONDS: Final = 1.0
 WAITING_LINE_SECONDS: Final = 10.0
 LONGEST_NAME: Final = 16
+"""So that the bar fits on a terminal of 80 columns."""
+
 _SHOWN: Final = tuple(status for status in BY_OUTCOME if status in SENT_TO)
 _WARNINGS: Final = frozenset(
     {
@@ -71,9 +72,8 @@ class RunProgress:
         self._bar: _Bar | None = None
         self._task = TaskID(0)
         if sys.stderr.isatty():
-            columns = (TextColumn("{task.description}", markup=False), BarColumn(bar_width=20), MofNCompleteColumn())
-            self._bar = _Bar(*columns, TextColumn("{task.fields[pace]}", markup=False), console=console())
-            self._task = self._bar.add_task(_shortened(campaign), total=counts.rows, pace="")
+            self._bar = _bar()
+            self._task = self._bar.add_task(sanitize_for_terminal(campaign, LONGEST_NAME), total=counts.rows, pace="")
 
     def __enter__(self) -> Self:
         self._log.info("run_started", rows=self._tally.rows, left=self._tally.open)
@@ -82,7 +82,7 @@ class RunProgress:
         self._tick()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._timer is not None:
             self._timer.cancel()
         if self._bar is not None:
@@ -173,7 +173,7 @@ class ReadingProgress:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._bar is not None:
             self._bar.stop()
 
@@ -190,8 +190,7 @@ class ReadingProgress:
 
     def _draw(self, *, done: int, of: int, rate_per_second: float, eta_seconds: int | None) -> None:
         if self._bar is None:
-            columns = (TextColumn("{task.description}", markup=False), BarColumn(bar_width=20), MofNCompleteColumn())
-            self._bar = _Bar(*columns, TextColumn("{task.fields[pace]}", markup=False), console=console())
+            self._bar = _bar()
             self._task = self._bar.add_task("reading passes", total=of, pace="")
             self._bar.start()
         left = f", about {words(max(1, eta_seconds))} left" if eta_seconds is not None else ""
@@ -209,10 +208,9 @@ class _Bar(Progress):
             yield Text(line, no_wrap=True, overflow="ellipsis")
 
 
-def _shortened(name: str) -> str:
-    """A name cut so that the bar fits on a terminal of 80 columns."""
-    shown = sanitize_for_terminal(name)
-    return shown if len(shown) <= LONGEST_NAME else f"{shown[: LONGEST_NAME - 1]}…"
+def _bar() -> _Bar:
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(bar_width=20), MofNCompleteColumn())
+    return _Bar(*columns, TextColumn("{task.fields[pace]}", markup=False), console=console())
 
 
 class RunMonitor:
@@ -295,8 +293,8 @@ class _Both:
             self._stack.enter_context(observer)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._stack.__exit__(kind, error, trace)
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
 
     def settled(self, settlement: Settlement) -> None:
         for observer in self._observers:

@@ -81,8 +81,7 @@ def converted_of(line: Mapping[str, int]) -> str:
 
 
 def shortened(one: Rate) -> str:
-    name = sanitize_for_terminal(one.record.spec.name)
-    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
+    return sanitize_for_terminal(one.record.spec.name, LONGEST_NAME)
 
 
 def bar(counts: Counts) -> str:

@@ -23,7 +23,7 @@ def routes() -> list[web.RouteDef]:
 def set_up(app: web.Application) -> None:
     """Set up filters and shared objects for the life of the application."""
     console = app[CONSOLE]
-    for function in (local_time, view_model.thousands, view_model.label, capitalized, view_model.latency, page.ended):
+    for function in (local_time, view_model.thousands, view_model.label, capitalized, view_model.latency):
         console.pages.add_filter(function.__name__, function)
 
     async def watch(app: web.Application) -> AsyncIterator[None]:

@@ -11,7 +11,7 @@ from typing import Any, Final
 import orjson
 from aiohttp import web
 
-from campaign.app.campaigns import Run, history
+from campaign.app.campaigns import history
 from campaign.console.access import Role, allow, can_control
 from campaign.console.audit_log import entries, owner_of
 from campaign.console.auth.authorization import AUTHENTICATION, is_still_allowed
@@ -23,7 +23,7 @@ from campaign.console.console import console_of
 from campaign.console.subprocesses import RunningCommand, started_commands
 from campaign.domain.model import CampaignState
 from campaign.domain.text.lines import sanitize_for_terminal
-from campaign.domain.text.reasons import advice, ended_in_words
+from campaign.domain.text.reasons import advice
 
 TAIL_BYTES: Final = 65_536
 MOST_SENTENCES: Final = 6
@@ -181,13 +181,6 @@ async def _parts(request: web.Request, name: str) -> dict[str, Any]:
         "advice": partial(advice, cancelled=shown.view.state is CampaignState.CANCELLED),
         "chart": int(time.time() / FRESH_SECONDS) if shown.at_work else shown.done,
     }
-
-
-def ended(run: Run) -> str:
-    """How a run has ended, as a sentence; empty if it still works, or reached the campaign's end."""
-    if run.runner.alive or not run.runner.ended:
-        return ""
-    return ended_in_words("" if run.runner.ended == "lost" else run.runner.ended)
 
 
 def _results(known: list[Any]) -> list[CommandResult]:

@@ -89,9 +89,7 @@ class ShownCampaign:
 
     @property
     def state(self) -> str:
-        """The word for the state, also for a purged or exported campaign."""
-        record = self.view.record
-        return "forgotten" if record.purged_at else "exported" if record.exported_at else self.view.state.value
+        return self.view.state_word
 
     @property
     def state_text(self) -> str:
