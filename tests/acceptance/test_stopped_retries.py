@@ -225,3 +225,21 @@ def test_on_another_ledger_its_results_go_on_with_what_is_left(undelivered: Desk
     assert warnings(found)["already_retried"] >= 4
     undelivered.run(*command, code=None)
     assert times(undelivered)[2] == ROWS - read_back
+
+
+def test_a_corrected_file_that_is_given_again_after_its_retry_keeps_its_corrections(desk: Desk) -> None:
+    desk.simulator.set_faults(missing=["pass-00001", "pass-00002"])
+    desk.make_list(2)
+    desk.run("run", "list.csv", "--message", MESSAGE, code=3)
+    rows = table(desk.folder / "list.results.failed.csv")
+    rows[0]["first_name"] = "Ms 1"
+    rows[1]["delivery_message"] = "Hi Ms 2"
+    command = ("retry", write(desk.folder / "corrected.csv", rows), "--message", MESSAGE)
+    desk.run(*command, code=3)
+    desk.simulator.set_faults(missing=["pass-00002"])
+    desk.run(*command, code=3)
+    assert desk.sent() == {"pass-00001": ["Hi Ms 1"]}
+    desk.simulator.set_faults(missing=[])
+    fresh = [row | {"delivery_message": "Hi Name 2"} for row in table(desk.folder / "list.results.failed.csv")]
+    desk.run("retry", write(desk.folder / "corrected.csv", fresh))
+    assert desk.sent()["pass-00002"] == ["Hi Name 2"], "a person can take a correction back"

@@ -15,6 +15,7 @@ from campaign.loader.columns import find_zone_column, listed, normalize_name, pa
 from campaign.loader.table import Table, open_table
 
 CAMPAIGN, ROW, STATUS, MESSAGE = "delivery_campaign", "delivery_row", "delivery_status", "delivery_message"
+ATTEMPTS = "delivery_attempts"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +23,7 @@ class Line:
     """A row of the file.
 
     `number` counts the file's rows; `row` is the number of the list's row that it names. `cells` are in the order of the campaign's
-    columns, None for a column that the file lacks; `status` and `message` are empty if their columns are missing.
+    columns, None for a column that the file lacks; `status`, `message` and `attempts` are empty if their columns are missing.
     """
 
     number: int
@@ -30,6 +31,7 @@ class Line:
     cells: tuple[str | None, ...]
     status: str
     message: str
+    attempts: str
 
     def filled(self, row: ResultRow) -> tuple[str, ...]:
         """The cells, with those of the campaign's row for columns that the file lacks."""
@@ -68,7 +70,7 @@ class CorrectionFile:
 
         clean = unescape_formula if self.table.format.is_spreadsheet else str
         columns = self.table.columns
-        delivery = {name: columns.index(name) for name in (CAMPAIGN, ROW, STATUS, MESSAGE) if name in columns}
+        delivery = {name: columns.index(name) for name in (CAMPAIGN, ROW, STATUS, MESSAGE, ATTEMPTS) if name in columns}
         number = 0
         for frame in self.table.frames():
             lines = []
@@ -91,6 +93,7 @@ class CorrectionFile:
                         cells=tuple(None if at is None else clean(values[at]) for at in self.places),
                         status=found.get(STATUS, ""),
                         message=found.get(MESSAGE, ""),
+                        attempts=found.get(ATTEMPTS, ""),
                     )
                 )
             yield lines

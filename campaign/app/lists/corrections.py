@@ -148,8 +148,10 @@ class Corrector:
         for lines in self.file.batches():
             batch, rows = Batch(), matcher.match(lines)
             busy = under_way(reader, self.file.record, rows)
+            old = self._with_old_text(reader, lines, rows)
             for line, row in zip(lines, rows, strict=True):
-                self._decide(line, row, batch, is_busy=row.row in busy, was_retried=row.row in already)
+                new_text = "" if row.row in old or not _has_other_text(line, row) else line.message
+                self._decide(line, row, batch, new_text=new_text, is_busy=row.row in busy, was_retried=row.row in already)
             yield batch
         if self.totals.problems:
             in_file = self.file.table.lines
@@ -167,11 +169,20 @@ class Corrector:
                 yield ResultRow(row=row.row, pass_id=row.pass_id, message=row.message, cells=row.cells, outcome=outcome)
             yield from reader.rows_numbered(self.file.record.id, batch.again).values()
 
-    def _decide(self, line: Line, row: ResultRow, batch: Batch, *, is_busy: bool, was_retried: bool) -> None:
+    def _with_old_text(self, reader: LedgerReader, lines: Sequence[Line], rows: Sequence[ResultRow]) -> frozenset[int]:
+        """The rows whose lines were written before their last attempt, and have a text that an attempt before it has sent."""
+        old = {
+            row.row: one_line_end(line.message)
+            for line, row in zip(lines, rows, strict=True)
+            if _has_other_text(line, row) and line.attempts.strip() != str(row.outcome.attempts)
+        }
+        earlier = reader.earlier_texts(self.file.record.id, sorted(old)) if old else ()
+        return frozenset(row for row, text in earlier if old[row] == one_line_end(text))
+
+    def _decide(self, line: Line, row: ResultRow, batch: Batch, *, new_text: str, is_busy: bool, was_retried: bool) -> None:
         status = row.outcome.status
         cells = line.filled(row)
         changes = self._changes(cells, row)
-        new_text = line.message if line.message.strip() and not _same(line.message, row.message) else ""
         changed = bool(changes or new_text)
         if self.file.record.retry_is_open and not changes and (was_retried or is_busy or status is Status.PENDING):
             # A file that is given again still has the text from before its correction.
@@ -280,3 +291,7 @@ def describe(corrector: Corrector) -> str:
 def _same(one: str, other: str) -> bool:
     """Whether two texts are equal except for their line ends, which differ between programs."""
     return one == other or one_line_end(one) == one_line_end(other)
+
+
+def _has_other_text(line: Line, row: ResultRow) -> bool:
+    return bool(line.message.strip()) and not _same(line.message, row.message)

@@ -733,6 +733,10 @@ SELECT row, pass_id, message, cells, status, reason, notification_status, notifi
        settled_at, latency_seconds, pass_status, device_type
 FROM campaign.rows WHERE campaign = %(campaign)s AND row = ANY (%(rows)s::bigint[]);
 
+-- name: earlier_texts
+SELECT DISTINCT row, message FROM campaign.attempts
+WHERE campaign = %(campaign)s AND row = ANY (%(rows)s::bigint[]) AND message IS NOT NULL;
+
 -- name: row_states
 -- OFFSET 0 prevents a scan of all attempts where the rows are many.
 SELECT row, pass_key, status, attempts, sent_at,

@@ -635,6 +635,10 @@ SELECT row, pass_id, message, cells, status, reason, notification_status, notifi
        settled_at, latency_seconds, pass_status, device_type
 FROM rows WHERE campaign = :campaign AND row IN (SELECT value FROM json_each(:rows));
 
+-- name: earlier_texts
+SELECT DISTINCT row, message FROM attempts
+WHERE campaign = :campaign AND row IN (SELECT value FROM json_each(:rows)) AND message IS NOT NULL;
+
 -- name: row_states
 SELECT row, pass_key, status, attempts, sent_at, fencing_token > 0 OR EXISTS (SELECT 1 FROM attempts WHERE campaign = r.campaign AND row = r.row)
 FROM rows AS r WHERE campaign = :campaign AND row IN (SELECT value FROM json_each(:rows));
