@@ -11,17 +11,19 @@ from campaign.app.campaigns import check_here
 from campaign.app.lists.list_source import CheckedList, ListSource, find_list, opened
 from campaign.app.lists.stage import LOOK_SECONDS, Staged, check_rest, stage
 from campaign.app.open_ledger import find, find_whole, open_ledger, open_reader
+from campaign.app.results.known_results import check_not_newer
 from campaign.app.results.ledger_checks import check_known, check_same_api, check_same_ledger, other_token, warn_of_same_content
 from campaign.app.results.results_path import check_writable
-from campaign.app.send import StopRequest, check_access, send, verify
-from campaign.app.session import CommandResult, Session, UserInterface, session
+from campaign.app.send import StopRequest, check_access, report, send, verify
+from campaign.app.session import CommandResult, Session, UserInterface, session, unmark
 from campaign.domain.batches import InBatches
-from campaign.domain.errors import StoppedError, UsageError
+from campaign.domain.errors import CampaignError, StoppedError, UsageError
 from campaign.domain.lists.locations import Location, ObjectUrl, parse_location, place_of
 from campaign.domain.model import Counts
 from campaign.domain.status import Status
 from campaign.insights import command_line
-from campaign.ledger.port import CampaignRecord, DesiredState
+from campaign.ledger.port import CampaignRecord, DesiredState, Ledger, LedgerReader
+from campaign.reporter.files.target import failed_path
 from campaign.sender.port import Silence
 from campaign.sender.stop import End, StopReason, happens_within
 from campaign.settings import Settings
@@ -199,11 +201,20 @@ async def read_back(name: str, settings: Settings, ui: UserInterface) -> Command
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Undone:
-    """How many rows of a cancelled campaign's batches were cancelled at PassEntry, and how many are left to a process that sends them."""
+class ControlResult:
+    """What a pause or a cancellation did.
 
-    rows: int = 0
+    `finished` is True if the campaign had ended, so that nothing was changed; `again` if it was cancelled before. `undone` rows of batches
+    were cancelled at PassEntry, and `left` are left to a process that sends them. `results` is where the results were written, `problem`
+    why they were not.
+    """
+
+    finished: bool = False
+    again: bool = False
+    undone: int = 0
     left: int = 0
+    results: Location | None = None
+    problem: str = ""
 
 
 async def set_desired_state(
@@ -213,25 +224,31 @@ async def set_desired_state(
     *,
     stop: StopRequest | None = None,
     tell: Callable[[InBatches], None] = lambda _: None,
-) -> Undone:
+    with_results: bool = False,
+) -> ControlResult:
     """Pause or cancel a campaign, whichever processes are sending it.
 
     Cancelling also cancels the batches that an earlier run left scheduled at PassEntry, and reads the outcome of those that it released.
-    That takes a while, so `tell` is called before.
+    That takes a while, so `tell` is called before. `with_results` writes the results of a cancelled campaign that was sent before, unless a
+    process is sending it.
 
     Raises:
-        UsageError: there is no such campaign, or it has ended; or there is no token to cancel batches with.
+        UsageError: there is no such campaign, or it was cancelled and is to be paused; or there is no token to cancel batches with.
         SafeguardError: batches are left at PassEntry, and no process works on them.
     """
     ledger = open_ledger(settings)
     reader = open_reader(settings)
     try:
         record = find_whole(reader, name)
-        is_again = record.desired_state is wanted is DesiredState.CANCELLED and reader.batches(record.id)
-        if not is_again:
+        again = record.desired_state is DesiredState.CANCELLED
+        if again and wanted is DesiredState.PAUSED:
+            raise UsageError(f"The campaign “{name}” was cancelled: there is nothing to pause.", code="cancelled", campaign=name)
+        if not again and reader.pending_work(record.id).finished and not reader.batches(record.id):
+            return ControlResult(finished=True)
+        if not again:
             await ledger.set_desired_state(record.id, wanted)
         if wanted is not DesiredState.CANCELLED:
-            return Undone()
+            return ControlResult()
         await ledger.reap_dead_runners(quiet_seconds=settings.quiet_period)
         left, undone = orphans(reader, record), 0
         if left:
@@ -243,10 +260,33 @@ async def set_desired_state(
             end = await send(find_whole(reader, name), ledger, reader, kept, observer=Silence(), stop=stop)
             undone = reader.counts(record.id).by_status[Status.SKIPPED] - skipped
             check_undone(record, orphans(reader, record), end, stop)
-        return Undone(rows=undone, left=sum(batch.rows for batch in reader.batches(record.id)))
+        results, problem = await _write_results(record, ledger, reader, settings) if with_results else (None, "")
+        left_rows = sum(batch.rows for batch in reader.batches(record.id))
+        return ControlResult(again=again, undone=undone, left=left_rows, results=results, problem=problem)
     finally:
         await ledger.close()
         reader.close()
+
+
+async def _write_results(record: CampaignRecord, ledger: Ledger, reader: LedgerReader, settings: Settings) -> tuple[Location | None, str]:
+    """Write the results of a cancelled campaign; returns where, or why not. A process that sends it writes them itself."""
+    gone = record.purged_at or record.exported_at
+    if gone or not record.started_at or any(runner.alive for runner in reader.runners(record.id)):
+        return None, ""
+
+    def write() -> Location | None:
+        if (results := results_of(record, settings)) is not None:
+            for place in (results, failed_path(results)):
+                check_not_newer(place, reader, record)
+            report(reader, record, results)
+        return results
+
+    try:
+        results = await asyncio.to_thread(write)
+    except CampaignError as error:
+        return None, str(error)
+    await unmark(record, ledger, reader, results)
+    return results, ""
 
 
 async def _go_on(

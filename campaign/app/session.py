@@ -203,12 +203,12 @@ class Session:
                 end = stopped or await sender(record, self.ledger, self.reader, self.settings, **how)
             except UsageError:
                 if marked:
-                    await self._unmark(record, results)
+                    await unmark(record, self.ledger, self.reader, results)
                 raise
         if stopped:
             return await self.end(record, stopped, results, stopped.why)
         finished = await asyncio.to_thread(self._end, record, end, results, sent=True)
-        await self._unmark(record, results)
+        await unmark(record, self.ledger, self.reader, results)
         await self.end_retry(record)
         return finished
 
@@ -249,24 +249,13 @@ class Session:
             raise
         return bool(created)
 
-    async def _unmark(self, record: CampaignRecord, results: Location | None) -> None:
-        """Remove the marker, unless another process of this ledger still sends."""
-
-        def work() -> None:
-            if results is not None and not any(runner.alive for runner in self.reader.runners(record.id)):
-                remove_marker(results, record)
-
-        # A marker that stays does no harm: the next run of this ledger removes it.
-        with suppress(CampaignError):
-            await self.ledger.while_none_registers(record.id, work)
-
     def _is_warned_of(self, kind: str) -> bool:
         return any(warning["kind"] == kind for warning in self.warnings)
 
     async def end(self, record: CampaignRecord, end: End, results: Location | None, note: str = "") -> CommandResult:
         """Write the results of a campaign after a command that sent nothing, and return its state."""
         finished = await asyncio.to_thread(self._end, record, end, results, note=note)
-        await self._unmark(record, results)
+        await unmark(record, self.ledger, self.reader, results)
         return finished
 
     def _end(self, record: CampaignRecord, end: End, results: Location | None, *, note: str = "", sent: bool = False) -> CommandResult:
@@ -299,6 +288,18 @@ class Session:
         """The error that replaces one whose exit code says that nothing was sent."""
         export = command_line("report", record.spec.name, "--output", "FILE", ledger=self.settings.ledger_to_name)
         return SafeguardError(f"{why} What was sent is safe in the ledger: {export}", code="results_not_written")
+
+
+async def unmark(record: CampaignRecord, ledger: Ledger, reader: LedgerReader, results: Location | None) -> None:
+    """Remove the marker of the results, unless another process of this ledger still sends."""
+
+    def work() -> None:
+        if results is not None and not any(runner.alive for runner in reader.runners(record.id)):
+            remove_marker(results, record)
+
+    # A marker that stays does no harm: the next run of this ledger removes it.
+    with suppress(CampaignError):
+        await ledger.while_none_registers(record.id, work)
 
 
 @asynccontextmanager

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from campaign.cli.options import LOOKING, NETWORK, with_options
-from campaign.domain.text.lines import rows, sanitize_for_terminal
+from campaign.domain.text.lines import rows, sanitize_for_terminal, to_copy
 
 if TYPE_CHECKING:
-    from campaign.app.run import Undone
+    from campaign.app.run import ControlResult
     from campaign.insights import CampaignView
     from campaign.ledger.port import DesiredState
     from campaign.settings import Settings
@@ -71,7 +71,9 @@ def pause(name: OneName, *, settings: "Settings") -> None:
     from campaign.insights import command_line
     from campaign.ledger.port import DesiredState
 
-    _control(name, DesiredState.PAUSED, settings)
+    if _control(name, DesiredState.PAUSED, settings).finished:
+        typer.echo(f"The campaign “{sanitize_for_terminal(name)}” is finished: there is nothing to pause.")
+        return
     go_on = command_line("resume", name, ledger=settings.ledger_to_name)
     typer.echo(f"The campaign “{name}” is paused; sends under way still settle. To resume it:\n    {go_on}")
 
@@ -87,19 +89,26 @@ def cancel(name: OneName, *, settings: "Settings") -> None:
         from campaign.cli.screen.terminal import require_agreement
 
         require_agreement(f"Cancel “{name}” for good? Rows not sent yet will never be sent.", "cancel")
-    undone = _control(name, DesiredState.CANCELLED, settings)
-    if undone.rows:
-        typer.echo(f"{rows(undone.rows)} were in batches at PassEntry. These are cancelled: nothing of them was sent.")
-    if undone.left:
-        typer.echo(f"{rows(undone.left)} are in batches at PassEntry. The process that sends is cancelling what it has not released.")
+    done = _control(name, DesiredState.CANCELLED, settings)
+    if done.finished:
+        typer.echo(f"The campaign “{sanitize_for_terminal(name)}” is finished: there is nothing to cancel.")
+        return
+    if done.undone:
+        typer.echo(f"{rows(done.undone)} were in batches at PassEntry. These are cancelled: nothing of them was sent.")
+    if done.left:
+        typer.echo(f"{rows(done.left)} are in batches at PassEntry. The process that sends is cancelling what it has not released.")
+    if done.problem:
+        typer.echo(f"The results were not written. {sanitize_for_terminal(done.problem)}", err=True)
     if settings.log_file is not None:
         with reading(settings) as reader:
             logs.run_ended(view(reader, find(reader, name)))
+    state = "was cancelled before" if done.again else "is cancelled for good"
     export = command_line("report", name, "--output", "FILE", ledger=settings.ledger_to_name)
-    typer.echo(f"Campaign {sanitize_for_terminal(name)} is cancelled for good. To write its results to a file:\n    {export}")
+    results = to_copy("Its results are in", str(done.results)) if done.results else to_copy("To write its results to a file", export)
+    typer.echo("\n".join([f"Campaign {sanitize_for_terminal(name)} {state}.", *results]))
 
 
-def _control(name: str, wanted: "DesiredState", settings: "Settings") -> "Undone":
+def _control(name: str, wanted: "DesiredState", settings: "Settings") -> "ControlResult":
     from campaign.app.run import set_desired_state
     from campaign.cli.process import run_loop
     from campaign.cli.screen.terminal import listen
@@ -109,9 +118,9 @@ def _control(name: str, wanted: "DesiredState", settings: "Settings") -> "Undone
     def tell(found: InBatches) -> None:
         typer.echo(f"{rows(found.rows)} are in batches at PassEntry. Cancelling those that were not released ...", err=True)
 
-    async def work() -> "Undone":
+    async def work() -> "ControlResult":
         stop = listen("Stopping: what is left at PassEntry stays there.") if wanted is DesiredState.CANCELLED else None
-        return await set_desired_state(name, wanted, settings, stop=stop, tell=tell)
+        return await set_desired_state(name, wanted, settings, stop=stop, tell=tell, with_results=True)
 
     return run_loop(work())
 

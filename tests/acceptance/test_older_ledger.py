@@ -115,7 +115,6 @@ def test_what_was_cancelled_since_is_not_sent(desk: Desk) -> None:
     words = begun(desk)
     put_back = copied(desk)
     desk.run("cancel", "list")
-    desk.run("report", "list", "--output", "list.results.csv")
     put_back()
     assert OLDER in refused(desk, *words)
 

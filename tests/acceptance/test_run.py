@@ -175,6 +175,35 @@ class TestGoingOn:
         assert seen["skipped_by_reason"]["cancelled"] + len(desk.sent()) == 300
         desk.run("resume", "list", code=2)
 
+    def test_the_results_of_a_stopped_campaign_tell_what_was_cancelled(self, desk: Desk) -> None:
+        desk.run("run", str(desk.make_list(3)), "--message", MESSAGE, "--limit", "1", code=5)
+        out = desk.folder / "list.results.csv"
+        assert str(out) in desk.run("cancel", "list", "--yes").stdout
+        told = [(row["delivery_status"], row["delivery_reason"]) for row in results(out)]
+        assert told == [("delivered", ""), ("skipped", "cancelled"), ("skipped", "cancelled")]
+        out.unlink()
+        assert "was cancelled before" in desk.run("cancel", "list", "--yes").stdout
+        assert out.exists()
+        assert "there is nothing to pause" in desk.run("pause", "list", code=2).stderr
+
+    def test_a_cancellation_holds_though_its_results_can_not_be_written(self, desk: Desk) -> None:
+        (desk.folder / "there").mkdir()
+        words = ("--limit", "1", "--results", "there/all.csv")
+        desk.run("run", str(desk.make_list(3)), "--message", MESSAGE, *words, code=5)
+        shutil.rmtree(desk.folder / "there")
+        done = desk.run("cancel", "list", "--yes")
+        assert "The results were not written." in done.stderr
+        assert "campaign report list --output FILE" in done.stdout
+        assert desk.json("status", "list")["state"] == "cancelled"
+
+    def test_a_finished_campaign_has_nothing_to_cancel_or_to_pause(self, desk: Desk) -> None:
+        desk.simulator.set_faults(faults={"not_found": 1.0})
+        desk.run("run", str(desk.make_list(2)), "--message", MESSAGE, code=3)
+        assert "there is nothing to cancel" in desk.run("cancel", "list", "--yes").stdout
+        assert "there is nothing to pause" in desk.run("pause", "list").stdout
+        desk.simulator.set_faults(faults={})
+        assert desk.json("retry", "list", "--yes")["by_status"]["delivered"] == 2
+
     def test_two_processes_share_a_campaign(self, desk: Desk) -> None:
         path = desk.make_list(300)
         both = [desk.start("run", str(path), "--message", MESSAGE, "--rate", "300") for _ in range(2)]

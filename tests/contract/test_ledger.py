@@ -274,6 +274,21 @@ class TestSettling:
         with pytest.raises(UsageError):
             await ledger.set_desired_state(record.id, DesiredState.GO)
 
+    async def test_a_cancelled_campaign_that_nobody_sends_has_its_end_and_was_at_rest_before(
+        self, ledger: Ledger, reader: LedgerReader, clock: HandClock
+    ) -> None:
+        record = await campaign_of(ledger, staged(1))
+        await ledger.set_desired_state(record.id, DesiredState.PAUSED)
+        last, before = reader.last_change(record.id), reader.campaign(record.spec.name)
+        assert before is not None
+        assert before.finished_at == 0
+        clock.advance(100)
+        await ledger.set_desired_state(record.id, DesiredState.CANCELLED)
+        after = reader.campaign(record.spec.name)
+        assert after is not None
+        assert after.finished_at >= last + 100
+        assert reader.last_change(record.id) == last
+
 
 class TestDeath:
     async def test_rows_of_a_dead_runner_become_unknown_and_wait_for_their_quiet_period(

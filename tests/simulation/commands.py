@@ -200,8 +200,8 @@ class Commands:
     def control(self, wanted: DesiredState) -> Runner:
         async def command(settings: Settings, ui: UserInterface) -> Any:
             del ui
-            await run.set_desired_state(NAME, wanted, settings)
-            if wanted is DesiredState.CANCELLED and self.cancelled_at is None:
+            done = await run.set_desired_state(NAME, wanted, settings, with_results=True)
+            if wanted is DesiredState.CANCELLED and self.cancelled_at is None and not done.finished:
                 self.cancelled_at = asyncio.get_running_loop().time()
 
         return self._begin(wanted.value, command)

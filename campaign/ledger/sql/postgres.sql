@@ -581,8 +581,11 @@ RETURNING 1;
 SELECT desired_state FROM campaign.campaigns WHERE id = %(campaign)s;
 
 -- name: set_desired_state
-UPDATE campaign.campaigns SET desired_state = %(desired_state)s WHERE id = %(campaign)s AND desired_state NOT IN ('staging',
-    'cancelled') RETURNING id;
+UPDATE campaign.campaigns
+SET desired_state = %(desired_state)s,
+    finished_at = CASE WHEN %(desired_state)s = 'cancelled' AND finished_at = 0 THEN campaign.ledger_now() ELSE finished_at END
+WHERE id = %(campaign)s AND desired_state NOT IN ('staging', 'cancelled')
+RETURNING id;
 
 -- name: cancel_rows
 UPDATE campaign.rows AS r SET due_at = NULL, (status, reason) = (
@@ -750,10 +753,10 @@ SELECT row, pass_key FROM campaign.rows WHERE campaign = %(campaign)s AND pass_k
 SELECT runner, count(*) FROM campaign.attempts WHERE campaign = %(campaign)s GROUP BY runner;
 
 -- name: last_change
--- When, and how many seconds ago. Ignores future times, which a results file may have.
+-- When, and how many seconds ago. Ignores future times, which a results file may have; and when the campaign was cancelled, as this sends nothing.
 SELECT t.latest, campaign.ledger_now() - t.latest
 FROM (
-    SELECT greatest(c.created_at, c.started_at, c.finished_at,
+    SELECT greatest(c.created_at, c.started_at,
                     (SELECT max(sent_at) FROM campaign.attempts WHERE campaign = %(campaign)s AND sent_at <= campaign.ledger_now()),
                     (SELECT max(greatest(started_at, ended_at)) FROM campaign.runners WHERE campaign = %(campaign)s)) AS latest
     FROM campaign.campaigns AS c WHERE c.id = %(campaign)s

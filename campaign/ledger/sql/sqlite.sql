@@ -483,7 +483,10 @@ ON CONFLICT (key) DO UPDATE SET next_free = excluded.next_free, rate_factor = ex
 SELECT desired_state FROM campaigns WHERE id = :campaign;
 
 -- name: set_desired_state
-UPDATE campaigns SET desired_state = :desired_state WHERE id = :campaign AND desired_state NOT IN ('staging', 'cancelled') RETURNING id;
+UPDATE campaigns
+SET desired_state = :desired_state, finished_at = iif(:desired_state = 'cancelled' AND finished_at = 0, :wall, finished_at)
+WHERE id = :campaign AND desired_state NOT IN ('staging', 'cancelled')
+RETURNING id;
 
 -- name: cancel_rows
 UPDATE rows SET due_at = NULL, (status, reason) = (
@@ -650,8 +653,8 @@ SELECT row, pass_key FROM rows WHERE campaign = :campaign AND pass_key IN (SELEC
 SELECT runner, count(*) FROM attempts WHERE campaign = :campaign GROUP BY runner;
 
 -- name: last_change
--- Ignores future times, which a results file may have.
-SELECT max(c.created_at, c.started_at, c.finished_at,
+-- Ignores future times, which a results file may have; and when the campaign was cancelled, as this sends nothing.
+SELECT max(c.created_at, c.started_at,
            coalesce((SELECT max(sent_at) FROM attempts WHERE campaign = :campaign AND sent_at <= :wall), 0),
            coalesce((SELECT max(max(started_at, ended_at)) FROM runners WHERE campaign = :campaign), 0))
 FROM campaigns AS c WHERE c.id = :campaign;

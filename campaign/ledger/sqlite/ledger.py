@@ -103,7 +103,8 @@ class SqliteLedger(Staging, Batches, Verification):
         def work(db: apsw.Connection) -> None:
             if desired_state is DesiredState.GO:
                 ledger_errors.check_here(rows(db, "purged_or_exported", campaign=campaign)[0])
-            if db.execute(SQL["set_desired_state"], {"campaign": campaign, "desired_state": desired_state.value}).fetchone() is None:
+            values = {"campaign": campaign, "desired_state": desired_state.value, "wall": self._clock.wall()}
+            if db.execute(SQL["set_desired_state"], values).fetchone() is None:
                 raise ledger_errors.cannot_change_state()
             skip_if_cancelled(db, campaign)
 
