@@ -118,19 +118,17 @@ def _rows(evidence: Evidence) -> Iterator[Violation]:
 def _row(evidence: Evidence, staged: StagedRow, outcome: Outcome) -> Iterator[Violation]:
     """What the API processed of a row, against what the ledger says of it."""
     plan, status = evidence.plan, outcome.status
-    count, left = evidence.messages[staged.pass_id], evidence.requests[staged.pass_id]
-    # Each time that a person has a row sent again that may have arrived, one message more is what was asked for.
-    by_person = evidence.by_person[staged.row]
-    resends = plan.max_attempts * (1 + evidence.by_person.total()) if plan.on_unknown is OnUnknown.RESEND else 0
-    if count > 1 + by_person + resends:
+    left_at, left = evidence.messages.get(staged.pass_id, []), evidence.requests[staged.pass_id]
+    count, by_person = len(left_at), len(evidence.retries.of(staged.row))
+    resends = plan.max_attempts * (1 + by_person) if plan.on_unknown is OnUnknown.RESEND else 0
+    if count > 1 + by_person + resends or (not resends and evidence.retries.unasked(staged.row, left_at)):
         yield Violation(kind=Kind.DOUBLE, words=f"row {staged.row} got {count} messages")
     # A correction adds to the text.
     if not all(text.startswith(staged.message) for text in evidence.texts.get(staged.pass_id, ())):
         yield Violation(kind=Kind.WRONG, words=f"row {staged.row} got {evidence.texts[staged.pass_id]}")
-    refused_again = status is Status.FAILED and bool(by_person or resends)
-    # A person had it sent again that was not delivered, and cancelled that.
-    called_off = status is Status.SKIPPED and bool(by_person) and evidence.stored.last_status(staged.row) == Status.NOT_DELIVERED
-    if count and status not in ARRIVED | {Status.UNKNOWN} and not (refused_again or called_off):
+    # A person had it sent again that was not delivered, and that was refused or cancelled.
+    known = evidence.stored.times(staged.row, Status.NOT_DELIVERED) if by_person else 0
+    if count > known and status not in ARRIVED | {Status.UNKNOWN}:
         yield Violation(kind=Kind.LOST, words=f"row {staged.row} was processed and is {status.value} ({outcome.reason})")
     if not count and status in ARRIVED:
         yield Violation(kind=Kind.WRONG, words=f"row {staged.row} is {status.value} and was never processed")

@@ -192,8 +192,8 @@ def a_retry_takes_unknown_rows() -> AbstractContextManager[object]:
     """Who has failed rows sent again gets those sent again, too, that may have arrived."""
     again = ledger.SqliteLedger.retry
 
-    async def generous(self: ledger.SqliteLedger, campaign: int, selection: Selection) -> int:
-        return await again(self, campaign, replace(selection, statuses=selection.statuses | {Status.UNKNOWN}))
+    async def generous(self: ledger.SqliteLedger, campaign: int, selection: Selection, since: int | None = None) -> int:
+        return await again(self, campaign, replace(selection, statuses=selection.statuses | {Status.UNKNOWN}), since)
 
     return mock.patch.object(ledger.SqliteLedger, "retry", generous)
 
@@ -228,6 +228,69 @@ def half_a_list_is_taken_for_whole() -> Iterator[None]:
         yield
 
 
+def a_cancel_skips_what_may_have_arrived() -> AbstractContextManager[object]:
+    """A cancelled row that waited for another attempt is skipped, whatever became of its first."""
+    return _sql(cancel_rows=("iif(count(*), 'unknown', 'skipped')", "'skipped'"))
+
+
+def retries_are_not_opened() -> AbstractContextManager[object]:
+    """Nobody knows any more what a killed retry has sent."""
+    return _sql(open_retry=("retry_after = coalesce(", "retry_after = NULL AND coalesce("))
+
+
+def open_retries_send_again() -> AbstractContextManager[object]:
+    """The rows of an open retry are not left, as the ledger does not look at what it has sent."""
+    sent, in_doubt = "AND NOT EXISTS (SELECT 1 FROM attempts AS a WHERE", "AND NOT EXISTS (SELECT 1 FROM attempts AS a WHERE 0 AND"
+    return _sql(retry=(sent, in_doubt), retry_rows=(sent, in_doubt), matching=(sent, in_doubt))
+
+
+def stopped_retries_end() -> AbstractContextManager[object]:
+    """A retry that is stopped ends, though rows of it are left."""
+    return _sql(end_retry=("AND NOT EXISTS (SELECT 1 FROM rows WHERE", "AND NOT EXISTS (SELECT 1 FROM rows WHERE 0 AND"))
+
+
+@contextmanager
+def retries_end_before_they_send() -> Iterator[None]:
+    """A retry ends as soon as its rows are pending."""
+    again = ledger.SqliteLedger.retry
+
+    async def ended(self: ledger.SqliteLedger, campaign: int, selection: Selection, since: int | None = None) -> int:
+        count = await again(self, campaign, selection, since)
+        await self.end_retry(campaign)
+        return count
+
+    with stopped_retries_end(), mock.patch.object(ledger.SqliteLedger, "retry", ended):
+        yield
+
+
+def the_same_retry_begins_anew() -> AbstractContextManager[object]:
+    """A retry first ends the one before, of which nothing is left but its last step."""
+    again = retry._again
+
+    async def anew(work: Any, record: Any, *args: Any) -> Any:
+        await work.ledger.end_retry(record.id)
+        return await again(work, record, *args)
+
+    return mock.patch.object(retry, "_again", anew)
+
+
+@contextmanager
+def selections_are_never_old() -> Iterator[None]:
+    """A retry takes what another one has sent and ended since it selected its rows."""
+    again, correct = ledger.SqliteLedger.retry, ledger.SqliteLedger.apply_corrections
+
+    async def all_of(self: ledger.SqliteLedger, campaign: int, selection: Selection, since: int | None = None) -> int:
+        del since
+        return await again(self, campaign, selection)
+
+    async def all_rows(self: ledger.SqliteLedger, *args: Any, since: int | None = None) -> int:
+        del since
+        return await correct(self, *args)
+
+    with mock.patch.multiple(ledger.SqliteLedger, retry=all_of, apply_corrections=all_rows):
+        yield
+
+
 BUGS: Final[dict[str, Bug]] = {
     bug.__name__: bug
     for bug in (
@@ -252,5 +315,12 @@ BUGS: Final[dict[str, Bug]] = {
         a_corrected_file_sends_what_arrived,
         duplicates_are_sent,
         half_a_list_is_taken_for_whole,
+        a_cancel_skips_what_may_have_arrived,
+        retries_are_not_opened,
+        open_retries_send_again,
+        stopped_retries_end,
+        retries_end_before_they_send,
+        the_same_retry_begins_anew,
+        selections_are_never_old,
     )
 }

@@ -34,6 +34,7 @@ from tests.simulation.evidence import Evidence
 from tests.simulation.machine import PROCESS, Machine, Process, StuckError, VirtualLoop, in_its_time
 from tests.simulation.network import Network, SimulatedGateway
 from tests.simulation.plan import DAY_SECONDS, LATE_SECONDS, QUIET_SECONDS, WINDOW_SECONDS, Event, Kind, Plan
+from tests.simulation.retries import Retries
 
 AGAIN: Final = 0.7
 """How often somebody begins again at once where a process was killed."""
@@ -42,7 +43,6 @@ MARK_LOST: Final = 0.7
 """How often the power takes the ledger's mark, too."""
 
 _TO_ONE: Final = frozenset({Kind.KILL, Kind.SUSPEND, Kind.TERM, Kind.TERM_TWICE})
-MOST_RUNNERS: Final = 5
 IDLE_SECONDS: Final = 0.4
 """How often a runner without work asks for some. Ten times a second, as shipped, is most of what a simulation would do."""
 
@@ -68,7 +68,6 @@ class Simulation:
         self._machine = Machine(self._loop)
         self._told = trace
         self._happened: Counter[str] = Counter()
-        self._by_person: Counter[int] = Counter()
         self._request_awaited: asyncio.Future[Process | None] | None = None
         passes = [f"pass-{number}" for number in range(plan.rows)]
         self._staged = [_row(number, passes[number - 1]) for number in range(1, plan.rows + 1)]
@@ -87,6 +86,7 @@ class Simulation:
         """
         random.seed(self._plan.seed)
         ledger.RUN.luck = random.Random(f"writer {self._plan.seed}")
+        ledger.RUN.retries = Retries()
         with self._in_place(), in_its_time(self._machine):
             asyncio.set_event_loop(self._loop)
             try:
@@ -159,7 +159,7 @@ class Simulation:
                 for row in self._luck.sample(self._staged, self._luck.randint(1, len(self._staged))):
                     self._network.write_foreign(row.pass_id)
             case _:
-                self._ask(event.kind)
+                self._commands.ask(event.kind)
 
     def _befall(self, event: Event, runner: Runner) -> None:
         """What happens to one process."""
@@ -167,7 +167,9 @@ class Simulation:
             case Kind.KILL:
                 self._kill(runner)
                 if self._luck.random() < AGAIN:
-                    self._commands.resume()
+                    # Whoever gave a retry gives it again, or goes on as it says.
+                    repeats = runner.process.name.startswith("retry") and self._luck.random() < 0.7
+                    self._commands.repeat() if repeats else self._commands.resume()
             case Kind.SUSPEND:
                 runner.process.suspended = runner.process.was_suspended = True
                 if event.until_taken and self._commands.ledger.exists():
@@ -210,35 +212,6 @@ class Simulation:
             return None
         await asyncio.sleep(self._luck.choice((0.0, 0.01, 0.1)) * self._luck.random())
         return sender
-
-    def _ask(self, kind: Kind) -> None:
-        """What a person wants."""
-        match kind:
-            case Kind.START if len(self._commands.alive()) < MOST_RUNNERS:
-                self._commands.join()
-            case Kind.RESUME:
-                self._commands.resume()
-            case Kind.PAUSE:
-                self._commands.control(DesiredState.PAUSED)
-            case Kind.CANCEL:
-                self._commands.control(DesiredState.CANCELLED)
-            case Kind.CORRECT:
-                self._commands.correct()
-            case Kind.RETRY_FAILED:
-                self._commands.retry(Status.FAILED)
-            case Kind.RETRY_UNKNOWN:
-                self._again(Status.UNKNOWN)
-            case Kind.RETRY_NOT_DELIVERED:
-                self._again(Status.NOT_DELIVERED)
-            case Kind.VERIFY:
-                self._commands.verify()
-            case _:
-                pass
-
-    def _again(self, status: Status) -> None:
-        """A person has rows sent once more that may have arrived: one message more is what was asked for."""
-        self._commands.retry(status)
-        self._by_person.update(row.row for row in self._staged)
 
     def _lose_power(self) -> None:
         for runner in self._commands.runners:
@@ -334,7 +307,7 @@ class Simulation:
             network=self._network,
             finished=finished,
             sent_at_the_end=sent_at_the_end,
-            by_person=self._by_person,
+            retries=ledger.RUN.retries,
             cancelled_at=self._commands.cancelled_at,
             problems=[*self._commands.problems, *problems],
             happened=self._happened,

@@ -13,6 +13,7 @@ from campaign.ledger.port import DesiredState
 from campaign.ledger.sqlite import SqliteReader
 from tests.simulation.network import FOREIGN_TEXT, Network
 from tests.simulation.plan import Plan
+from tests.simulation.retries import Retries
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,16 +39,17 @@ class Stored:
     buried: set[str]
     problems: list[str]
 
-    def last_status(self, row: int) -> str:
-        """The status that the row's last attempt ended with, but for those that did not arrive; '' if there is none."""
-        return next((attempt.status for attempt in reversed(self.attempts) if attempt.row == row and attempt.status != Status.PENDING), "")
+    def times(self, row: int, status: Status) -> int:
+        """How many of the row's attempts ended with the status."""
+        return sum(attempt.row == row and attempt.status == status for attempt in self.attempts)
 
 
 @dataclass(kw_only=True)
 class Evidence:
     """All that the audit looks at.
 
-    `results` is what the results file says of each row; `sent_at_the_end` is how many requests left when the same command ran once more
+    `results` is what the results file says of each row; `messages` are, of each pass, the times at which what it got had left;
+    `sent_at_the_end` is how many requests left when the same command ran once more
     after all had ended. `at_work` are the processes that ran until their command ended.
     """
 
@@ -55,13 +57,13 @@ class Evidence:
     staged: list[StagedRow]
     stored: Stored
     results: dict[int, str]
-    messages: Counter[str]
+    messages: dict[str, list[float]]
     texts: dict[str, set[str]]
     requests: Counter[str]
     network: Network
     finished: bool
     sent_at_the_end: int
-    by_person: Counter[int]
+    retries: Retries
     cancelled_at: float | None
     problems: list[str]
     happened: Counter[str]
@@ -113,10 +115,12 @@ def results(file: Path) -> dict[int, str]:
         return {int(line["delivery_row"]): line["delivery_status"] for line in csv.DictReader(lines)}
 
 
-def processed(network: Network) -> tuple[Counter[str], dict[str, set[str]]]:
-    """How many of our messages each pass got, and which texts."""
+def processed(network: Network) -> tuple[dict[str, list[float]], dict[str, set[str]]]:
+    """Of each pass, when each of our messages that it got had left, and which texts it got."""
     entries = [entry for entry in network.state.records.notifications.entries() if entry.message != FOREIGN_TEXT]
+    messages: dict[str, list[float]] = {}
     texts: dict[str, set[str]] = {}
     for entry in entries:
+        messages.setdefault(entry.id, []).append(network.left_at[entry.request])
         texts.setdefault(entry.id, set()).add(entry.message)
-    return Counter(entry.id for entry in entries), texts
+    return messages, texts

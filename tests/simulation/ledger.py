@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
@@ -15,11 +15,12 @@ from campaign.app import session as sessions
 from campaign.domain.errors import LedgerError
 from campaign.ledger import process_lock
 from campaign.ledger.sqlite import SqliteLedger, SqliteReader, base
-from campaign.ledger.sqlite.connection import SqliteClock
+from campaign.ledger.sqlite.connection import SQL, SqliteClock
 from campaign.ledger.sqlite.integrity import RollbackGuard
 from campaign.ledger.sqlite.writer import MOST_TOGETHER, MOST_WAITING, Request, Writer
 from campaign.settings import Settings
 from tests.simulation.machine import PROCESS, Process
+from tests.simulation.retries import LEFT, Retries
 
 
 class TurnWriter(Writer):
@@ -34,6 +35,7 @@ class TurnWriter(Writer):
         self._closed = False
         self._log_pages = 0
         connection.set_wal_hook(self._logged)
+        connection.create_scalar_function("heard_end", _heard_end, 1)
         self._turn_comes = False
         held = PROCESS.get()
         if held is not None:
@@ -82,10 +84,32 @@ class _Run:
     """What the parts that replace the system's look up."""
 
     luck: random.Random = random.Random(0)
+    retries: Retries = Retries()
 
 
 RUN = _Run()
 HELD: Final[dict[Process, list[Any]]] = {}
+
+
+def _heard_end(*left: Any) -> bool:
+    if left == (0,):
+        RUN.retries.ends.append((asyncio.get_running_loop().time(), _whose()))
+    return False
+
+
+def _whose() -> str:
+    return process.name if (process := PROCESS.get()) is not None else ""
+
+
+def _heeded(method: Callable[..., Awaitable[int]]) -> Callable[..., Awaitable[int]]:
+    """The same, which tells that it has made rows pending."""
+
+    async def taken(*args: Any, **named: Any) -> int:
+        if count := await method(*args, **named):
+            RUN.retries.took(_whose(), asyncio.get_running_loop().time())
+        return count
+
+    return taken
 
 
 def release(process: Process) -> None:
@@ -118,16 +142,16 @@ def in_place() -> Iterator[None]:
 
         return open_it
 
-    def whose() -> str:
-        return process.name if (process := PROCESS.get()) is not None else ""
-
     with ExitStack() as stack:
         stack.enter_context(mock.patch.object(base, "Writer", TurnWriter))
         # Nobody else would run meanwhile.
         stack.enter_context(mock.patch.object(process_lock, "WAIT_SECONDS", 0.0))
-        stack.enter_context(mock.patch.object(base, "username", whose))
+        stack.enter_context(mock.patch.object(base, "username", _whose))
         # To read which network cards there are costs more than all else of an opening.
         stack.enter_context(mock.patch.object(base, "adapters", return_value=frozenset({"card"})))
+        stack.enter_context(mock.patch.dict(SQL, end_retry=LEFT + SQL["end_retry"]))
+        for name in ("retry", "apply_corrections"):
+            stack.enter_context(mock.patch.object(SqliteLedger, name, _heeded(getattr(SqliteLedger, name))))
         for module in (sessions, run):
             stack.enter_context(mock.patch.object(module, "open_ledger", opened(SqliteLedger)))
             stack.enter_context(mock.patch.object(module, "open_reader", opened(SqliteReader)))

@@ -47,7 +47,8 @@ class Network:
     """The API, and the way to it.
 
     `slow` is the chance that a way takes long; `unreachable` that no connection is made. `down` is an outage. `left` hears of each pass to
-    which a request leaves. `answers` counts what came back: to which process, of which pass, with which HTTP status.
+    which a request leaves. `answers` counts what came back: to which process, of which pass, with which HTTP status. `left_at` has the time
+    at which each request left, by the number that the API gave it.
     """
 
     state: State
@@ -60,6 +61,7 @@ class Network:
     left: Callable[[str], None] = lambda _: None
     written: list[Written] = field(default_factory=list)
     answers: Counter[tuple[str, str, int]] = field(default_factory=Counter)
+    left_at: dict[int, float] = field(default_factory=dict)
     faults: dict[str, int] = field(default_factory=dict)
 
     @classmethod
@@ -111,6 +113,7 @@ class Network:
         """The request is on its way; the API takes it also if its sender is killed, and perhaps if it is suspended."""
         loop = asyncio.get_running_loop()
         process = PROCESS.get()
+        left_at = loop.time()
 
         def answer(reply: Answer | None, after: float) -> None:
             def arrive() -> None:
@@ -123,6 +126,7 @@ class Network:
             if process is not None and process.suspended and self.luck.random() < 0.7:
                 return
             visit = self.state.arrive(method=method, raw_path=path, authorization=f"Bearer {TOKEN}")
+            self.left_at[visit.number] = left_at
             reply = carry_out(self.state, visit, body) if visit.objection is None else objection_reply(visit, visit.objection)
             if reply.cause:
                 self.faults[reply.cause] = self.faults.get(reply.cause, 0) + 1

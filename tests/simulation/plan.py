@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
@@ -52,6 +52,9 @@ class Kind(StrEnum):
     RETRY_FAILED = "retry the failed rows"
     RETRY_UNKNOWN = "retry the unknown rows"
     RETRY_NOT_DELIVERED = "retry the not delivered rows"
+    RETRY_LIST = "retry the rows of a list"
+    RETRY_FILE = "retry a results file"
+    REPEAT = "the last retry again"
     VERIFY = "verify"
     CORRECT = "correct the failed rows"
     OTHERS = "others write to the same passes"
@@ -90,6 +93,30 @@ THEMES: Final[tuple[Mapping[Kind, float], ...]] = (
     {Kind.RETRY_FAILED: 15, Kind.CORRECT: 15, Kind.CANCEL: 3, Kind.PAUSE: 6, Kind.RESUME: 10},
 )
 """What happens more often in some campaigns: two rare things meet only where one of them is not."""
+
+
+MANY_RETRIES: Final = 0.25
+"""Of the campaigns: many of their rows are not delivered, and people have them sent again and again."""
+
+RETRIES: Final[Mapping[Kind, float]] = {
+    Kind.RETRY_NOT_DELIVERED: 6,
+    Kind.RETRY_LIST: 3,
+    Kind.RETRY_FILE: 3,
+    Kind.RETRY_UNKNOWN: 2,
+    Kind.RETRY_FAILED: 1,
+    Kind.CORRECT: 1,
+    Kind.REPEAT: 8,
+    Kind.KILL: 8,
+    Kind.KILL_ALL: 1,
+    Kind.POWER: 0.5,
+    Kind.TERM: 2,
+    Kind.PAUSE: 0.5,
+    Kind.RESUME: 1,
+    Kind.VERIFY: 1,
+    Kind.CANCEL: 0.4,
+    Kind.OTHERS: 0.5,
+    Kind.SUSPEND: 0.5,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,7 +185,7 @@ def plan(seed: int) -> Plan:
         # While the list is staged.
         kind = luck.choice((Kind.KILL, Kind.KILL_ALL, Kind.POWER, Kind.TERM, Kind.SUSPEND, Kind.START))
         events.insert(0, Event(kind=kind, after=luck.uniform(0.0, 0.1), seconds=luck.choice((1.0, 60.0))))
-    return Plan(
+    drawn = Plan(
         seed=seed,
         from_list=from_list,
         by_batches=by_batches,
@@ -181,6 +208,17 @@ def plan(seed: int) -> Plan:
         limit_per_second=0 if rate is None or rate > 9 else luck.choice((0, 10)),
         events=tuple(events),
     )
+    # With luck of its own, so that a seed of any other campaign means the same as before.
+    own = random.Random(f"retries {seed}")
+    return _with_retries(drawn, own, seconds) if own.random() < MANY_RETRIES else drawn
+
+
+def _with_retries(drawn: Plan, luck: random.Random, seconds: float) -> Plan:
+    """Most of it happens after all has been sent for the first time."""
+    calm = Event(kind=Kind.VERIFY, after=seconds + luck.uniform(0.0, 30.0))
+    retries = (_event(luck, seconds, RETRIES) for _ in range(luck.choice((3, 6, 10))))
+    on_unknown = luck.choices(tuple(OnUnknown), weights=(8, 3, 1))[0]
+    return replace(drawn, on_unknown=on_unknown, issued=luck.choice((0.5, 1.0)), events=(*drawn.events[:2], calm, *retries))
 
 
 def _batch_faults(luck: random.Random) -> dict[str, float]:
