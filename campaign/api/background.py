@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, Generic, Never, Self, TypeVar
 
+from campaign.api.options import with_arguments
 from campaign.app.confirmation import Question
 from campaign.app.progress import Tally
 from campaign.app.send import StopRequest, send
@@ -279,7 +280,7 @@ def user_interface(background: Background[Any], watch: ProgressWatch, *, sender:
 
 def tell(event: str, sentence: str, /, *, level: str = "warning", **details: object) -> None:
     """`app.session.Tell`: writes to the logger “campaign”, which the caller may configure."""
-    _LOG.log(logging.getLevelNamesMapping()[level.upper()], "%s", sentence, extra={"event": event, "details": details})
+    _LOG.log(logging.getLevelNamesMapping()[level.upper()], "%s", with_arguments(sentence), extra={"event": event, "details": details})
 
 
 def _confirm(question: Question) -> Never:

@@ -38,7 +38,10 @@ OnProgress = Callable[[Progress], object]
 
 @contextmanager
 def plain_errors() -> Iterator[None]:
-    """Raise an error for a person by itself, not in a group with others that were cancelled, and add the `argument` that it is about."""
+    """Raise an error for a person by itself, not in a group with others that were cancelled, and name arguments in it, not flags.
+
+    Its `argument` is the one that it is about.
+    """
     try:
         yield
     except (CampaignError, BaseExceptionGroup) as error:
@@ -48,6 +51,7 @@ def plain_errors() -> Iterator[None]:
         about: dict[str, object] = vars(problem)["values"]
         if (option := str(about.get("option", ""))).startswith("--"):
             about["argument"] = option.removeprefix("--").replace("-", "_")
+        problem.args = (opt.with_arguments(str(problem)),)
         if problem is error:
             raise
         raise problem from error
@@ -160,7 +164,7 @@ def control_call(name: str, wanted: DesiredState, options: Mapping[str, Any]) ->
 
 
 def _result(finished: CommandResult, settings: Settings) -> Result:
-    return Result.of(finished.view, settings, note=finished.note, details=finished.details)
+    return Result.of(finished.view, settings, note=opt.with_arguments(finished.note), details=finished.details)
 
 
 def _asked(options: Mapping[str, Any], known: Sequence[str], *, function: str) -> tuple[Settings, list[Any]]:

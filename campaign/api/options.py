@@ -1,5 +1,6 @@
 """Converts keyword arguments, which have the names of the flags, to `Settings`."""
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from difflib import get_close_matches
@@ -108,6 +109,19 @@ RESUME: Final = tuple(ResumeOptions.__annotations__)
 RETRY: Final = tuple(RetryOptions.__annotations__)
 VERIFY: Final = tuple(VerifyOptions.__annotations__)
 ALL: Final = frozenset((*CHECK, *RUN))
+
+_ARGUMENTS: Final = ALL | {"status", "reason", "http_status", "rows", "reach"}
+_COMMAND_OR_FLAG: Final = re.compile(r"campaign (?:run|resume|retry|verify|report|pause|cancel)\b(?:(?!\. )[^,\n])*|--([a-z][a-z-]+)")
+
+
+def with_arguments(sentence: str) -> str:
+    """A sentence with arguments in place of the flags of their names: `id_column` for --id-column. Whole commands stay as they are."""
+
+    def argument(found: re.Match[str]) -> str:
+        name = (found[1] or "").replace("-", "_")
+        return f"`{name}`" if name in _ARGUMENTS else found[0]
+
+    return _COMMAND_OR_FLAG.sub(argument, sentence)
 
 
 def check_options(options: Mapping[str, Any], known: Sequence[str], *, function: str) -> None:

@@ -242,6 +242,7 @@ class TestQuestions:
         with pytest.raises(campaign.UsageError) as error:
             campaign.run(people(1), **FAST)
         assert (error.value.code, error.value.argument) == ("no_name", "name")
+        assert "`name`" in str(error.value)
 
     @pytest.mark.parametrize(("option", "near"), [("messag", "message"), ("quiet", "quiet_period"), ("json_output", ""), ("notify", "")])
     def test_an_option_that_there_is_not(self, option: str, near: str) -> None:

@@ -77,6 +77,27 @@ def test_every_option_is_a_setting() -> None:
     assert opt.ALL - {"token"} <= set(Settings.model_fields)
 
 
+@pytest.mark.parametrize(
+    ("sentence", "expected"),
+    [
+        ("Give --message or --template.", "Give `message` or `template`."),
+        ("--id-column (or CAMPAIGN_ID_COLUMN): no.", "`id_column` (or CAMPAIGN_ID_COLUMN): no."),
+        ("Give --output FILE.", "Give --output FILE."),
+        (
+            "Go on with: campaign run /tmp/a.csv --ledger OTHER. For a new campaign, give it another --name.",
+            "Go on with: campaign run /tmp/a.csv --ledger OTHER. For a new campaign, give it another `name`.",
+        ),
+        (
+            "Start one with campaign run LIST, or name another with --ledger.",
+            "Start one with campaign run LIST, or name another with `ledger`.",
+        ),
+        ("The campaign “a” is new: give --name.", "The campaign “a” is new: give `name`."),
+    ],
+)
+def test_a_sentence_names_arguments_and_leaves_commands_as_they_are(sentence: str, expected: str) -> None:
+    assert opt.with_arguments(sentence) == expected
+
+
 def test_importing_the_package_is_cheap() -> None:
     heavy = "{'pandas', 'pyarrow', 'aiohttp', 'pydantic', 'campaign.api', 'campaign.settings', 'logging', 'asyncio'}"
     subprocess.run([sys.executable, "-c", f"import sys, campaign; assert not {heavy} & set(sys.modules)"], check=True)
