@@ -18,9 +18,18 @@ def used_by_older(ledger: str) -> LedgerPlaceError:
 
 def restored(ledger: str) -> LedgerError:
     return LedgerError(
-        f"A dump was restored into the ledger {ledger} while this run was sending, and does not know what was sent since it was made. "
-        "Nothing more is sent. Restore a newer one; to send from this one all the same, add --moved-here.",
+        f"A dump was restored into the ledger {ledger} while this run was sending, or its server lacks what another run has written to it. "
+        "It does not know all that was sent, so nothing more is sent. To send from it all the same, add --moved-here.",
         code="ledger_restored",
+    )
+
+
+def went_back(ledger: str) -> LedgerError:
+    return LedgerError(
+        f"The ledger {ledger} lacks what this run has written to it: a server took over without the last of it, or an earlier state was "
+        "put back. It does not know all that was sent, so nothing more is sent from it. To send from it all the same, and to some perhaps "
+        "twice, add --moved-here.",
+        code="ledger_went_back",
     )
 
 

@@ -118,6 +118,39 @@ class TestACommitWhoseAnswerIsLost:
         assert (made.ended, made.rows_left, made.alive) == ("interrupted", 3, False)
 
 
+async def test_a_server_that_took_over_without_the_last_commits_is_not_sent_from(server: Server, database: str) -> None:
+    ledger = PostgresLedger(server.url(database))
+    record = await campaign_of(ledger, *(staged(row) for row in range(1, 5)))
+    await ledger.move_here()
+    runner = await ledger.register_runner(record.id, quiet_seconds=0)
+    await ledger.claim(runner, 1)
+    server.run("CREATE TABLE kept AS SELECT id, done FROM campaign.writers", database=database)
+    server.terminate(database)
+    (claim,) = await ledger.claim(runner, 1)
+    # As after a takeover: the last transactions never were.
+    server.run(
+        "UPDATE campaign.writers AS w SET done = k.done FROM kept AS k WHERE k.id = w.id;"
+        f"UPDATE campaign.rows SET status = 'pending', runner = NULL, due_at = 0 WHERE row = {claim.row}",
+        database=database,
+    )
+    other = PostgresLedger(server.url(database))
+    another = await other.register_runner(record.id, quiet_seconds=0)
+    server.terminate(database)
+    for _ in range(2):
+        with raises(LedgerError, "ledger_went_back"):
+            await ledger.claim(runner, 1)
+    with raises(LedgerError, "ledger_restored"):
+        await other.claim(another, 1)
+    reader = PostgresReader(server.url(database))
+    assert reader.displaced() is not None
+    await other.move_here()
+    assert reader.displaced() is None
+    assert [found.row for found in await other.claim(another, 1)] == [claim.row]
+    reader.close()
+    for one in (ledger, other):
+        await one.close()
+
+
 async def worked_off(ledger: PostgresLedger, campaign: int, taken: Counter[int], *, pause_seconds: float = 0.0) -> None:
     """Claim and settle until nothing is left, as a sender does."""
     runner = await ledger.register_runner(campaign, quiet_seconds=0)

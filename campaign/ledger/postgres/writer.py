@@ -2,6 +2,7 @@
 
 The hard case is a commit whose answer is lost: it may have been made or not. So each transaction begins by writing its number into the
 connection's row in `campaign.writers`. A read of that row waits until the old transaction is over, wherever it hangs, and shows its end.
+The same row shows whether a server that took over lacks what was committed before.
 """
 
 import asyncio
@@ -17,6 +18,8 @@ import psycopg
 import stamina
 
 from campaign.domain.errors import CampaignError, LedgerError
+from campaign.ledger import ledger_errors
+from campaign.ledger.clock import ticks
 from campaign.ledger.postgres.connection import IDLE_SECONDS, PATIENCE_SECONDS, SQL, Address, LostError, Session, given_up, unknown_end
 
 T = TypeVar("T")
@@ -34,6 +37,9 @@ MOST_WAITS: Final = 3000
 
 LONGEST_WAIT_SECONDS: Final = 1.0
 """The longest wait between two tries."""
+
+REMEMBERED_SECONDS: Final = 3600.0
+"""For how long a writer's row surely stays after its last transaction: `delete_old_writers` takes older ones away after a day."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +64,9 @@ class SerialConnection:
         self._id = uuid.uuid4()
         self._number = 0
         self._unsure: tuple[int, list[Any]] | None = None
+        self._committed = 0
+        self._committed_at = 0.0
+        self._checked = 0
         self._session = Session(address)
         self._waiting: queue.Queue[Task | None] = queue.Queue(MOST_WAITING)
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -156,12 +165,13 @@ class SerialConnection:
     def _once(self, batch: Sequence[Task]) -> list[Any]:
         try:
             db = self._session.connected(patience_seconds=max(task.seconds for task in batch))
-            if self._unsure is not None:
-                number, results = self._unsure
-                done = _last_done(db, self._id)
+            # A bare task must not wait for an old transaction: it may be a heartbeat.
+            if self._unsure is not None or (db.made > self._checked and not batch[0].bare):
+                done, unsure = self._compared(db), self._unsure
                 self._unsure = None
-                if done == number:
-                    return results
+                if unsure is not None and done == unsure[0]:
+                    self._commit_is_known(done)
+                    return unsure[1]
             return _worked(db, batch) if batch[0].bare else self._transaction(db, batch)
         except LostError as error:
             if error.good:
@@ -169,6 +179,23 @@ class SerialConnection:
             else:
                 self._session.drop()
             raise
+
+    def _compared(self, db: Session) -> int:
+        """The number of this connection's last transaction, by the database that answers now.
+
+        Raises:
+            LedgerError: it lacks one that was committed. From now on nobody sends from it until a person says so.
+        """
+        known = self._committed if ticks() - self._committed_at < REMEMBERED_SECONDS else 0
+        done = _last_done(db, self._id) if known or self._unsure is not None else 0
+        if done < known:
+            db.all("forget_place")
+            raise ledger_errors.went_back(self._address.name)
+        self._checked = db.made
+        return done
+
+    def _commit_is_known(self, number: int) -> None:
+        self._committed, self._committed_at = number, ticks()
 
     def _transaction(self, db: Session, batch: Sequence[Task]) -> list[Any]:
         self._number += 1
@@ -183,6 +210,7 @@ class SerialConnection:
             if isinstance(found, LostError):
                 self._unsure = self._number, results
             raise found from error
+        self._commit_is_known(self._number)
         return results
 
     def _delete_writer(self) -> None:
