@@ -194,7 +194,6 @@ class Counts:
         return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
 
 
-JSONB_INTEGER: Final = 0xE3
 JSONB_TEXT: Final = 0xEA
 JSONB_ARRAY: Final = 0xEB
 JSONB_HEAD_BYTES: Final = 5
@@ -205,11 +204,12 @@ class StagedBatch(Sequence[StagedRow]):
     """Rows of a list, in its order. Nearly all are plain: pending, never sent, with no reason or error.
 
     Plain rows and duplicates become a `StagedRow` only on access: for a million rows, making one for each takes longer than storing them.
-    Each is an array in SQLite's binary JSON, of its number, pass id, pass key, message, time zone, and its cells as a JSON array in a text.
-    Before each value are its kind, and its size in bytes in four bytes, big-endian. `numbers` and `pass_keys` are those of the plain rows,
-    `others` the rows that are neither.
+    Each is an array in SQLite's binary JSON, of its pass id, pass key, message, time zone, and its cells as a JSON array in a text. Before
+    each value are its kind, and its size in bytes in four bytes, big-endian. An array's place is its row's number, counted from `first`;
+    the places of other rows are empty. `numbers` and `pass_keys` are those of the plain rows, `others` the rows that are neither.
     """
 
+    first: int
     plain: tuple[bytes, ...]
     numbers: Sequence[int]
     pass_keys: Sequence[str]
@@ -217,7 +217,7 @@ class StagedBatch(Sequence[StagedRow]):
     others: Sequence[StagedRow] = ()
 
     def __len__(self) -> int:
-        return len(self.plain) + len(self.duplicates) + len(self.others)
+        return len(self.numbers) + sum(map(bool, self.duplicates)) + len(self.others)
 
     def __iter__(self) -> Iterator[StagedRow]:
         return iter(self._rows())
@@ -232,7 +232,7 @@ class StagedBatch(Sequence[StagedRow]):
     def _rows(self) -> list[StagedRow]:
         written = [
             StagedRow(
-                row=int(number),
+                row=number,
                 pass_id=pass_id,
                 pass_key=pass_key,
                 message=message,
@@ -241,7 +241,9 @@ class StagedBatch(Sequence[StagedRow]):
                 outcome=outcome,
             )
             for rows, outcome in ((self.plain, UNSENT), (self.duplicates, DUPLICATE))
-            for number, pass_id, pass_key, message, zone, cells in map(_texts_in, rows)
+            for number, array in enumerate(rows, self.first)
+            if array
+            for pass_id, pass_key, message, zone, cells in [_texts_in(array)]
         ]
         return sorted([*written, *self.others], key=lambda row: row.row)
 

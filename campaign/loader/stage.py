@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from itertools import chain, compress, repeat
+from itertools import chain, compress
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -20,7 +20,6 @@ from campaign.domain.model import (
     DUPLICATE,
     JSONB_ARRAY,
     JSONB_HEAD_BYTES,
-    JSONB_INTEGER,
     JSONB_TEXT,
     RESULT_COLUMNS,
     UNSENT,
@@ -130,13 +129,13 @@ class Stager:
                 is_plain[at], is_duplicate[at] = False, True
         keys_of = cells_of[self.layout.id_place] if keys is ids else pa.array(keys, TEXT)
         zones_of = (pa.array(zones, TEXT) if zones is not None else pa.nulls(len(ids), TEXT)).fill_null("")
-        numbers = np.arange(first, first + len(ids))
-        rows = _as_jsonb(numbers, (cells_of[self.layout.id_place], keys_of, pa.array(texts, TEXT), zones_of), cells_of)
+        rows = _as_jsonb((cells_of[self.layout.id_place], keys_of, pa.array(texts, TEXT), zones_of), cells_of)
         return StagedBatch(
-            plain=tuple(rows.filter(pa.array(is_plain)).to_pylist()),
-            numbers=numbers[is_plain].tolist(),
+            first=first,
+            plain=_only(is_plain, rows),
+            numbers=(np.flatnonzero(is_plain) + first).tolist(),
             pass_keys=list(compress(keys, is_plain)),
-            duplicates=tuple(rows.filter(pa.array(is_duplicate)).to_pylist()),
+            duplicates=_only(is_duplicate, rows),
             others=others,
         )
 
@@ -191,13 +190,20 @@ def _add_content(digest: "hashlib._Hash", columns: Sequence[pa.Array]) -> None:
     digest.update(rows.buffers()[2])
 
 
-def _as_jsonb(numbers: "Numbers", texts: Sequence[pa.Array], cells: Sequence[pa.Array]) -> pa.Array:
+def _only(chosen: "NDArray[np.bool_]", rows: pa.Array) -> tuple[bytes, ...]:
+    """The rows, with empty places for those that are not chosen; none if no row is."""
+    if not chosen.any():
+        return ()
+    return tuple((rows if chosen.all() else pc.if_else(pa.array(chosen), rows, pa.scalar(b"", _BYTES))).to_pylist())
+
+
+def _as_jsonb(texts: Sequence[pa.Array], cells: Sequence[pa.Array]) -> pa.Array:
     """Each row as `StagedBatch.plain` has it."""
     between = ['["', *['","'] * (len(cells) - 1)]
     of_cells = _joined(*chain.from_iterable(zip(between, map(_escaped, cells), strict=True)), '"]', "")
-    values = [array.cast(_BYTES) for array in (pc.cast(pa.array(numbers), TEXT), *texts, of_cells)]
+    values = [array.cast(_BYTES) for array in (*texts, of_cells)]
     sizes = [pc.binary_length(array).to_numpy() for array in values]
-    heads = [_heads(kind, size) for kind, size in zip((JSONB_INTEGER, *repeat(JSONB_TEXT, len(values) - 1)), sizes, strict=True)]
+    heads = [_heads(JSONB_TEXT, size) for size in sizes]
     whole = _heads(JSONB_ARRAY, sum(sizes) + JSONB_HEAD_BYTES * len(values))
     return pc.binary_join_element_wise(whole, *chain.from_iterable(zip(heads, values, strict=True)), pa.scalar(b"", _BYTES))
 

@@ -2,7 +2,7 @@
 
 import json
 
-from campaign.domain.model import JSONB_ARRAY, JSONB_INTEGER, JSONB_TEXT, Claim, Outcome, Settlement, StagedRow
+from campaign.domain.model import JSONB_ARRAY, JSONB_TEXT, Claim, Outcome, Settlement, StagedRow
 from campaign.domain.status import Status
 from campaign.ledger.port import CampaignRecord, CampaignSpec, Ledger
 
@@ -34,8 +34,7 @@ def staged(row: int, pass_id: str | None = None, *, status: Status = Status.PEND
 def in_jsonb(row: StagedRow) -> bytes:
     """A row as `StagedBatch.plain` has it."""
     texts = (row.pass_id, row.pass_key, row.message, row.zone, json.dumps(row.cells))
-    values = [(JSONB_INTEGER, str(row.row).encode()), *((JSONB_TEXT, text.encode()) for text in texts)]
-    inside = b"".join(bytes([kind]) + len(value).to_bytes(4, "big") + value for kind, value in values)
+    inside = b"".join(bytes([JSONB_TEXT]) + len(text.encode()).to_bytes(4, "big") + text.encode() for text in texts)
     return bytes([JSONB_ARRAY]) + len(inside).to_bytes(4, "big") + inside
 
 

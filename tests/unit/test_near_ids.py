@@ -160,7 +160,7 @@ def test_rows_that_are_not_sent_are_near_to_none() -> None:
         outcome = Outcome(status=status, reason=Invalid.MISSING_FIELD if status is Status.INVALID else "")
         return StagedRow(row=number, pass_id=pass_id, pass_key=pass_id, message="Hi", cells=(pass_id,), outcome=outcome)
 
-    plain = StagedBatch(plain=(b"",), numbers=[1], pass_keys=["ab1"])
+    plain = StagedBatch(first=1, plain=(b"",), numbers=[1], pass_keys=["ab1"])
     batches = [plain, [row(2, "AB1", Status.INVALID), row(3, "AB 1", Status.SKIPPED), row(4, "Ab1", Status.DELIVERED)]]
     with NearIdFinder() as finder:
         assert list(finder.watching(batches)) == batches

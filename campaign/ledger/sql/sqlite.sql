@@ -24,22 +24,22 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: stage_plain
 -- Pending rows, as binary JSON: all other columns have their defaults. One statement for many rows keeps Python's lock free. With a LIMIT,
--- the inner query yields each row once, and not once for each of its values. Of a number SQLite would make a path, each time.
+-- the inner query yields each row once, and not once for each of its values. Instead of a path, a number would be made into one, each time.
 INSERT INTO rows (campaign, row, pass_id, pass_key, message, zone, cells, status, due_at)
-SELECT :campaign, value ->> '$[0]', value ->> '$[1]', value ->> '$[2]', value ->> '$[3]', value ->> '$[4]', value ->> '$[5]', 'pending', 0.0
-FROM (SELECT value FROM carray(:rows) LIMIT -1);
+SELECT :campaign, row, value ->> '$[0]', value ->> '$[1]', value ->> '$[2]', value ->> '$[3]', value ->> '$[4]', 'pending', 0.0
+FROM (SELECT :first + rowid - 1 AS row, value FROM carray(:rows) WHERE value <> x'' LIMIT -1);
 
 -- name: create_duplicates
 -- They are stored after all others: SQLite appends to an index in half the time of an insertion, and rows_by_status has them last.
-CREATE TEMP TABLE IF NOT EXISTS duplicates (campaign INTEGER NOT NULL, value BLOB NOT NULL) STRICT;
+CREATE TEMP TABLE IF NOT EXISTS duplicates (campaign INTEGER NOT NULL, row INTEGER NOT NULL, value BLOB NOT NULL) STRICT;
 
 -- name: hold_duplicates
-INSERT INTO temp.duplicates SELECT :campaign, value FROM carray(:rows);
+INSERT INTO temp.duplicates SELECT :campaign, :first + rowid - 1, value FROM carray(:rows) WHERE value <> x'';
 
 -- name: stage_duplicates
 INSERT INTO rows (campaign, row, pass_id, pass_key, message, zone, cells, status, reason)
-SELECT :campaign, value ->> '$[0]', value ->> '$[1]', value ->> '$[2]', value ->> '$[3]', value ->> '$[4]', value ->> '$[5]', 'skipped', 'duplicate'
-FROM (SELECT value FROM temp.duplicates WHERE campaign = :campaign LIMIT -1);
+SELECT :campaign, row, value ->> '$[0]', value ->> '$[1]', value ->> '$[2]', value ->> '$[3]', value ->> '$[4]', 'skipped', 'duplicate'
+FROM (SELECT row, value FROM temp.duplicates WHERE campaign = :campaign LIMIT -1);
 DELETE FROM temp.duplicates WHERE campaign = :campaign;
 
 -- name: mark_duplicates
@@ -246,9 +246,9 @@ UPDATE rows SET due_at = NULL, (status, reason) = (
     SELECT iif(count(*), 'unknown', 'skipped'), iif(count(*), 'earlier_attempt', 'excluded') FROM attempts AS a
     WHERE (rows.attempts > 0 OR rows.quiet_until > 0) AND a.campaign = rows.campaign AND a.row = rows.row AND a.status = 'unknown' AND a.message IS NULL
 )
-WHERE campaign = :campaign AND status = 'pending'
-  -- Evaluated once, before any row is read.
-  AND EXISTS (SELECT 1 FROM exclusions WHERE campaign = :campaign)
+WHERE status = 'pending'
+  -- Without exclusions, no row is read.
+  AND campaign = (SELECT campaign FROM exclusions WHERE campaign = :campaign LIMIT 1)
   AND EXISTS (SELECT 1 FROM exclusions AS e WHERE e.campaign = :campaign AND e.pass_key = rows.pass_key)
 RETURNING 1;
 

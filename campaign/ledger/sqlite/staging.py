@@ -41,7 +41,7 @@ class Staging(Store):
             raise
 
     async def stage(self, campaign: int, batch: Sequence[StagedRow]) -> None:
-        plain, duplicates, others = (batch.plain, batch.duplicates, batch.others) if isinstance(batch, StagedBatch) else ((), (), batch)
+        others: Sequence[StagedRow] = batch.others if isinstance(batch, StagedBatch) else batch
         values = [staged(campaign, row) for row in others]
         sent_before = [attempt_elsewhere(campaign, row) for row in others if row.outcome.status in MAY_HAVE_ARRIVED]
 
@@ -49,9 +49,10 @@ class Staging(Store):
             if not rows(db, "renew_staging_runner", campaign=campaign, now=self._clock.now(), lease=LEASE_SECONDS):
                 raise ledger_errors.staged_by_another()
             with _little_cache(db):
-                for statement, found in (("stage_plain", plain), ("hold_duplicates", duplicates)):
-                    if found:
-                        db.execute(SQL[statement], {"campaign": campaign, "rows": apsw.carray(found)})
+                if isinstance(batch, StagedBatch):
+                    for statement, found in (("stage_plain", batch.plain), ("hold_duplicates", batch.duplicates)):
+                        if found:
+                            db.execute(SQL[statement], {"campaign": campaign, "first": batch.first, "rows": apsw.carray(found)})
                 exhaust(db.executemany(SQL["stage"], values))
                 exhaust(db.executemany(SQL["record_attempt"], sent_before))
             if any(map(may_be_of_retry, others)):
