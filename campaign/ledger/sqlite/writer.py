@@ -4,6 +4,7 @@ import asyncio
 import queue
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -12,7 +13,7 @@ import apsw
 
 from campaign.domain.errors import LedgerError
 from campaign.ledger.sqlite.connection import SqliteClock, errors_as_sentences, in_words, move_log
-from campaign.ledger.sqlite.integrity import RollbackGuard
+from campaign.ledger.sqlite.integrity import RollbackGuard, sync_log
 
 T = TypeVar("T")
 Work = Callable[[apsw.Connection], Any]
@@ -44,6 +45,8 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="ledger-writer", daemon=True)
         self._closed = False
         self._log_pages = 0
+        self._syncing = ThreadPoolExecutor(1, thread_name_prefix="ledger-log")
+        self._synced: Future[None] | None = None
         connection.set_wal_hook(self._logged)
         self._thread.start()
 
@@ -68,6 +71,7 @@ class Writer:
             self._closed = True
             self._waiting.put(None)
             await asyncio.to_thread(self._thread.join)
+            await asyncio.to_thread(self._syncing.shutdown)
             self._connection.close()
             self._guard.close()
 
@@ -110,6 +114,9 @@ class Writer:
                     if durable:
                         # A ledger that is behind its mark after a power cut would seem to be an older copy.
                         self._guard.note(latest)
+                    elif self._synced is None or self._synced.done():
+                        # The disk begins with the log before it has to be moved, so that the move waits for less.
+                        self._synced = self._syncing.submit(sync_log, self._path)
                     self._move_log(LONGEST_LOG_PAGES if durable else LONGEST_LOG_PAGES_BEFORE_A_SYNC)
         except BaseException as error:  # noqa: BLE001 - a thread has no caller: those who wait get the error
             with suppress(apsw.Error):
