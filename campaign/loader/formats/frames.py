@@ -145,13 +145,9 @@ class Rows:
             InputError: there are no rows, or too many.
             DiskFullError: there is no room for temporary files.
         """
-        writer: Any = None
         first_line = last_line = 0
         gaps: list[int] | None = []
-        for batch in _ahead(filter(len, map(_without_empty_rows, batches))):
-            with _room():
-                writer = writer or pa.ipc.new_file(self._file, batch.schema, options=_PACKED)
-                writer.write_batch(batch)
+        for batch in _ahead(self._stored(filter(len, map(_without_empty_rows, batches)))):
             lines = batch.columns[-1].to_numpy()
             blank = np.diff(lines, prepend=last_line or lines[0] - 1) - 1
             if gaps is not None:
@@ -162,11 +158,20 @@ class Rows:
             if self.count > limits.ROWS:
                 raise InputError(f"The list has more than {limits.ROWS:,} rows. Split it into several.", code="too_many_rows")
             each(frame_of(batch))
-        if writer is None:
+        if not self.count:
             raise InputError("The list has a header but no rows. Add the passes below it, or save the list again.", code="no_rows")
-        with _room():
-            writer.close()
         return NO_LINES if gaps is None else SheetLines(first=first_line, gaps=tuple(gaps))
+
+    def _stored(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        writer: Any = None
+        for batch in batches:
+            with _room():
+                writer = writer or pa.ipc.new_file(self._file, batch.schema, options=_PACKED)
+                writer.write_batch(batch)
+            yield batch
+        if writer is not None:
+            with _room():
+                writer.close()
 
     def frames(self) -> "Iterator[pd.DataFrame]":
         """Yield the rows in order."""
@@ -180,7 +185,7 @@ class Rows:
 
 
 def _ahead(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """The same batches; the next one is read while one is used."""
+    """The same batches; the next one is read and stored while one is used."""
     with ThreadPoolExecutor(1) as thread:
         ahead = thread.submit(next, batches, None)
         while (batch := ahead.result()) is not None:
