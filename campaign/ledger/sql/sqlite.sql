@@ -60,7 +60,17 @@ UPDATE rows SET quiet_until = :now + :quiet_seconds WHERE campaign = :campaign A
 UPDATE campaigns
 SET desired_state = 'go', staging_runner = NULL, content_sha256 = :content_sha256, rows = (SELECT count(*) FROM rows WHERE campaign = :campaign),
     near_ids = :near_ids,
-    zones = (SELECT json_group_array(zone) FROM (SELECT DISTINCT zone FROM rows WHERE campaign = :campaign))
+    -- One row of each status and zone, as the index has them side by side: there are few, and DISTINCT would read all rows.
+    zones = (
+        WITH RECURSIVE firsts (id) AS (
+            SELECT (SELECT rowid FROM rows WHERE campaign = :campaign ORDER BY status, zone LIMIT 1)
+            UNION ALL
+            SELECT (SELECT rowid FROM rows AS next WHERE campaign = :campaign AND (status, zone) > (before.status, before.zone)
+                    ORDER BY status, zone LIMIT 1)
+            FROM firsts JOIN rows AS before ON before.rowid = firsts.id
+        )
+        SELECT json_group_array(DISTINCT zone) FROM firsts JOIN rows ON rows.rowid = firsts.id
+    )
 WHERE id = :campaign AND desired_state = 'staging' AND staging_runner = :staging_runner
 RETURNING id;
 
