@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from charset_normalizer import from_bytes
-
 _WINDOWS_1252: Final = "cp1252"
 _MARKS: Final = {
     codecs.BOM_UTF8: "utf-8-sig",
@@ -94,6 +92,8 @@ def _sample(path: Path) -> bytes:
 
 def _likely(sample: bytes) -> list[str]:
     """The candidates, the likeliest first. Windows-1252 precedes one that fits hardly better, because most lists use it."""
+    from charset_normalizer import from_bytes  # noqa: PLC0415 - it takes a while to import, and most lists are UTF-8
+
     matches = [match for match in from_bytes(sample, cp_isolation=list(_CANDIDATES)) if match.encoding in _CANDIDATES]
     first = [_WINDOWS_1252]
     # Without a letter of any language, nothing speaks for another one.
