@@ -116,7 +116,7 @@ class Reader(ABC):
         return frozenset(row for (row,) in self._all("already_retried", campaign=campaign))
 
     def last_attempt(self, campaign: int) -> int:
-        return int(self._all("last_attempt", campaign=campaign)[0][0])
+        return int(self._all("last_attempt", campaign=campaign, since=None)[0][0])
 
     def attempts_by_runner(self, campaign: int) -> dict[int, int]:
         return dict(self._all("attempts_by_runner", campaign=campaign))

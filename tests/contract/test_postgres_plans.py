@@ -100,7 +100,7 @@ SETTLED = {
         ("last_texts", {}, {"attempts_by_pass", "rows_pkey"}),
         ("pending_work", {}, {"rows_by_status"}),
         ("skip_rows", {}, {"rows_pkey"}),
-        ("retry_rows", {"since": 0}, {"attempts_by_row", "rows_pkey"}),
+        ("retry_rows", {"after": 0}, {"attempts_by_row", "rows_pkey"}),
         ("keep_text", {"rows": [1, 2, 3], "messages": ["New"] * 3}, {"attempts_by_row", "rows_pkey"}),
         ("rows_numbered", {}, {"rows_pkey"}),
         ("row_states", {}, {"attempts_by_row", "rows_pkey"}),

@@ -222,7 +222,8 @@ class PostgresLedger(Staging, Batches, Verification):
 
         def work(db: Session) -> int:
             db.all("share_campaign", values)
-            return _opened(db, campaign, db.count("retry", values), since)
+            after = db.one("last_attempt", values)
+            return _opened(db, campaign, db.count("retry", values, after=after), after)
 
         return await self._writer.do(work, seconds=LONG_SECONDS)
 
@@ -241,15 +242,16 @@ class PostgresLedger(Staging, Batches, Verification):
 
         def work(db: Session) -> int:
             db.all("share_campaign", values)
+            after = db.one("last_attempt", campaign=campaign, since=since)
             db.all("keep_text", values)
             changed = [row for (row,) in db.all("correct", values)]
-            count = len(changed) + db.count("retry_rows", campaign=campaign, rows=list(again), statuses=list(statuses), since=since)
+            count = len(changed) + db.count("retry_rows", campaign=campaign, rows=list(again), statuses=list(statuses), after=after)
             if changed:
                 # A row in a zone that the campaign does not list would never be claimed.
                 db.all("compare_ids_again", campaign=campaign)
                 db.all("add_zones", values)
                 count -= db.count("mark_corrected_duplicates", campaign=campaign, rows=changed)
-            return _opened(db, campaign, count, since)
+            return _opened(db, campaign, count, after)
 
         return await self._writer.do(work, seconds=LONG_SECONDS)
 
@@ -276,8 +278,8 @@ class PostgresLedger(Staging, Batches, Verification):
         return await self._writer.do(lambda db: db.count(statement, campaign=campaign, limit=PURGED_AT_ONCE), seconds=LONG_SECONDS)
 
 
-def _opened(db: Session, campaign: int, reopened: int, since: int | None) -> int:
+def _opened(db: Session, campaign: int, reopened: int, after: int) -> int:
     """`reopened`, the number of rows that became pending; if there are any, the retry is open from now on."""
     if reopened:
-        db.all("open_retry", campaign=campaign, since=since)
+        db.all("open_retry", campaign=campaign, after=after)
     return reopened

@@ -45,7 +45,7 @@ class Staging(Store):
             db.copy("stage", values)
             db.copy("stage_attempts", sent_before)
             if any(map(may_be_of_retry, batch)):
-                db.all("open_retry", campaign=campaign, since=0)
+                db.all("open_retry", campaign=campaign, after=0)
 
         await self._writer.do(work, seconds=LONG_SECONDS)
 

@@ -606,18 +606,16 @@ WHERE campaign = %(campaign)s AND status = ANY (%(statuses)s::text[]) AND NOT (s
   AND (%(reasons)s::text[] = '{}' OR reason = ANY (%(reasons)s::text[]))
   AND (%(http_statuses)s::integer[] = '{}' OR http_status = ANY (%(http_statuses)s::integer[]))
   AND EXISTS (SELECT 1 FROM campaign.campaigns WHERE id = %(campaign)s AND desired_state <> 'cancelled')
-  -- Nor is a row sent again that this retry has sent before it was stopped, or another one since this one selected its rows.
-  AND NOT EXISTS (SELECT 1 FROM campaign.attempts AS a WHERE a.campaign = %(campaign)s AND a.row = rows.row
-                  AND a.id > least((SELECT retry_after FROM campaign.campaigns WHERE id = %(campaign)s), %(since)s::bigint))
+  -- Nor is a row sent again that was sent after the attempt `after` (`last_attempt`).
+  AND NOT EXISTS (SELECT 1 FROM campaign.attempts AS a WHERE a.campaign = %(campaign)s AND a.row = rows.row AND a.id > %(after)s::bigint)
 RETURNING 1;
 
 -- name: open_retry
-UPDATE campaign.campaigns
-SET retry_after = coalesce(%(since)s::bigint, (SELECT coalesce(max(id), 0) FROM campaign.attempts WHERE campaign = %(campaign)s))
-WHERE id = %(campaign)s AND retry_after IS NULL;
+UPDATE campaign.campaigns SET retry_after = %(after)s::bigint WHERE id = %(campaign)s AND retry_after IS NULL;
 
 -- name: last_attempt
-SELECT coalesce(retry_after, (SELECT max(id) FROM campaign.attempts WHERE campaign = %(campaign)s), 0)
+-- The attempt after which this retry has sent rows before it was stopped, or another one since this one selected its rows (`since`).
+SELECT coalesce(least(retry_after, %(since)s::bigint), (SELECT max(id) FROM campaign.attempts WHERE campaign = %(campaign)s), 0)
 FROM campaign.campaigns WHERE id = %(campaign)s;
 
 -- name: end_retry
@@ -644,8 +642,7 @@ UPDATE campaign.rows SET status = 'pending', reason = '', due_at = campaign.ledg
 WHERE campaign = %(campaign)s AND row = ANY (%(rows)s::bigint[]) AND status || '' = ANY (%(statuses)s::text[])
   AND NOT (status = 'unknown' AND due_at IS NOT NULL)
   AND EXISTS (SELECT 1 FROM campaign.campaigns WHERE id = %(campaign)s AND desired_state <> 'cancelled')
-  AND NOT EXISTS (SELECT 1 FROM campaign.attempts AS a WHERE a.campaign = %(campaign)s AND a.row = rows.row
-                  AND a.id > least((SELECT retry_after FROM campaign.campaigns WHERE id = %(campaign)s), %(since)s::bigint))
+  AND NOT EXISTS (SELECT 1 FROM campaign.attempts AS a WHERE a.campaign = %(campaign)s AND a.row = rows.row AND a.id > %(after)s::bigint)
 RETURNING 1;
 
 -- name: keep_text

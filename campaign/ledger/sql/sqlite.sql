@@ -512,18 +512,17 @@ WHERE campaign = :campaign AND status = :status AND NOT (status = 'unknown' AND 
   AND (:reasons = '[]' OR reason IN (SELECT value FROM json_each(:reasons)))
   AND (:http_statuses = '[]' OR http_status IN (SELECT value FROM json_each(:http_statuses)))
   AND EXISTS (SELECT 1 FROM campaigns WHERE id = :campaign AND desired_state <> 'cancelled')
-  -- Nor is a row sent again that this retry has sent before it was stopped, or another one since this one selected its rows.
-  AND NOT EXISTS (SELECT 1 FROM attempts AS a WHERE a.campaign = :campaign AND a.row = rows.row
-                  AND a.id > min(coalesce((SELECT retry_after FROM campaigns WHERE id = :campaign), :since),
-                                 coalesce(:since, (SELECT retry_after FROM campaigns WHERE id = :campaign))))
+  -- Nor is a row sent again that was sent after the attempt :after (`last_attempt`).
+  AND NOT EXISTS (SELECT 1 FROM attempts AS a WHERE a.campaign = :campaign AND a.row = rows.row AND a.id > :after)
 RETURNING 1;
 
 -- name: open_retry
-UPDATE campaigns SET retry_after = coalesce(:since, (SELECT coalesce(max(id), 0) FROM attempts WHERE campaign = :campaign))
-WHERE id = :campaign AND retry_after IS NULL;
+UPDATE campaigns SET retry_after = :after WHERE id = :campaign AND retry_after IS NULL;
 
 -- name: last_attempt
-SELECT coalesce(retry_after, (SELECT max(id) FROM attempts WHERE campaign = :campaign), 0) FROM campaigns WHERE id = :campaign;
+-- The attempt after which this retry has sent rows before it was stopped, or another one since this one selected its rows (:since).
+SELECT coalesce(min(coalesce(retry_after, :since), coalesce(:since, retry_after)), (SELECT max(id) FROM attempts WHERE campaign = :campaign), 0)
+FROM campaigns WHERE id = :campaign;
 
 -- name: end_retry
 UPDATE campaigns SET retry_after = NULL
@@ -549,9 +548,7 @@ UPDATE rows SET status = 'pending', reason = '', due_at = :now, counted_attempts
 WHERE campaign = :campaign AND row IN (
     SELECT r.row FROM json_each(:rows) AS c CROSS JOIN rows AS r ON r.campaign = :campaign AND r.row = c.value
     WHERE r.status IN (SELECT value FROM json_each(:statuses)) AND NOT (r.status = 'unknown' AND r.due_at IS NOT NULL)
-      AND NOT EXISTS (SELECT 1 FROM attempts AS a WHERE a.campaign = :campaign AND a.row = r.row
-                      AND a.id > min(coalesce((SELECT retry_after FROM campaigns WHERE id = :campaign), :since),
-                                     coalesce(:since, (SELECT retry_after FROM campaigns WHERE id = :campaign))))
+      AND NOT EXISTS (SELECT 1 FROM attempts AS a WHERE a.campaign = :campaign AND a.row = r.row AND a.id > :after)
 )
   AND EXISTS (SELECT 1 FROM campaigns WHERE id = :campaign AND desired_state <> 'cancelled')
 RETURNING 1;

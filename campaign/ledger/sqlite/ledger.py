@@ -183,11 +183,12 @@ class SqliteLedger(Staging, Batches, Verification):
         await self._writer.do(work)
 
     async def retry(self, campaign: int, selection: Selection, since: int | None = None) -> int:
-        values = {"campaign": campaign, "now": self._clock.now(), "since": since} | filters(selection)
+        values = {"campaign": campaign, "now": self._clock.now()} | filters(selection)
 
         def work(db: apsw.Connection) -> int:
-            count = sum(len(rows(db, "retry", status=status.value, **values)) for status in sorted(selection.statuses))
-            return _opened(db, campaign, count, since)
+            after = _last_attempt(db, campaign, since)
+            count = sum(len(rows(db, "retry", status=status.value, after=after, **values)) for status in sorted(selection.statuses))
+            return _opened(db, campaign, count, after)
 
         return await self._writer.do(work)
 
@@ -200,19 +201,19 @@ class SqliteLedger(Staging, Batches, Verification):
         values = [_corrected(campaign, row) for row in corrected]
 
         def work(db: apsw.Connection) -> int:
-            now = self._clock.now()
+            now, after = self._clock.now(), _last_attempt(db, campaign, since)
             changed = []
             for row in values:
                 db.execute(SQL["keep_text"], {name: row[name] for name in ("campaign", "row", "message")})
                 changed += [found for (found,) in rows(db, "correct", **row, now=now)]
-            as_they_are = {"rows": as_json(again), "statuses": as_json(sorted(statuses)), "since": since}
+            as_they_are = {"rows": as_json(again), "statuses": as_json(sorted(statuses)), "after": after}
             count = len(changed) + len(rows(db, "retry_rows", campaign=campaign, now=now, **as_they_are))
             if changed:
                 # A row in a zone that the campaign does not list would never be claimed.
                 db.execute(SQL["compare_ids_again"], {"campaign": campaign})
                 db.execute(SQL["add_zones"], {"campaign": campaign, "zones": as_json(sorted({row.zone for row in corrected}))})
                 count -= len(rows(db, "mark_corrected_duplicates", campaign=campaign, rows=as_json(changed)))
-            return _opened(db, campaign, count, since)
+            return _opened(db, campaign, count, after)
 
         return await self._writer.do(work)
 
@@ -248,10 +249,14 @@ class SqliteLedger(Staging, Batches, Verification):
             connection.close()
 
 
-def _opened(db: apsw.Connection, campaign: int, reopened: int, since: int | None) -> int:
+def _last_attempt(db: apsw.Connection, campaign: int, since: int | None) -> int:
+    return int(rows(db, "last_attempt", campaign=campaign, since=since)[0][0])
+
+
+def _opened(db: apsw.Connection, campaign: int, reopened: int, after: int) -> int:
     """`reopened`, the number of rows that became pending; if there are any, the retry is open from now on."""
     if reopened:
-        db.execute(SQL["open_retry"], {"campaign": campaign, "since": since})
+        db.execute(SQL["open_retry"], {"campaign": campaign, "after": after})
     return reopened
 
 

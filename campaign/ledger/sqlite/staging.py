@@ -56,7 +56,7 @@ class Staging(Store):
                 exhaust(db.executemany(SQL["stage"], values))
                 exhaust(db.executemany(SQL["record_attempt"], sent_before))
             if any(map(may_be_of_retry, others)):
-                db.execute(SQL["open_retry"], {"campaign": campaign, "since": 0})
+                db.execute(SQL["open_retry"], {"campaign": campaign, "after": 0})
 
         # A staging that a power cut ends starts over, and `finish_staging` is durable with all that is before it.
         await self._writer.do(work, durable=False)
