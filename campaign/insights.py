@@ -65,7 +65,8 @@ class CampaignView:
     @property
     def state_in_words(self) -> str:
         """The state as the end of a sentence that begins with the campaign's name: `is paused: 12 rows left.`"""
-        left = f"{rows(self.counts.open)} left"
+        counts = self.counts
+        left = f"{rows(counts.open)} left" if counts.open or not counts.unverified else f"{rows(counts.unverified)} to read back"
         match self.state:
             case CampaignState.STAGED if self.staging:
                 return f"is being staged by another process: {rows(self.counts.rows)} of its list so far. Nothing was sent."

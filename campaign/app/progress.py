@@ -31,6 +31,11 @@ class Tally:
         """Rows that are not settled yet."""
         return _open(self.by_status)
 
+    @property
+    def only_reads(self) -> bool:
+        """Whether nothing is left to send, and passes may have to be read back."""
+        return not self.open and self.by_status[Status.UNKNOWN] > 0
+
     def settled(self, status: Status, now: float) -> None:
         self._move(Status.PENDING, status)
         self._recent.append(now)
@@ -108,7 +113,7 @@ class Tally:
             return f"{self._held_by}; trying again"
         if self._closed and self.open:
             return self._closed
-        if not self.open and self.by_status[Status.UNKNOWN]:
+        if self.only_reads:
             return "some messages may have arrived: their passes are read back after a quiet period"
         return "waiting for answers, or for rows whose next try is due later"
 

@@ -104,6 +104,15 @@ def test_ctrl_c_while_sending_settles_what_is_under_way_and_says_how_to_go_on(de
     assert "unknown" not in shown
 
 
+def test_after_the_last_send_it_says_that_passes_are_read_back(desk: Desk) -> None:
+    desk.simulator.set_faults(faults={"cut_after": 1.0})
+    desk.make_list(3)
+    with Terminal(desk, "run", "list.csv", "--message", MESSAGE, "--quiet-period", "2s") as terminal:
+        terminal.until("3/3 reading back")
+        assert terminal.end(30) == 0
+    assert "reading back" not in str(terminal.screen)
+
+
 def test_a_second_ctrl_c_ends_at_once_and_nothing_is_doubled(desk: Desk) -> None:
     desk.simulator.set_faults(faults={"hang_before": 0.5, "hang_after": 0.5})
     desk.make_list(40)

@@ -56,6 +56,10 @@ def test_summary(golden: Golden) -> None:
         view(counted(one_of_each), CampaignState.STOPPED),
         view(counted({(Status.PENDING, ""): 30, (Status.PENDING, "http_401"): 1}), CampaignState.STOPPED),
         view(counted(many)),
+        replace(
+            view(replace(counted({(Status.DELIVERED, ""): 8, (Status.UNKNOWN, "timeout"): 2}), unverified=2), CampaignState.SENDING),
+            rate_per_second=1.5,
+        ),
         view(counted({(Status.PENDING, ""): 30, (Status.SENDING, ""): 4}), CampaignState.STOPPED),
         replace(view(counted({(Status.PENDING, ""): 30}), CampaignState.STOPPED, ended="limit"), go_on="campaign run jobs/spring.toml"),
         *(in_state(state) for state, _ in STATES),

@@ -77,6 +77,16 @@ def test_waiting_has_a_reason_once_nothing_was_settled_for_a_while() -> None:
     assert seen.waiting(123.0) not in {due_later, ""}
 
 
+def test_only_reads_are_left_once_every_row_was_sent() -> None:
+    seen = tally(pending=1, unknown=1)
+    told = [seen.only_reads]
+    seen.settled(Status.DELIVERED, 101.0)
+    told.append(seen.only_reads)
+    seen.read_back(Status.ACCEPTED, 102.0)
+    told.append(seen.only_reads)
+    assert told == [False, True, False]
+
+
 def test_nothing_is_left_when_all_is_settled() -> None:
     seen = tally(pending=1)
     seen.settled(Status.DELIVERED, 101.0)

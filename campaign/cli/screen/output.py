@@ -69,7 +69,9 @@ def line_of(view: CampaignView) -> str:
         return f"{sanitize_for_terminal(view.record.spec.name)}: {how}, {rows(view.counts.rows)} so far"
     done = view.counts.rows - view.counts.open
     parts = [view.state.value, f"{done:,} of {rows(view.counts.rows)} done"]
-    if view.rate_per_second:
+    if not view.counts.open and view.counts.unverified:
+        parts.append(f"{view.counts.unverified:,} to read back")
+    elif view.rate_per_second:
         parts.append(f"{view.rate_per_second:.1f}/s")
     if view.state is CampaignState.SENDING and view.counts.open and view.eta_seconds is not None:
         parts.append(f"about {words(max(1.0, view.eta_seconds))} left")

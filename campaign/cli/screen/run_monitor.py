@@ -86,7 +86,7 @@ class RunProgress:
         if self._timer is not None:
             self._timer.cancel()
         if self._bar is not None:
-            self._draw(self._bar, time.monotonic())
+            self._draw(self._bar, time.monotonic(), ended=True)
             self._bar.stop()
         elif self._changed:
             self._line(time.monotonic())
@@ -153,10 +153,12 @@ class RunProgress:
             **{status.value: count for status, count in self._tally.by_status.items() if count > 0},
         )
 
-    def _draw(self, bar: "_Bar", now: float) -> None:
+    def _draw(self, bar: "_Bar", now: float, *, ended: bool = False) -> None:
         tally = self._tally
         eta_seconds = tally.eta_seconds(now)
-        pace = f"{tally.rate_per_second(now):.1f}/s" + (f", about {words(eta_seconds)} left" if eta_seconds is not None else "")
+        rate = f"{tally.rate_per_second(now):.1f}/s" + (f", about {words(eta_seconds)} left" if eta_seconds is not None else "")
+        # The rate of sends only falls then, as if the run were stuck.
+        pace = "reading back" if tally.only_reads and not ended else rate
         counts = ", ".join(f"{tally.by_status[status]:,} {status.info.label}" for status in _SHOWN if tally.by_status[status] > 0)
         bar.below = tuple(f"  {line}" for line in (counts, tally.notice(now), tally.waiting(now)) if line)
         bar.update(self._task, completed=tally.rows - tally.open, pace=pace)
