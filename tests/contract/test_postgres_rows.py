@@ -9,8 +9,10 @@ import psycopg
 import pytest
 
 from campaign.domain.errors import LedgerError
+from campaign.domain.retry_selection import Selection
 from campaign.domain.status import Status
 from campaign.domain.verdict import Latest, PassReading, Resolution
+from campaign.ledger.port import ClaimFilter
 from campaign.ledger.postgres import PostgresLedger, PostgresReader
 from campaign.ledger.postgres.base import lock_dir
 from campaign.ledger.postgres.connection import SQL
@@ -158,4 +160,33 @@ async def test_what_was_claimed_while_a_claim_waited_is_seen_whatever_isolation_
             await asyncio.sleep(0.01)
     assert sum(len(claimed) for claimed in await asyncio.gather(*claims)) == 1, "one message to a pass is under way at a time"
     for ledger in ledgers:
+        await ledger.close()
+
+
+async def test_what_another_has_sent_while_a_retry_waited_is_left(server: Server, database: str, reader: PostgresReader) -> None:
+    slow, fast = (PostgresLedger(server.url(database)) for _ in range(2))
+    record = await campaign_of(slow, staged(1), staged(2))
+    runner = await fast.register_runner(record.id, quiet_seconds=0)
+    await fast.settle(runner, [ends(claim, Status.NOT_DELIVERED) for claim in await fast.claim(runner, 2)])
+    chosen = Selection(statuses=frozenset({Status.NOT_DELIVERED}))
+    selected = reader.last_attempt(record.id)
+
+    async def another() -> int:
+        taken = await fast.apply_corrections(record.id, [], [2], chosen.statuses, selected)
+        await fast.settle(runner, [ends(claim, Status.NOT_DELIVERED) for claim in await fast.claim(runner, 2, ClaimFilter(only=(2,)))])
+        return taken
+
+    async def until_waiting(count: int, *, unless: "asyncio.Task[int]") -> None:
+        waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        while server.run(waiting, database=database) != [(count,)] and not unless.done():  # noqa: ASYNC110 - the server does not tell
+            await asyncio.sleep(0.01)
+
+    with psycopg.connect(server.url(database)) as other:
+        other.execute("SELECT * FROM campaign.rows WHERE row = 1 FOR UPDATE")
+        waits = asyncio.create_task(slow.retry(record.id, chosen, selected))
+        await until_waiting(1, unless=waits)
+        overtakes = asyncio.create_task(another())
+        await until_waiting(2, unless=overtakes)
+    assert await waits + await overtakes == 2
+    for ledger in (slow, fast):
         await ledger.close()

@@ -218,11 +218,11 @@ class PostgresLedger(Staging, Batches, Verification):
         return await self._quick.ask(work)
 
     async def retry(self, campaign: int, selection: Selection, since: int | None = None) -> int:
-        values = {"campaign": campaign, "since": since} | selected(selection)
+        values = {"campaign": campaign} | selected(selection)
 
         def work(db: Session) -> int:
             db.all("share_campaign", values)
-            after = db.one("last_attempt", values)
+            after = _last_attempt(db, campaign, since)
             return _opened(db, campaign, db.count("retry", values, after=after), after)
 
         return await self._writer.do(work, seconds=LONG_SECONDS)
@@ -242,7 +242,7 @@ class PostgresLedger(Staging, Batches, Verification):
 
         def work(db: Session) -> int:
             db.all("share_campaign", values)
-            after = db.one("last_attempt", campaign=campaign, since=since)
+            after = _last_attempt(db, campaign, since)
             db.all("keep_text", values)
             changed = [row for (row,) in db.all("correct", values)]
             count = len(changed) + db.count("retry_rows", campaign=campaign, rows=list(again), statuses=list(statuses), after=after)
@@ -276,6 +276,12 @@ class PostgresLedger(Staging, Batches, Verification):
 
     async def _some(self, statement: str, campaign: int) -> int:
         return await self._writer.do(lambda db: db.count(statement, campaign=campaign, limit=PURGED_AT_ONCE), seconds=LONG_SECONDS)
+
+
+def _last_attempt(db: Session, campaign: int, since: int | None) -> int:
+    # An update does not see the attempts that are recorded while it works: it would take rows that another retry has sent meanwhile.
+    db.all("lock_retries", campaign=campaign)
+    return int(db.one("last_attempt", campaign=campaign, since=since))
 
 
 def _opened(db: Session, campaign: int, reopened: int, after: int) -> int:

@@ -22,6 +22,9 @@ SELECT pg_advisory_xact_lock(1128353104, (%(campaign)s::bigint %% 1000000000)::i
 -- name: share_campaign
 SELECT pg_advisory_xact_lock_shared(1128353104, (%(campaign)s::bigint %% 1000000000)::integer + 1);
 
+-- name: lock_retries
+SELECT pg_advisory_xact_lock(1128353105, (%(campaign)s::bigint %% 1000000000)::integer + 1);
+
 -- name: begin
 -- In one message. A transaction whose client is gone or frozen must not keep others from their leases. The writer's row stays locked until
 -- the transaction is over, whatever its end: a reader with `done` waits for that.
