@@ -28,9 +28,9 @@ from campaign.console.console import CONSOLE, Console, Rules
 from campaign.console.console_settings import ConsoleSettings
 from campaign.console.drafts import cleanup
 from campaign.console.drafts import pages as draft_pages
+from campaign.console.drafts.uploads import UPLOAD_LIMITS, UploadLimits
 from campaign.console.pages import Pages
 from campaign.console.store import Store, open_store
-from campaign.console.upload_limits import UPLOAD_LIMITS, UploadLimits
 from campaign.domain.errors import UsageError
 from campaign.loader.formats.file_format import LIST_SUFFIXES
 from campaign.settings import Settings

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from campaign.console import upload_limits
 from campaign.console.access import Role
 from campaign.console.auth import sessions
 from campaign.console.campaigns import broadcast, corrections
+from campaign.console.drafts import uploads
 from tests.console.auth_given import house, seen
 from tests.console.campaigns_given import scene, stream
 from tests.console.drafts_given import CSRF, LIST, desk
@@ -64,7 +64,7 @@ async def test_only_so_many_different_things_are_looked_up_again_and_again(tmp_p
 
 
 async def test_a_person_uploads_only_so_many_files_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(upload_limits, "AT_ONCE_OF_A_PERSON", 1)
+    monkeypatch.setattr(uploads, "AT_ONCE_OF_A_PERSON", 1)
     go_on = asyncio.Event()
 
     async def content() -> AsyncIterator[bytes]:
@@ -91,7 +91,7 @@ async def test_uploads_leave_room_on_the_disk_for_the_ledger(tmp_path: Path, mon
     async with scene(tmp_path, SOME_MISSING) as at:
         await at.run("promo", 12, code=3)
         failed = await taken(at, "failed.csv")
-        monkeypatch.setattr(upload_limits, "LEFT_FREE_BYTES", 1 << 60)
+        monkeypatch.setattr(uploads, "LEFT_FREE_BYTES", 1 << 60)
         answer = await at.upload(at.page_of("promo", "corrected"), failed, "failed.csv")
         assert answer.codes == {"disk_full"}
         assert list((tmp_path / "corrected").iterdir()) == []

@@ -8,8 +8,9 @@ from urllib.parse import urlencode
 
 import pytest
 
-from campaign.console import audit_log, upload_limits
+from campaign.console import audit_log
 from campaign.console.auth import csrf, users
+from campaign.console.drafts import uploads
 from campaign.console.drafts.store import DraftStore
 from tests.console.auth_given import Browser, House, house
 from tests.console.waiting import until
@@ -114,7 +115,7 @@ async def test_a_form_that_does_not_come_is_not_waited_for(tmp_path: Path, monke
 
 
 async def test_an_upload_that_stands_still_is_not_waited_for_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(upload_limits, "STILL_SECONDS", 0.3)
+    monkeypatch.setattr(uploads, "STILL_SECONDS", 0.3)
     async with house(tmp_path) as given:
         browser = await given.browser_of("sender")
         start = UPLOAD.format(csrf=browser.csrf).encode()

@@ -20,9 +20,8 @@ from campaign.console.campaigns.control import start
 from campaign.console.console import Console, console_of
 from campaign.console.drafts.context import TaskRunner
 from campaign.console.drafts.inspection import WorkerTask, without_paths
-from campaign.console.drafts.uploads import TooLargeError, files_of, receive
+from campaign.console.drafts.uploads import UPLOAD_LIMITS, TooLargeError, files_of, receive
 from campaign.console.subprocesses import CommandSpec
-from campaign.console.upload_limits import UPLOAD_LIMITS
 from campaign.domain.errors import CampaignError, UsageError
 from campaign.domain.status import CORRECTABLE, WITHOUT_MESSAGE
 from campaign.loader.formats.file_format import LIST_SUFFIXES

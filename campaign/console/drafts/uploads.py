@@ -1,29 +1,74 @@
-"""Streams uploaded files to the disk, under names of ours, and removes them if the upload fails."""
+"""Streams uploaded files to the disk, under names of ours, and removes them if the upload fails.
+
+Limits are how many come at once, how much of the disk they take, and how long the next chunk is waited for.
+"""
 
 import asyncio
 import errno
 import hashlib
 import os
 import secrets
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+import shutil
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, TypeVar
 
 from aiohttp import BodyPartReader, web
 from aiohttp.multipart import MultipartReader
 
 from campaign.console.auth import csrf
 from campaign.console.drafts.draft import Upload
-from campaign.console.upload_limits import LOOK_EVERY_BYTES, check_space, form_parts, in_time, next_piece
-from campaign.domain.errors import DiskFullError, InputError
+from campaign.domain.errors import CampaignError, DiskFullError, InputError
 from campaign.loader.formats.file_format import suffix_of
+
+T = TypeVar("T")
+
+CHUNK_BYTES: Final = 1 << 18
+STILL_SECONDS: Final = 60.0
+"""How long to wait for the next chunk of an upload."""
+
+AT_ONCE: Final = 16
+AT_ONCE_OF_A_PERSON: Final = 4
+LEFT_FREE_BYTES: Final = 256 << 20
+"""No upload takes this part of the disk: the ledger grows there, and a campaign that can't write must stop."""
+
+LOOK_EVERY_BYTES: Final = 16 << 20
 
 FIELD_BYTES: Final = 20_000
 NAME_CHARACTERS: Final = 200
 MOST_PARTS: Final = 64
 
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+@dataclass(slots=True)
+class UploadLimits:
+    """Counts the running uploads by person."""
+
+    _under_way: Counter[str] = field(default_factory=Counter)
+
+    @contextmanager
+    def turn(self, person: str) -> Iterator[None]:
+        """Hold a slot for one upload of this person. Raises CampaignError if there is none left."""
+        if self._under_way[person] >= AT_ONCE_OF_A_PERSON:
+            raise CampaignError(
+                f"{AT_ONCE_OF_A_PERSON} of your files are being uploaded already. Wait for one of them, then upload this one again.",
+                code="too_many_uploads",
+            )
+        if self._under_way.total() >= AT_ONCE:
+            raise CampaignError("Too many files are being uploaded. Try again in a minute.", code="too_many_uploads")
+        self._under_way[person] += 1
+        try:
+            yield
+        finally:
+            self._under_way[person] -= 1
+            self._under_way += Counter()
+
+
+UPLOAD_LIMITS: Final = web.AppKey("intake", UploadLimits)
 
 
 class TooLargeError(Exception):
@@ -76,7 +121,10 @@ async def files_of(request: web.Request, fields: dict[str, str] | None = None) -
         HTTPBadRequest: the request is not a form with files.
     """
     checked = check_early(request)
-    reader = await form_parts(request)
+    try:
+        reader = await request.multipart()
+    except (ValueError, AssertionError, KeyError):
+        raise web.HTTPBadRequest from None
     for _ in range(MOST_PARTS):
         part = await _next(reader)
         if part is None:
@@ -95,7 +143,7 @@ async def files_of(request: web.Request, fields: dict[str, str] | None = None) -
 
 
 async def _next(reader: MultipartReader) -> BodyPartReader | None:
-    part = await in_time(reader.next())
+    part = await _in_time(reader.next())
     if part is not None and not isinstance(part, BodyPartReader):
         raise web.HTTPBadRequest
     return part
@@ -103,7 +151,7 @@ async def _next(reader: MultipartReader) -> BodyPartReader | None:
 
 async def _text(part: BodyPartReader) -> str:
     content = bytearray()
-    while chunk := await next_piece(part):
+    while chunk := await _next_piece(part):
         content += chunk
         if len(content) > FIELD_BYTES:
             raise web.HTTPRequestEntityTooLarge(FIELD_BYTES)
@@ -154,18 +202,45 @@ def called(name: str | None) -> str:
 async def _copied(part: BodyPartReader, file: BinaryIO, folder: Path, most_bytes: int, name: str) -> tuple[int, str, bytes]:
     digest = hashlib.sha256()
     size_bytes, looked_at, head = 0, 0, b""
-    while chunk := await next_piece(part):
+    while chunk := await _next_piece(part):
         size_bytes += len(chunk)
         if size_bytes > most_bytes:
             raise TooLargeError
         if size_bytes >= looked_at:
-            await asyncio.to_thread(check_space, folder, LOOK_EVERY_BYTES)
+            await asyncio.to_thread(_check_space, folder)
             looked_at = size_bytes + LOOK_EVERY_BYTES
         head = head or bytes(chunk[:8])
         await asyncio.to_thread(_written, file, digest, chunk)
     if not size_bytes:
         raise InputError("The file is empty. Save the list again.", file=name, code="empty_file")
     return size_bytes, digest.hexdigest(), head
+
+
+async def _in_time(reading: Awaitable[T]) -> T:
+    """The result of reading from an upload.
+
+    Raises:
+        HTTPRequestTimeout: nothing came in time.
+        HTTPBadRequest: the body is not a form.
+    """
+    try:
+        async with asyncio.timeout(STILL_SECONDS):
+            return await reading
+    except TimeoutError:
+        raise web.HTTPRequestTimeout from None
+    except csrf.MALFORMED as error:
+        raise web.HTTPBadRequest from error
+
+
+async def _next_piece(part: BodyPartReader) -> bytes:
+    """The next chunk of an upload; empty at its end. Raises as `_in_time` does."""
+    return bytes(await _in_time(part.read_chunk(CHUNK_BYTES)))
+
+
+def _check_space(folder: Path) -> None:
+    """Check that LOOK_EVERY_BYTES more leave LEFT_FREE_BYTES on a folder's disk; raises DiskFullError if not. Blocks."""
+    if shutil.disk_usage(folder).free - LOOK_EVERY_BYTES < LEFT_FREE_BYTES:
+        raise DiskFullError("The disk is full. Nothing of this file was kept. Ask the person who runs this console.")
 
 
 def _begun(path: Path) -> BinaryIO:

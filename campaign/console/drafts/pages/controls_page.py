@@ -21,10 +21,9 @@ from campaign.console.drafts import wizard
 from campaign.console.drafts.context import context_of, draft_of
 from campaign.console.drafts.draft import CONTROLS, FLAGS, Draft, Upload, given_of, problem_with_name
 from campaign.console.drafts.pages.list_page import problem_of, size_in_words
-from campaign.console.drafts.uploads import Received, TooLargeError, check_early, files_of, receive
+from campaign.console.drafts.uploads import UPLOAD_LIMITS, Received, TooLargeError, check_early, files_of, receive
 from campaign.console.drafts.wizard import Step
 from campaign.console.pages import ErrorText
-from campaign.console.upload_limits import UPLOAD_LIMITS
 from campaign.domain.batches import PLACEHOLDER
 from campaign.domain.errors import CampaignError, InputError, UsageError
 from campaign.domain.schedule import known_zones, parse_moment, zone

@@ -15,10 +15,9 @@ from campaign.console.drafts import wizard
 from campaign.console.drafts.context import context_of, draft_of, may_see
 from campaign.console.drafts.draft import Draft, name_from
 from campaign.console.drafts.inspection import ListPreview
-from campaign.console.drafts.uploads import Received, TooLargeError, check_early, files_of, receive
+from campaign.console.drafts.uploads import UPLOAD_LIMITS, Received, TooLargeError, check_early, files_of, receive
 from campaign.console.drafts.wizard import Step
 from campaign.console.pages import ErrorText
-from campaign.console.upload_limits import UPLOAD_LIMITS
 from campaign.domain.errors import CampaignError, DiskFullError, UsageError
 from campaign.loader.columns import check_pass_id
 
