@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -150,64 +150,51 @@ class _Attempt:
     answered_at: float
 
 
+@dataclass(slots=True, kw_only=True)
 class AttemptExecutor:
-    """Sends for the workers of one pool."""
+    """Sends for the workers of one pool. `last_accepted` is the pass of the last accepted message; empty if there is none yet."""
 
-    def __init__(
-        self,
-        *,
-        ledger: Ledger,
-        gateway: Gateway,
-        observer: Observer,
-        runner: Runner,
-        settlements: SettlementBatcher,
-        lease_keeper: LeaseKeeper,
-        limiter: RateLimiter | None,
-        stop_signal: StopSignal,
-        timing: SendWindow,
-        settings: PoolSettings,
-        clocks: Clocks,
-        jitter: Callable[[], float],
-    ) -> None:
-        self._ledger = ledger
-        self._gateway = gateway
-        self._observer = observer
-        self._runner = runner
-        self._settlements = settlements
-        self._lease_keeper = lease_keeper
-        self._limiter = limiter
-        self._stop_signal = stop_signal
-        self._timing = timing
-        self._settings = settings
-        self._clocks = clocks
-        self._jitter = jitter
-        self._failure_guard = FailureGuard(halt=settings.halt)
-        self._refusals = Refusals[_Attempt]()
-        self._neighbours = ForeignTrafficEstimator()
-        self.last_accepted = ""
-        """The pass of the last accepted message; empty if there is none yet."""
+    ledger: Ledger
+    gateway: Gateway
+    observer: Observer
+    runner: Runner
+    settlements: SettlementBatcher
+    lease_keeper: LeaseKeeper
+    limiter: RateLimiter | None
+    stop_signal: StopSignal
+    timing: SendWindow
+    settings: PoolSettings
+    clocks: Clocks
+    jitter: Callable[[], float]
+    last_accepted: str = ""
+    _failure_guard: FailureGuard = field(init=False)
+    _refusals: Refusals[_Attempt] = field(default_factory=Refusals)
+    _neighbours: ForeignTrafficEstimator = field(default_factory=ForeignTrafficEstimator)
+
+    def __post_init__(self) -> None:
+        self._failure_guard = FailureGuard(halt=self.settings.halt)
 
     async def send(self, claim: Claim) -> None:
         """Send one row and pass its outcome to the settlements; release the row if the run has ended or the row may not be sent now."""
-        if not self._lease_keeper.is_held():
+        if not self.lease_keeper.is_held():
             # Another runner may already have marked this row as unknown: sending it now could send it twice.
-            self._stop_signal.set(StopReason.LEASE_LOST, LEASE_OVER)
-        if self._stop_signal.is_set() or not self._timing.may_send(claim.zone):
-            await self._ledger.release(self._runner, [claim])
+            self.stop_signal.set(StopReason.LEASE_LOST, LEASE_OVER)
+        if self.stop_signal.is_set() or not self.timing.may_send(claim.zone):
+            await self.ledger.release(self.runner, [claim])
             return
-        in_flight = WhileHeld(self._lease_keeper.is_held)
+        in_flight = WhileHeld(self.lease_keeper.is_held)
         clock = asyncio.get_running_loop().time
-        sent_at, began = self._clocks.wall(), clock()
+        sent_at, began = self.clocks.wall(), clock()
         try:
-            result = await self._gateway.send(claim.pass_id, claim.message, in_flight=in_flight)
+            result = await self.gateway.send(claim.pass_id, claim.message, in_flight=in_flight)
         except asyncio.CancelledError:
             fault = Fault(reason="interrupted", written=in_flight.written, error="The run was ended before the answer came.")
             await self._settle(_Attempt(claim, fault, classify(fault), sent_at, began, clock()), broken_off=True)
             raise
         attempt = _Attempt(claim, result, classify(result), sent_at, began, clock())
         await self._take(attempt)
-        if self._limiter is not None:
-            await self._slow_down(self._limiter, attempt.verdict, result)
+        if self.limiter is not None:
+            await self._slow_down(self.limiter, attempt.verdict, result)
 
     @property
     def held_refusals(self) -> dict[int, str]:
@@ -223,7 +210,7 @@ class AttemptExecutor:
         """See `Refusals.asked`."""
         decided = self._refusals.asked(works=works, readable=readable)
         if self._refusals.stop:
-            self._stop_signal.set(StopReason.SAFEGUARD, self._refusals.stop)
+            self.stop_signal.set(StopReason.SAFEGUARD, self._refusals.stop)
         await self._settle_decided(decided)
 
     async def release_refusals(self) -> None:
@@ -236,7 +223,7 @@ class AttemptExecutor:
         if proof is not Evidence.ROW_OR_ALL:
             await self._settle(attempt)
         else:
-            self._failure_guard.note(attempt.verdict, failed=False, now=self._clocks.ticks())
+            self._failure_guard.note(attempt.verdict, failed=False, now=self.clocks.ticks())
         if proof in ACCEPTED:
             self.last_accepted = attempt.claim.pass_id
             await self._settle_decided(self._refusals.accept(sent_at=attempt.began))
@@ -267,27 +254,27 @@ class AttemptExecutor:
             attempt.claim,
             attempt.result,
             verdict,
-            policy=self._settings.policy,
+            policy=self.settings.policy,
             sent_at=attempt.sent_at,
             latency_seconds=attempt.answered_at - attempt.began,
-            jitter=self._jitter(),
+            jitter=self.jitter(),
             held_against=not (broken_off or self._failure_guard.in_trouble),
         )
-        await self._settlements.settle(settlement)
+        await self.settlements.settle(settlement)
         failed = settlement.outcome.status in SEND_FAILED
         shown = replace(verdict, proof=Evidence.REFUSED) if failed and proves is not None else attempt.verdict
-        if why := self._failure_guard.note(shown, failed=failed, now=self._clocks.ticks()):
-            self._stop_signal.set(StopReason.SAFEGUARD, why)
+        if why := self._failure_guard.note(shown, failed=failed, now=self.clocks.ticks()):
+            self.stop_signal.set(StopReason.SAFEGUARD, why)
 
     async def _slow_down(self, limiter: RateLimiter, verdict: AttemptOutcome, result: Reply | Fault) -> None:
         pause = self._failure_guard.pause_seconds
         if isinstance(result, Reply):
             await self._lower_rate(limiter, result)
         if isinstance(result, Reply) and result.http_status == 429:
-            self._observer.event("throttled", retry_after_seconds=result.retry_after_seconds)
+            self.observer.event("throttled", retry_after_seconds=result.retry_after_seconds)
             await limiter.throttle(result.retry_after_seconds)
         elif pause:
-            self._observer.event("backing_off", seconds=pause, reason=verdict.reason)
+            self.observer.event("backing_off", seconds=pause, reason=verdict.reason)
             await limiter.pause(pause)
 
     async def _lower_rate(self, limiter: RateLimiter, reply: Reply) -> None:
@@ -297,7 +284,7 @@ class AttemptExecutor:
         )
         if self._neighbours.per_second:
             room = self._neighbours.room_per_second()
-            self._observer.event("others_use_the_token", per_second=round(self._neighbours.per_second, 1), left_per_second=round(room, 1))
+            self.observer.event("others_use_the_token", per_second=round(self._neighbours.per_second, 1), left_per_second=round(room, 1))
             # Observations at the old rate say nothing about the new one.
             self._neighbours = ForeignTrafficEstimator()
             await limiter.set_rate_factor(room)

@@ -18,7 +18,6 @@ from campaign.sender.port import Gateway, Observer
 from campaign.sender.prefetch import ClaimPrefetcher
 from campaign.sender.rate_limiter import RateLimiter
 from campaign.sender.readback.baselines import Baselines
-from campaign.sender.readback.verify import Verifier
 from campaign.sender.settings import Clocks, PoolSettings
 from campaign.sender.settlement import SettlementBatcher
 from campaign.sender.stop import End, StopReason, StopSignal, happens_within
@@ -92,29 +91,21 @@ class Pool:
         """
         if not await self._lease_keeper.start():
             return End(ended=StopReason.LEASE_LOST, why=TAKEN_OVER)
-        read_limiter = RateLimiter(self._ledger, f"{self._settings.key} read", self._settings.read_rate_per_second)
-        verifier = Verifier(
-            self._ledger,
-            self._gateway,
-            read_limiter,
-            self._observer,
-            campaign=self._runner.campaign,
-            max_attempts=self._settings.policy.max_attempts,
-        )
         control = RunControl(
             ledger=self._ledger,
             reader=self._reader,
+            gateway=self._gateway,
             runner=self._runner,
             observer=self._observer,
+            settings=self._settings,
             lease_keeper=self._lease_keeper,
             timing=self._timing,
             stop_signal=self._stop_signal,
-            on_verification_due=verifier.tell_due,
         )
+        read_limiter = control.read_limiter
         async with asyncio.TaskGroup() as group:
             settlements = group.create_task(self._settlements.run())
-            works = (self._lease_keeper.run(), control.run(stop), read_limiter.run(), verifier.run())
-            helpers = [group.create_task(work) for work in works]
+            helpers = [group.create_task(work) for work in control.works(stop)]
             if self._limiter is not None:
                 helpers.append(group.create_task(self._limiter.run()))
             self._rows = rows = self._source(read_limiter, group)

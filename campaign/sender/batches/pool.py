@@ -25,8 +25,6 @@ from campaign.sender.executor import SendWindow
 from campaign.sender.lease_keeper import MARGIN_SECONDS, TAKEN_OVER, LeaseKeeper
 from campaign.sender.pool import DRAIN_SECONDS, IDLE_SECONDS
 from campaign.sender.port import BatchGateway, Gateway, Observer
-from campaign.sender.rate_limiter import RateLimiter
-from campaign.sender.readback.verify import Verifier
 from campaign.sender.settings import Clocks, PoolSettings
 from campaign.sender.stop import End, StopReason, StopSignal, happens_within
 
@@ -125,35 +123,20 @@ class BatchPool:
         """Send until nothing is left, or until asked to stop; arguments and errors as of `Pool.run`."""
         if not await self._lease_keeper.start():
             return End(ended=StopReason.LEASE_LOST, why=TAKEN_OVER)
-        read_limiter = RateLimiter(self._ledger, f"{self._settings.key} read", self._settings.read_rate_per_second)
-        verifier = Verifier(
-            self._ledger,
-            self._gateway,
-            read_limiter,
-            self._observer,
-            campaign=self._runner.campaign,
-            max_attempts=self._settings.policy.max_attempts,
-        )
         control = RunControl(
             ledger=self._ledger,
             reader=self._reader,
+            gateway=self._gateway,
             runner=self._runner,
             observer=self._observer,
+            settings=self._settings,
             lease_keeper=self._lease_keeper,
             timing=self._timing,
             stop_signal=self._stop_signal,
-            on_verification_due=verifier.tell_due,
             ignores_pause=not self._batches.creates,
         )
         async with asyncio.TaskGroup() as group:
-            works = (
-                self._lease_keeper.run(),
-                control.run(stop),
-                read_limiter.run(),
-                verifier.run(),
-                self._watcher.run(),
-                *self._calls.works(),
-            )
+            works = (*control.works(stop), self._watcher.run(), *self._calls.works())
             helpers = [group.create_task(work) for work in works]
             dispatcher = group.create_task(self._dispatch(group))
             await self._stop_signal.wait()
