@@ -195,7 +195,7 @@ def test_every_figure_is_that_of_the_ledger(desk: Desk) -> None:
     by_pass_status = dict(ledger.execute("SELECT pass_status, count(*) FROM rows WHERE pass_status <> '' GROUP BY 1"))
     ledger.close()
     assert throttled
-    assert f"First message {day_and_time(first_sent)}, finished" in head
+    assert f"First message {day_and_time(first_sent)}, ended" in head
     tried = ROWS - statuses[Status.SKIPPED] - statuses[Status.INVALID]
     assert f"{percent(statuses[Status.DELIVERED], tried)} of the {tried:,} rows" in head
     over_time = " ".join(page.texts["Sends over time"].split())

@@ -84,7 +84,7 @@ _ENDED: Final[dict[str, str]] = {
     "safeguard": "A safeguard stopped it.",
     "superseded": "Another process has taken over its rows.",
     "batches_left": "Batches were left at PassEntry.",
-    "": "Its process was killed, or the machine went down.",
+    "": "Its process was killed or cut off, or the machine went down.",
 }
 
 NO_REASON: Final = "no reason given"
