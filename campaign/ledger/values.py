@@ -13,7 +13,7 @@ from campaign.domain.batches import Batch, BatchState
 from campaign.domain.model import UNSENT, Claim, Outcome, ResultRow, Settlement, StagedRow
 from campaign.domain.retry_selection import Selection
 from campaign.domain.row_state import RowState
-from campaign.domain.status import OPEN, Status
+from campaign.domain.status import MAY_HAVE_ARRIVED, OPEN, Status
 from campaign.ledger.port import CampaignRecord, CampaignSpec, DesiredState, UnverifiedRow
 from campaign.ledger.records import ROWS_AT_ONCE, AttemptColumns, ResultColumns
 
@@ -100,13 +100,17 @@ def settled(settlement: Settlement, now: float) -> tuple[Any, ...]:
     )
 
 
-def attempt_elsewhere(campaign: int, row: StagedRow) -> tuple[Any, ...]:
-    """The attempt of a row that another ledger sent, from a results file."""
-    outcome = row.outcome
-    return (
-        *(campaign, row.row, 0, row.pass_key, 0, outcome.status.value, outcome.reason, outcome.http_status),
-        *(outcome.sent_at, outcome.settled_at, outcome.latency_seconds),
-    )
+def attempts_elsewhere(campaign: int, rows: Iterable[StagedRow]) -> list[tuple[Any, ...]]:
+    """The attempts of another ledger, from a results file, that may have arrived."""
+    found: list[tuple[Any, ...]] = []
+    for row in rows:
+        outcome = row.outcome
+        # A row that was answered and waits for a retry: its pass holds the message.
+        status = Status.NOT_DELIVERED if outcome.status is Status.PENDING and outcome.notification_status else outcome.status
+        if status in MAY_HAVE_ARRIVED:
+            start = (campaign, row.row, 0, row.pass_key, 0, status.value, outcome.reason, outcome.http_status)
+            found.append((*start, outcome.sent_at, outcome.settled_at, outcome.latency_seconds))
+    return found
 
 
 def may_be_of_retry(row: StagedRow) -> bool:

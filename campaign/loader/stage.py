@@ -249,9 +249,9 @@ def read_outcome(delivery: Mapping[str, str]) -> Outcome:
     another ledger, or a batch, may still send it. A status that can't be read becomes `unknown` too.
     """
     status = _status(delivery)
-    if status is Status.PENDING:
-        attempts = _attempts(_text(delivery, "attempts"))
-        return Outcome(status=Status.PENDING, attempts=attempts) if attempts else UNSENT
+    attempts = _attempts(_text(delivery, "attempts"))
+    if status is Status.PENDING and not attempts:
+        return UNSENT
     return Outcome(
         status=Status.UNKNOWN if status in {None, Status.SENDING} else status or Status.UNKNOWN,
         reason=UNREADABLE_STATUS if status is None else WAS_SENDING if status is Status.SENDING else _text(delivery, "reason"),
@@ -259,7 +259,7 @@ def read_outcome(delivery: Mapping[str, str]) -> Outcome:
         notification_message=_text(delivery, "notification_message"),
         http_status=_http_status(_text(delivery, "http_status")),
         error=_text(delivery, "error"),
-        attempts=_attempts(_text(delivery, "attempts")),
+        attempts=attempts,
         sent_at=_time(_text(delivery, "sent_at")),
         settled_at=_time(_text(delivery, "settled_at")),
         latency_seconds=_seconds(_text(delivery, "latency_ms")),

@@ -23,8 +23,9 @@ def test_a_status_is_kept_in_any_spelling_that_leaves_no_doubt(status: Status, s
     assert read(status=spelt(status.value), reason="why") == Outcome(status=status, reason="why")
 
 
-def test_of_what_waits_to_be_sent_once_more_the_attempts_are_kept() -> None:
-    assert read(status="pending", attempts="2", http_status="503", reason="unavailable") == Outcome(status=Status.PENDING, attempts=2)
+def test_of_what_waits_to_be_sent_once_more_the_last_attempt_is_kept() -> None:
+    found = read(status="pending", attempts="2", http_status="200", notification_status="notDelivered")
+    assert found == Outcome(status=Status.PENDING, attempts=2, http_status=200, notification_status="notDelivered")
     assert read(status="pending", attempts="0") is UNSENT
 
 

@@ -4,14 +4,13 @@ from collections.abc import Sequence
 from typing import Final
 
 from campaign.domain.model import StagedRow
-from campaign.domain.status import MAY_HAVE_ARRIVED
 from campaign.ledger import ledger_errors
 from campaign.ledger.clock import LEASE_SECONDS
 from campaign.ledger.port import CampaignRecord, CampaignSpec
 from campaign.ledger.postgres.base import Store
 from campaign.ledger.postgres.connection import LONG_SECONDS, Session
 from campaign.ledger.postgres.values import cleaned
-from campaign.ledger.values import attempt_elsewhere, may_be_of_retry, record, spec_values, staged
+from campaign.ledger.values import attempts_elsewhere, may_be_of_retry, record, spec_values, staged
 
 DISCARDED_AT_ONCE: Final = 20_000
 
@@ -36,7 +35,7 @@ class Staging(Store):
 
     async def stage(self, campaign: int, batch: Sequence[StagedRow]) -> None:
         values = [cleaned(staged(campaign, row)) for row in batch]
-        sent_before = [cleaned(attempt_elsewhere(campaign, row)) for row in batch if row.outcome.status in MAY_HAVE_ARRIVED]
+        sent_before = list(map(cleaned, attempts_elsewhere(campaign, batch)))
 
         def work(db: Session) -> None:
             db.all("share_campaign", campaign=campaign)

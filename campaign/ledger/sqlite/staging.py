@@ -7,13 +7,12 @@ from typing import Final
 import apsw
 
 from campaign.domain.model import StagedBatch, StagedRow
-from campaign.domain.status import MAY_HAVE_ARRIVED
 from campaign.ledger import ledger_errors
 from campaign.ledger.clock import LEASE_SECONDS
 from campaign.ledger.port import CampaignRecord, CampaignSpec
 from campaign.ledger.sqlite.base import Store, exhaust, rows, store_identity
 from campaign.ledger.sqlite.connection import SQL
-from campaign.ledger.values import attempt_elsewhere, may_be_of_retry, record, spec_values, staged
+from campaign.ledger.values import attempts_elsewhere, may_be_of_retry, record, spec_values, staged
 
 DISCARDED_AT_ONCE: Final = 20_000
 CACHE_KIB: Final = 8_000
@@ -43,7 +42,7 @@ class Staging(Store):
     async def stage(self, campaign: int, batch: Sequence[StagedRow]) -> None:
         others: Sequence[StagedRow] = batch.others if isinstance(batch, StagedBatch) else batch
         values = [staged(campaign, row) for row in others]
-        sent_before = [attempt_elsewhere(campaign, row) for row in others if row.outcome.status in MAY_HAVE_ARRIVED]
+        sent_before = attempts_elsewhere(campaign, others)
 
         def work(db: apsw.Connection) -> None:
             if not rows(db, "renew_staging_runner", campaign=campaign, now=self._clock.now(), lease=LEASE_SECONDS):
