@@ -119,7 +119,7 @@ def _row(evidence: Evidence, staged: StagedRow, outcome: Outcome) -> Iterator[Vi
     """What the API processed of a row, against what the ledger says of it."""
     plan, status = evidence.plan, outcome.status
     left_at, left = evidence.messages.get(staged.pass_id, []), evidence.requests[staged.pass_id]
-    count, by_person = len(left_at), len(evidence.retries.of(staged.row))
+    count, by_person = len(left_at), evidence.retries.most(staged.row)
     resends = plan.max_attempts * (1 + by_person) if plan.on_unknown is OnUnknown.RESEND else 0
     if count > 1 + by_person + resends or (not resends and evidence.retries.unasked(staged.row, left_at)):
         yield Violation(kind=Kind.DOUBLE, words=f"row {staged.row} got {count} messages")
@@ -150,6 +150,11 @@ def _history(evidence: Evidence) -> Iterator[Violation]:
         for earlier, _ in pairwise(attempts):
             if earlier.status in {Status.DELIVERED, Status.ACCEPTED}:
                 yield Violation(kind=Kind.HISTORY, words=f"row {number} was tried again after it was {earlier.status}")
+        again = sum(earlier.status == Status.NOT_DELIVERED for earlier, _ in pairwise(attempts))
+        if again > (most := evidence.retries.most(number)):
+            yield Violation(
+                kind=Kind.DOUBLE, words=f"row {number} was sent {again} times after it was not delivered, {most} times were asked for"
+            )
         last, row = attempts[-1], evidence.stored.rows[number]
         settled = ARRIVED | {Status.UNKNOWN, Status.FAILED}
         if row.outcome.reason != EARLIER_ATTEMPT and row.outcome.status in settled and last.status != row.outcome.status.value:

@@ -1,5 +1,6 @@
 """What people have decided to send again, and when their retries have ended: which messages of a row were asked for."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -49,6 +50,14 @@ class Retries:
         """Those after which the row may get one message more than one."""
         return [decision for decision in self.decisions if row in decision.rows and decision.statuses & MAY_HAVE_ARRIVED]
 
+    def most(self, row: int) -> int:
+        """How many retries may send the row again, whenever it was sent: each began after the one before had ended."""
+        count, last = 0, -math.inf
+        for decision in self.of(row):
+            if not count or self._ended(last, decision):
+                count, last = count + 1, decision.asked_at
+        return count
+
     def unasked(self, row: int, left_at: Sequence[float]) -> bool:
         """Whether a row got a message that nobody asked for; `left_at` is when each that was processed had left."""
         return not all(
@@ -59,8 +68,11 @@ class Retries:
         """Whether a message may follow an earlier one: the person knew of that, and the retry that had sent it, if one had, has ended."""
         if not earlier <= decision.asked_at <= later:
             return False
-        ended = (at for at, process in self.ends if process != decision.process)
-        return not self._is_open(earlier) or _any_within(ended, earlier, decision.asked_at)
+        return not self._is_open(earlier) or self._ended(earlier, decision)
+
+    def _ended(self, earlier: float, decision: Decision) -> bool:
+        """Whether another command has ended a retry since then, before this decision."""
+        return _any_within((at for at, process in self.ends if process != decision.process), earlier, decision.asked_at)
 
     def _is_open(self, at: float) -> bool:
         ends = [end for end, _ in self.ends]
