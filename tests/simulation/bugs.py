@@ -235,7 +235,7 @@ def a_cancel_skips_what_may_have_arrived() -> AbstractContextManager[object]:
 
 def retries_are_not_opened() -> AbstractContextManager[object]:
     """Nobody knows any more what a killed retry has sent."""
-    return _sql(open_retry=("retry_after = coalesce(", "retry_after = NULL AND coalesce("))
+    return _sql(open_retry=("retry_after = :after", "retry_after = NULL"))
 
 
 def open_retries_send_again() -> AbstractContextManager[object]:
