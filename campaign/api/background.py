@@ -274,7 +274,6 @@ class ProgressWatch:
 
 
 def user_interface(background: Background[Any], watch: ProgressWatch, *, sender: Sender = send) -> UserInterface:
-    """The front of one call."""
     return UserInterface(confirm=_confirm, agree=lambda *_: False, watch=watch, listen=background.listen, tell=tell, sender=sender)
 
 

@@ -64,7 +64,6 @@ async def entries(store: Store, subject: str | None = None, *, limit: int = 200,
 
 
 async def set_owner(store: Store, campaign: str, person: str) -> None:
-    """Make a person the owner of a campaign."""
     row = (campaign, person, time.time())
     await store.do(lambda db: db.execute("INSERT OR REPLACE INTO owners (campaign, person, at) VALUES (?, ?, ?)", row).fetchall())
 

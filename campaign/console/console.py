@@ -36,7 +36,6 @@ CONSOLE: Final = web.AppKey("console", Console)
 
 
 def console_of(request: web.Request) -> Console:
-    """The console of a request."""
     return request.app[CONSOLE]
 
 

@@ -185,7 +185,6 @@ class Pages:
         return self._environment.get_template(template).render(values)
 
     def respond(self, template: str, request: web.Request, *, status: int = 200, **values: Any) -> web.Response:
-        """Render a template as an HTTP answer."""
         return web.Response(text=self.render(template, request, **values), content_type="text/html", charset="utf-8", status=status)
 
 

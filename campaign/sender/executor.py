@@ -68,7 +68,6 @@ class Workers:
         return [self._ready.get_nowait() for _ in range(self._ready.qsize())]
 
     async def stop(self) -> None:
-        """Cancel the sends under way."""
         at_work = [task for task in self._tasks if not task.done()]
         for task in at_work:
             task.cancel()

@@ -99,7 +99,6 @@ class RateLimiter:
                 self._arrived.set()
 
     async def slot(self) -> None:
-        """Wait for one slot."""
         await self.slots(1)
 
     async def slots(self, most: int) -> int:

@@ -202,8 +202,6 @@ class Act(Enum):
 
 
 class Body(Enum):
-    """The body of an answer."""
-
     PASS = auto()
     PASS_WITHOUT_MESSAGE = auto()
     PASS_WITH_NULL_MESSAGE = auto()

@@ -133,7 +133,6 @@ def of_the_day(now: datetime) -> dict[str, str]:
 
 
 def filled(text: str, values: Mapping[str, str]) -> str:
-    """The text with its placeholders replaced."""
     return "".join(before + (values[name] if name is not None else "") for before, name, _, _ in Formatter().parse(text))
 
 

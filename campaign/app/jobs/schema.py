@@ -116,12 +116,10 @@ MESSAGES: Final = ("message", "template", "templates")
 
 @cache
 def known_keys() -> dict[tuple[str, ...], Key]:
-    """All keys, by their paths."""
     return {key.path: key for key in (*OF_JOBS, *keys_of(Settings.model_fields))}
 
 
 def keys_of(fields: Mapping[str, FieldInfo]) -> Iterator[Key]:
-    """The keys for settings."""
     for name, field in fields.items():
         if name in _NOT_IN_A_JOB:
             continue

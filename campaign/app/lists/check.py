@@ -215,7 +215,6 @@ class Look:
     findings: tuple[LintFinding, ...] = ()
 
     def all(self, table: Table) -> Checked:
-        """The findings in a list."""
         counts = self.reader.counts(self.campaign)
         samples: list[Sample] = []
         findings = (*self.findings, *findings_of(self._sampled(samples, counts), settings=self.settings, ledger=self.known))

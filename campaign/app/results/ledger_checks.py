@@ -76,7 +76,6 @@ async def check_known(work: Session, given: CheckedList, source: ListSource) -> 
 
 
 def _fingerprints(work: Session, given: CheckedList, source: ListSource) -> str:
-    """The fingerprints of all the campaign's results."""
     named = work.settings.model_copy(update={"name": given.spec.name})
     places = with_resumed([*results_places(source, named, of_results=False)])
     return " ".join(fingerprint(place) for place in places if owner_of(place) == given.spec.name)

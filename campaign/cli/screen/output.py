@@ -150,7 +150,6 @@ def _passes(count: int) -> str:
 
 
 def print_error(problem: CampaignError) -> None:
-    """Print an error as a sentence on stderr."""
     # File names and columns come from other people.
     sys.stderr.write(f"campaign: {sanitize_for_terminal(str(problem))}\n")
 

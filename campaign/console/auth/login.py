@@ -165,7 +165,6 @@ class Authenticator:
         return True
 
     async def end_session(self, request: web.Request, answer: web.StreamResponse) -> None:
-        """End the browser's session."""
         await self.sessions.end(cookie(request, _COOKIE))
         set_cookie(request, answer, _COOKIE, "", seconds=0)
 

@@ -84,7 +84,6 @@ class Sessions:
         return await self._store.do(read)
 
     async def end(self, held: str) -> None:
-        """End this session."""
         mark = self._mark(held)
         if mark is not None:
             hashed = _hash(mark)

@@ -33,7 +33,6 @@ class Site:
         return self.behind_proxy and _from_proxy(request) and request.headers.get("X-Forwarded-Proto", "https") != "https"
 
     def origin(self, request: web.Request) -> str:
-        """The origin of this console's pages."""
         return f"{'https' if self.secure else 'http'}://{request.host}".lower()
 
     def address(self, request: web.Request) -> str:

@@ -16,7 +16,6 @@ from campaign.domain.text.lines import capitalized, local_time
 
 
 def routes() -> list[web.RouteDef]:
-    """The routes of all pages about campaigns."""
     return [*listing.routes(), *page.routes(), *control.routes(), *downloads.routes(), *retry.routes(), *corrections.routes()]
 
 

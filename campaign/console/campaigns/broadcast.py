@@ -77,7 +77,6 @@ class Broadcaster:
 
     @property
     def watched(self) -> dict[str, int]:
-        """The number of watchers by key."""
         return {key: len(poller.places) for key, poller in self._pollers.items()}
 
     def check_free(self, key: str, person: str) -> None:
@@ -122,7 +121,6 @@ class Broadcaster:
                     poller.task.cancel()
 
     async def close(self) -> None:
-        """End all subscriptions."""
         pollers, self._pollers = list(self._pollers.values()), {}
         tasks = [poller.task for poller in pollers if poller.task is not None]
         for task in tasks:

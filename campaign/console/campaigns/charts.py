@@ -67,7 +67,6 @@ class Charts:
         return drawing.result() if done else None
 
     async def close(self) -> None:
-        """Cancel all drawing."""
         for drawing in self._begun:
             drawing.cancel()
         await asyncio.gather(*self._begun, return_exceptions=True)

@@ -36,7 +36,6 @@ CAMPAIGNS: Final = web.AppKey("watching", CampaignContext)
 
 
 def context_of(request: web.Request) -> CampaignContext:
-    """The context of a request's console."""
     return request.app[CAMPAIGNS]
 
 

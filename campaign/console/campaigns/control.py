@@ -91,7 +91,6 @@ async def _set_desired_state(request: web.Request, asked: RequestedCampaign, wan
 
 
 def routes() -> list[web.RouteDef]:
-    """The routes of a campaign's controls."""
     return [
         web.post("/campaigns/{name}/pause", pause),
         web.get("/campaigns/{name}/cancel", before_cancel),

@@ -219,5 +219,4 @@ def _tidy(folder: Path) -> None:
 
 
 def routes() -> list[web.RouteDef]:
-    """The routes of a corrected file."""
     return [web.post("/campaigns/{name}/corrected", upload), web.post("/campaigns/{name}/corrected/send", send)]

@@ -89,7 +89,6 @@ def attachment(name: str) -> str:
 
 
 def routes() -> list[web.RouteDef]:
-    """The routes of a campaign's files."""
     return [
         web.get("/campaigns/{name}/{chart}.svg", chart),
         # Before the exports, whose pattern also matches it.

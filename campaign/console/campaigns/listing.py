@@ -107,5 +107,4 @@ def _read(reader: LedgerReader, ledger: LedgerReads, asked: Asked, whose: Mappin
 
 
 def routes() -> list[web.RouteDef]:
-    """The routes of the console's first page."""
     return [web.get("/", all_campaigns), web.get("/live", live)]

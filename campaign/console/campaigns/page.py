@@ -189,5 +189,4 @@ def _results(known: list[Any]) -> list[CommandResult]:
 
 
 def routes() -> list[web.RouteDef]:
-    """The routes of a campaign's page."""
     return [web.get("/campaigns/{name}", one_campaign), web.get("/campaigns/{name}/live", live)]

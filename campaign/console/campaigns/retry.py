@@ -122,7 +122,6 @@ def _codes(request: web.Request, given: object) -> tuple[int, ...]:
 
 
 def routes() -> list[web.RouteDef]:
-    """The routes of a retry."""
     return [
         web.get("/campaigns/{name}/again", choose),
         web.get("/campaigns/{name}/again/sure", ask),

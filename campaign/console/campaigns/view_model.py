@@ -70,8 +70,6 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class ShownCampaign:
-    """A view, for templates."""
-
     view: CampaignView
 
     @property

@@ -75,7 +75,6 @@ class TaskRunner:
                 running.cancel()
 
     async def close(self) -> None:
-        """Cancel all tasks."""
         tasks = [task for _, task in self._jobs.values()]
         for task in tasks:
             task.cancel()

@@ -164,7 +164,6 @@ class Sender:
 
 
 def options_of(context: DraftContext, draft: Draft) -> tuple[str, ...]:
-    """The options of a run of this draft."""
     folder = context.folder(draft)
     return (
         f"--name={draft.name}",

@@ -46,7 +46,6 @@ class DraftStore:
         self._lock = self._folder / ".lock"
 
     def folder_of(self, draft: str) -> Path:
-        """The folder of a draft."""
         if not _ID.fullmatch(draft):
             raise UsageError("There is no such draft.", code="no_draft")
         return self._folder / draft

@@ -231,8 +231,6 @@ def headers_of(token: str) -> dict[str, str]:
 
 
 class LoopbackResolver(ThreadedResolver):
-    """Resolves names to loopback addresses only."""
-
     async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET) -> list[ResolveResult]:
         """The loopback addresses of `host`; raises OSError if it has none."""
         found = [result for result in await super().resolve(host, port, family) if ipaddress.ip_address(result["host"]).is_loopback]

@@ -54,7 +54,6 @@ class Watcher:
         return waiter.seen.result() if waiter.seen.done() else None
 
     async def run(self) -> None:
-        """Look until cancelled."""
         pause_seconds = FIRST_SECONDS
         while True:
             self._wanted.clear()

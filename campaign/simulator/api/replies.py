@@ -207,7 +207,6 @@ def elsewhere_reply() -> Reply:
 
 
 def list_reply(state: State, visit: Visit) -> Reply:
-    """A page of the organisation's passes."""
     page = read_page(visit.target.segment)
     if isinstance(page, Objection):
         return objection_reply(visit, page)

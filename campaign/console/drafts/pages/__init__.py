@@ -8,7 +8,6 @@ _DRAFT = "/drafts/{draft}"
 
 
 def routes() -> list[web.RouteDef]:
-    """All routes of the wizard."""
     return [
         web.get("/new", list_page.new),
         web.post("/new", list_page.begin),

@@ -124,7 +124,6 @@ async def replace_list(request: web.Request) -> web.StreamResponse:
 
 @allow(Role.SENDER)
 async def choose_header(request: web.Request) -> web.StreamResponse:
-    """Set the line of the list's header."""
     draft = await draft_of(request)
     text = (await wizard.form_of(request)).get("header_row", "").strip()
     if not (text.isascii() and text.isdecimal() and len(text) < 8 and 0 < int(text) <= MOST_HEADER_ROW):
