@@ -17,6 +17,7 @@ from campaign.sender.port import Observer
 from campaign.settings import IsolatedSettings
 from campaign.simulator.config import Latency, SimulatorConfig
 from campaign.simulator.faults import Fault
+from campaign.simulator.records import Summary
 from campaign.simulator.server import Simulator
 
 FAULTS = {Fault.NOT_DELIVERED: 0.04, Fault.NOT_FOUND: 0.01, Fault.CUT_AFTER: 0.01, Fault.ERROR_BEFORE: 0.01}
@@ -25,18 +26,16 @@ LATENCY = Latency(low_seconds=0.02, high_seconds=0.12)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoResult:
-    """The result of a demo; `doubles` is how often the simulator, not the runner, saw a message a second time."""
+    """The result of a demo; `summary` is what the simulator, not the runner, saw."""
 
     finished: CommandResult
     folder: Path
-    processed: int
-    passes: int
-    doubles: int
+    summary: Summary
 
     @property
     def exit_code(self) -> int:
         """0 also if rows failed: in a demo some are meant to fail."""
-        if self.doubles:
+        if self.summary.surplus:
             return 1
         return self.finished.view.exit_code if self.finished.view.counts.open else 0
 
@@ -79,10 +78,7 @@ async def run_demo(
             )
             ui = UserInterface(confirm=lambda *_: True, agree=lambda *_: False, watch=watch, listen=listen, tell=lambda *_, **__: None)
             finished = await run_list(source, settings, ui)
-            summary = simulator.summary()
-            return DemoResult(
-                finished=finished, folder=place, processed=summary.processed, passes=summary.distinct_passes, doubles=summary.surplus
-            )
+            return DemoResult(finished=finished, folder=place, summary=simulator.summary())
 
 
 def _place(folder: Path | None) -> Path:

@@ -2,14 +2,13 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from campaign.domain.lists.locations import Location, place_of
 from campaign.domain.model import CampaignState, Counts
 from campaign.domain.status import BY_OUTCOME, OPEN, Status
-from campaign.domain.text.lines import rows, sanitize_for_terminal, to_copy, wrapped
+from campaign.domain.text.lines import rows, sanitize_for_terminal, to_copy, utc_minute, wrapped
 from campaign.domain.text.reasons import NO_REASON, reason_in_words
 from campaign.insights import CampaignView, command_line
 from campaign.ledger.port import CampaignRecord
@@ -202,8 +201,7 @@ def batches_in_words(view: CampaignView) -> str:
         way = "cancel, given again with a token, undoes that" if cancelled else "resume goes on with them, and cancel undoes them"
         said.append(f"{unsent}: {way}.")
         if found.send_themselves_at:
-            at = datetime.fromtimestamp(found.send_themselves_at, UTC).strftime("%Y-%m-%d %H:%M UTC")
-            said.append(f"PassEntry sends by itself what nobody releases or cancels before {at}.")
+            said.append(f"PassEntry sends by itself what nobody releases or cancels before {utc_minute(found.send_themselves_at)}.")
     if found.held < found.rows:
         which = "The others" if found.held else "They"
         said.append(f"{which} may have been released: {'cancel' if cancelled else 'resume'} reads what became of them.")

@@ -28,4 +28,4 @@ async def test_a_demo_takes_no_other_ledger_and_no_results_for_its_own(
         (samples / "promo.results.csv").write_text("id,delivery_status,delivery_campaign\na,delivered,promo\n", encoding="utf-8")
     monkeypatch.setattr(demo, "sample_data", lambda: samples)
     done = await demo.run_demo(rate_per_second=300, folder=tmp_path / "demo", watch=lambda *_: nullcontext(Silence()), listen=StopRequest)
-    assert (done.processed, done.finished.note, done.finished.details) == (2, "", {})
+    assert (done.summary.processed, done.finished.note, done.finished.details) == (2, "", {})

@@ -8,7 +8,6 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -32,7 +31,7 @@ from campaign.domain.batches import (
     proof_of,
 )
 from campaign.domain.errors import UsageError
-from campaign.domain.text.lines import as_sentence
+from campaign.domain.text.lines import as_sentence, utc_minute
 from campaign.domain.verdict import Latest
 from campaign.sender.batches.assumptions import Finding, Found, Seen, address_of, attributes_in, findings, id_in
 from campaign.sender.batches.wire import create_body
@@ -302,7 +301,7 @@ class _Probing:
         ids = [self.batch_id] if self.batch_id else await self._found()
         states = [await self._cancelled(one) for one in ids]
         self.seen.released = any(state in MAY_BE_SENT for state in states)
-        at = datetime.fromtimestamp(self.scheduled_at, tz=UTC).strftime("%Y-%m-%d %H:%M UTC")
+        at = utc_minute(self.scheduled_at)
         if not ids:
             self.left = (
                 f"Whether the batch “{self.plan.name}” exists is not known. If the dashboard shows it, cancel it: else it is sent {at}."

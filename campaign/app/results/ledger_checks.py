@@ -4,7 +4,6 @@ import asyncio
 import shlex
 import time
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from itertools import chain
 from typing import assert_never
 
@@ -30,7 +29,7 @@ from campaign.domain.ledger_identity import Difference, Displaced
 from campaign.domain.lists.locations import Location
 from campaign.domain.status import MAY_HAVE_ARRIVED
 from campaign.domain.text.lines import rows as rows_in_words
-from campaign.domain.text.lines import sanitize_for_terminal
+from campaign.domain.text.lines import sanitize_for_terminal, utc_minute
 from campaign.insights import iso
 from campaign.ledger.ledger_errors import other_api
 from campaign.ledger.port import CampaignRecord
@@ -112,10 +111,9 @@ def warn_of_same_content(work: Session, record: CampaignRecord) -> None:
             continue
         by_status = work.reader.counts(other.id).by_status
         if sent := sum(by_status[status] for status in MAY_HAVE_ARRIVED):
-            when = datetime.fromtimestamp(other.started_at, tz=UTC)
             sentence = (
                 f"The campaign “{sanitize_for_terminal(other.spec.name)}” had the same list and message: {rows_in_words(sent)} of it "
-                f"{'was' if sent == 1 else 'were'} sent, from {when:%Y-%m-%d %H:%M} UTC on. This one sends them again."
+                f"{'was' if sent == 1 else 'were'} sent, from {utc_minute(other.started_at)} on. This one sends them again."
             )
             details = {"before": other.spec.name, "sent": sent, "started_at": iso(other.started_at)}
             work.warn("same_content", sentence, count=sent, example=other.spec.name, in_summary=True, **details)
@@ -230,7 +228,7 @@ def _ways_out(results: Location) -> str:
 
 
 def _in_words(displaced: Displaced, place: str) -> str:
-    before, when = displaced.before, datetime.fromtimestamp(displaced.last_run_at, tz=UTC)
+    before = displaced.before
     match displaced.difference:
         case Difference.OTHER_MACHINE:
             what = f"The ledger {place} comes from another machine or database server."
@@ -241,8 +239,8 @@ def _in_words(displaced: Displaced, place: str) -> str:
         case _:
             assert_never(displaced.difference)
     return (
-        f"{what} Until now it was {before.path} on {before.host}; its last run was at {when:%Y-%m-%d %H:%M} UTC. If that one has sent "
-        "since, this one does not know it, and would send the same again."
+        f"{what} Until now it was {before.path} on {before.host}; its last run was at {utc_minute(displaced.last_run_at)}. If that one "
+        "has sent since, this one does not know it, and would send the same again."
     )
 
 

@@ -129,8 +129,9 @@ def print_demo(demo: "DemoResult") -> None:
     view = demo.finished.view
     notes = [demo.finished.note] if demo.finished.note else []
     notes += [in_words(view, commands=False)]
-    if demo.processed:
-        sent = f"{_messages(demo.processed)} to {_passes(demo.passes)}; sent twice: {demo.doubles:,}"
+    seen = demo.summary
+    if seen.processed:
+        sent = f"{_messages(seen.processed)} to {_passes(seen.distinct_passes)}; sent twice: {seen.surplus:,}"
         notes += [f"This was a demo: a simulator took the place of PassEntry. It processed {sent}.\n{_MEANT}"]
     elif not view.counts.open:
         notes += ["The simulator got no message this time, as intended: a demo in the same folder is the same campaign, which has ended."]

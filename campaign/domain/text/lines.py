@@ -48,6 +48,11 @@ def day(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, tz=UTC).date().isoformat()
 
 
+def utc_minute(seconds: float) -> str:
+    """A Unix time to the minute: `2026-12-01 09:00 UTC`."""
+    return datetime.fromtimestamp(seconds, tz=UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
 def local_time(seconds: float) -> str:
     """A Unix time in the machine's zone: `2026-12-01 09:00`; empty for 0."""
     return datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M") if seconds else ""
