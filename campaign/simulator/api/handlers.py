@@ -162,10 +162,10 @@ class ControlApi:
         self._state = state
         self._outage = outage
         self._routes: Final[dict[tuple[str, str], Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]]] = {
-            ("GET", "audit"): self._audit,
+            ("GET", "audit"): lambda request: _lines(request, state.records.notifications.entries()),
             ("DELETE", "audit"): self._reset,
-            ("GET", "requests"): self._requests,
-            ("GET", "batches"): self._batches,
+            ("GET", "requests"): lambda request: _lines(request, state.records.requests.entries()),
+            ("GET", "batches"): lambda request: _lines(request, state.batches.records()),
             ("GET", "summary"): self._summary,
             ("GET", "faults"): self._settings,
             ("PUT", "faults"): self._configure,
@@ -186,15 +186,6 @@ class ControlApi:
     async def _unknown(self, request: web.BaseRequest) -> web.StreamResponse:
         known = ", ".join(f"{method} {ROOT}{name}" for method, name in (*self._routes, ("PUT", f"{_PASSES}ID")))
         raise UsageError(f"There is no {request.method} {request.path}; there are {known}.", code="unknown_route")
-
-    async def _audit(self, request: web.BaseRequest) -> web.StreamResponse:
-        return await _lines(request, self._state.records.notifications.entries())
-
-    async def _requests(self, request: web.BaseRequest) -> web.StreamResponse:
-        return await _lines(request, self._state.records.requests.entries())
-
-    async def _batches(self, request: web.BaseRequest) -> web.StreamResponse:
-        return await _lines(request, self._state.batches.records())
 
     async def _summary(self, _request: web.BaseRequest) -> web.StreamResponse:
         return _json(orjson.dumps(self._state.summary()))

@@ -231,19 +231,15 @@ class Batches:
         counts = Counter(batch.status for batch in self._all)
         return {status.value: counts[status] for status in BatchStatus if counts[status]}
 
-    def cancel(self, batch: Batch) -> bool:
-        """Cancel the batch. Returns False, without a change, if it is sending or has ended."""
-        if batch.status not in CANCELLABLE:
-            return False
-        batch.status = BatchStatus.CANCELLED
-        return True
+    def cancel(self, batch: Batch) -> None:
+        """Cancel the batch, unless it is sending or has ended."""
+        if batch.status in CANCELLABLE:
+            batch.status = BatchStatus.CANCELLED
 
-    def send_now(self, batch: Batch, now_ns: int) -> bool:
-        """Start sending the batch. Returns False, without a change, if it is not scheduled."""
-        if batch.status not in SENDABLE:
-            return False
-        self._start(batch, now_ns)
-        return True
+    def send_now(self, batch: Batch, now_ns: int) -> None:
+        """Start sending the batch, if it is scheduled."""
+        if batch.status in SENDABLE:
+            self._start(batch, now_ns)
 
     def _later(self, at_ns: int, happen: Callable[[int], None]) -> None:
         self._order += 1
@@ -263,10 +259,7 @@ class Batches:
             self._start(batch, at_ns)
         else:
             batch.status = BatchStatus.SCHEDULED
-            self._later(max(at_ns, batch.release_ns), partial(self._released, batch))
-
-    def _released(self, batch: Batch, at_ns: int) -> None:
-        self.send_now(batch, at_ns)
+            self._later(max(at_ns, batch.release_ns), partial(self.send_now, batch))
 
     def _start(self, batch: Batch, at_ns: int) -> None:
         batch.status = BatchStatus.SENDING
