@@ -12,7 +12,7 @@ from campaign.app.batches import check_batch_settings, check_texts
 from campaign.app.campaign_settings import Exclusions
 from campaign.app.lists.list_source import CheckedList, ListSource, find_list, opened, with_some_name
 from campaign.app.lists.message_warnings import FIRST_ROWS, findings_of
-from campaign.app.lists.stage import stage
+from campaign.app.lists.stage import Staged, stage
 from campaign.app.open_ledger import open_ledger, open_reader_if_there
 from campaign.app.preflight.reach import Reached, count_reach
 from campaign.app.results.ledger_checks import earlier_results
@@ -26,7 +26,6 @@ from campaign.domain.status import BY_OUTCOME, LEFT_OUT, Status
 from campaign.ledger.port import LedgerReader, RowMessage
 from campaign.ledger.sqlite import SqliteLedger, SqliteReader
 from campaign.loader.messages.result import length_as_shown
-from campaign.loader.table import Table
 from campaign.reporter.files.results import write_results
 from campaign.sender.port import Observer
 from campaign.settings import Settings, Via
@@ -160,8 +159,7 @@ async def check(
                 parts = reader.result_columns(campaign, LEFT_OUT)
                 name, columns = given.spec.name, given.layout.columns
                 await asyncio.to_thread(write_results, problem_rows, campaign=name, columns=columns, parts=parts, failed=None)
-            look = Look(reader=reader, campaign=campaign, known=known, settings=settings, progress=progress, findings=staged.findings)
-            checked = replace(await asyncio.to_thread(look.all, given.table), list_name=given.spec.list_name)
+            checked = await asyncio.to_thread(_checked, given, staged, reader, known=known, settings=settings, progress=progress)
             if reach is not None:
                 checked = replace(checked, reach=await _reach(reader, campaign, settings, observer=reach, stop=stop))
             if known is not None and known.campaign(given.spec.name) is not None:
@@ -201,49 +199,41 @@ def _known(settings: Settings) -> Iterator[LedgerReader | None]:
             known.close()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
-    """Examines a staged campaign. `known` is the ledger with the earlier messages of passes, if there is one; `findings` were found while
-    the campaign was staged.
-    """
+def _checked(
+    given: CheckedList, staged: Staged, reader: LedgerReader, *, known: LedgerReader | None, settings: Settings, progress: Progress
+) -> Checked:
+    """The findings in a staged campaign. `known` is the ledger with the earlier messages of passes, if there is one."""
+    campaign = staged.record.id
+    counts = reader.counts(campaign)
+    samples: list[Sample] = []
 
-    reader: LedgerReader
-    campaign: int
-    known: LedgerReader | None
-    settings: Settings
-    progress: Progress = lambda *_: None
-    findings: tuple[LintFinding, ...] = ()
-
-    def all(self, table: Table) -> Checked:
-        counts = self.reader.counts(self.campaign)
-        samples: list[Sample] = []
-        findings = (*self.findings, *findings_of(self._sampled(samples, counts), settings=self.settings, ledger=self.known))
-        rate_per_second = self.settings.messages_per_second
-        return Checked(
-            list_name=table.name,
-            lines=table.lines,
-            description=table.head.description,
-            counts=counts,
-            problems=tuple(self._problems(counts)),
-            samples=tuple(samples),
-            findings=findings,
-            lock_screen=self.settings.lock_screen,
-            rate_per_second=rate_per_second,
-            estimated_seconds=counts.by_status[Status.PENDING] / rate_per_second if rate_per_second else 0.0,
-        )
-
-    def _problems(self, counts: Counts) -> Iterator[Problem]:
-        for status in (status for status in BY_OUTCOME if status in LEFT_OUT):
-            for reason, count in counts.reasons(status).items():
-                first = self.reader.examples(self.campaign, status, reason, FIRST_ROWS)
-                yield Problem(kind=reason, count=count, rows=tuple(row for row, _ in first), example=first[0][1])
-
-    def _sampled(self, samples: list[Sample], counts: Counts) -> Iterator[RowMessage]:
+    def sampled() -> Iterator[RowMessage]:
         """Every row that can be sent; the first ones are also added to `samples`."""
-        rows = counts.rows
-        for place, row in enumerate(self.reader.messages(self.campaign, frozenset({Status.PENDING}))):
+        for place, row in enumerate(reader.messages(campaign, frozenset({Status.PENDING}))):
             if len(samples) < SAMPLES:
                 samples.append(Sample(row=row.row, pass_id=row.pass_id, message=row.message, length=length_as_shown(row.message)))
             if place % PROGRESS_ROWS == 0:
-                self.progress(rows + row.row, 2 * rows)
+                progress(counts.rows + row.row, 2 * counts.rows)
             yield row
+
+    findings = (*staged.findings, *findings_of(sampled(), settings=settings, ledger=known))
+    rate_per_second = settings.messages_per_second
+    return Checked(
+        list_name=given.spec.list_name,
+        lines=given.table.lines,
+        description=given.table.head.description,
+        counts=counts,
+        problems=tuple(_problems(reader, campaign, counts)),
+        samples=tuple(samples),
+        findings=findings,
+        lock_screen=settings.lock_screen,
+        rate_per_second=rate_per_second,
+        estimated_seconds=counts.by_status[Status.PENDING] / rate_per_second if rate_per_second else 0.0,
+    )
+
+
+def _problems(reader: LedgerReader, campaign: int, counts: Counts) -> Iterator[Problem]:
+    for status in (status for status in BY_OUTCOME if status in LEFT_OUT):
+        for reason, count in counts.reasons(status).items():
+            first = reader.examples(campaign, status, reason, FIRST_ROWS)
+            yield Problem(kind=reason, count=count, rows=tuple(row for row, _ in first), example=first[0][1])
