@@ -29,10 +29,10 @@ def set_up(app: web.Application) -> None:
         app[HUB] = Broadcaster()
         ledger = LedgerReads(console.settings)
         exports = Exports(console.folder / "exports", console.settings)
-        mending = task_runner(console)
-        app[CAMPAIGNS] = CampaignContext(ledger=ledger, charts=Charts(ledger, console.pages), exports=exports, mending=mending)
+        file_reader = task_runner(console)
+        app[CAMPAIGNS] = CampaignContext(ledger=ledger, charts=Charts(ledger, console.pages), exports=exports, file_reader=file_reader)
         yield
-        await mending.close()
+        await file_reader.close()
         await app[CAMPAIGNS].charts.close()
         exports.close()
         ledger.close()

@@ -23,12 +23,12 @@ from campaign.domain.errors import UsageError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CampaignContext:
-    """One per console. The holder of `starting` may start a command."""
+    """One per console. `file_reader` reads corrected files; the holder of `starting` may start a command."""
 
     ledger: LedgerReads
     charts: Charts
     exports: Exports
-    mending: TaskRunner
+    file_reader: TaskRunner
     starting: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 

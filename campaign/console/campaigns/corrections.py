@@ -94,10 +94,10 @@ def _counted(order: WorkerTask, own: "Settings") -> CorrectionPlan | None:
         settings = settings.model_copy(update={"message": order.flags.get("message"), "template": None, "templates": None})
         texts = Texts.of(found, settings)
         must_be_known = settings.window is not None and settings.time_zone is None
-        mender = Corrector(file=found, texts=texts, selection=Selection(statuses=CORRECTABLE), zones_must_be_known=must_be_known)
-        for _ in mender.batches(reader):
+        corrector = Corrector(file=found, texts=texts, selection=Selection(statuses=CORRECTABLE), zones_must_be_known=must_be_known)
+        for _ in corrector.batches(reader):
             pass
-        return CorrectionPlan(sent=mender.totals.sent, waiting=mender.totals.waiting, words=in_words(mender))
+        return CorrectionPlan(sent=corrector.totals.sent, waiting=corrector.totals.waiting, words=in_words(corrector))
 
 
 KEPT_SECONDS: Final = 86_400.0
@@ -158,7 +158,7 @@ async def send(request: web.Request) -> web.StreamResponse:
 
 
 async def _plan(request: web.Request, asked: RequestedCampaign, file: Path, message: str) -> CorrectionPlan:
-    return await plan_of(context_of(request).mending, console_of(request), campaign=asked.name, file=file, message=message)
+    return await plan_of(context_of(request).file_reader, console_of(request), campaign=asked.name, file=file, message=message)
 
 
 async def _taken(console: Console, part: BodyPartReader, person: Person) -> Path:
