@@ -204,12 +204,14 @@ class StagedBatch(Sequence[StagedRow]):
     """Rows of a list, in its order. Nearly all are plain: pending, never sent, with no reason or error.
 
     Plain rows and duplicates become a `StagedRow` only on access: for a million rows, making one for each takes longer than storing them.
-    Each is an array in SQLite's binary JSON, of its pass id, pass key, message, time zone, and its cells as a JSON array in a text. Before
-    each value are its kind, and its size in bytes in four bytes, big-endian. An array's place is its row's number, counted from `first`;
-    the places of other rows are empty. `numbers` and `pass_keys` are those of the plain rows, `others` the rows that are neither.
+    Each is an array in SQLite's binary JSON, of its pass id, message, its cells as a JSON array in a text, pass key, and time zone. With
+    `short` the last two are left out, as the key of each row is its id, and no row has a zone. Before each value are its kind, and its size
+    in bytes in four bytes, big-endian. An array's place is its row's number, counted from `first`; the places of other rows are empty.
+    `numbers` and `pass_keys` are those of the plain rows, `others` the rows that are neither.
     """
 
     first: int
+    short: bool = False
     plain: tuple[bytes, ...]
     numbers: Sequence[int]
     pass_keys: Sequence[str]
@@ -234,16 +236,16 @@ class StagedBatch(Sequence[StagedRow]):
             StagedRow(
                 row=number,
                 pass_id=pass_id,
-                pass_key=pass_key,
+                pass_key=more[0] if more else pass_id,
                 message=message,
-                zone=zone,
+                zone=more[1] if more else "",
                 cells=tuple(json.loads(cells)),
                 outcome=outcome,
             )
             for rows, outcome in ((self.plain, UNSENT), (self.duplicates, DUPLICATE))
             for number, array in enumerate(rows, self.first)
             if array
-            for pass_id, pass_key, message, zone, cells in [_texts_in(array)]
+            for pass_id, message, cells, *more in [_texts_in(array)]
         ]
         return sorted([*written, *self.others], key=lambda row: row.row)
 

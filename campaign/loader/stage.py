@@ -127,11 +127,12 @@ class Stager:
                 is_plain[at] = False
             elif not among.is_first(keys[at]):
                 is_plain[at], is_duplicate[at] = False, True
-        keys_of = cells_of[self.layout.id_place] if keys is ids else pa.array(keys, TEXT)
-        zones_of = (pa.array(zones, TEXT) if zones is not None else pa.nulls(len(ids), TEXT)).fill_null("")
-        rows = _as_jsonb((cells_of[self.layout.id_place], keys_of, pa.array(texts, TEXT), zones_of), cells_of)
+        short = keys is ids and zones is None
+        more = [] if short else [pa.array(keys, TEXT), pa.array(zones or [""] * len(ids), TEXT).fill_null("")]
+        rows = _as_jsonb(cells_of[self.layout.id_place], pa.array(texts, TEXT), _as_json(cells_of), *more)
         return StagedBatch(
             first=first,
+            short=short,
             plain=_only(is_plain, rows),
             numbers=(np.flatnonzero(is_plain) + first).tolist(),
             pass_keys=list(compress(keys, is_plain)),
@@ -197,11 +198,15 @@ def _only(chosen: "NDArray[np.bool_]", rows: pa.Array) -> tuple[bytes, ...]:
     return tuple((rows if chosen.all() else pc.if_else(pa.array(chosen), rows, pa.scalar(b"", _BYTES))).to_pylist())
 
 
-def _as_jsonb(texts: Sequence[pa.Array], cells: Sequence[pa.Array]) -> pa.Array:
-    """Each row as `StagedBatch.plain` has it."""
+def _as_json(cells: Sequence[pa.Array]) -> pa.Array:
+    """The cells of each row as a JSON array."""
     between = ['["', *['","'] * (len(cells) - 1)]
-    of_cells = _joined(*chain.from_iterable(zip(between, map(_escaped, cells), strict=True)), '"]', "")
-    values = [array.cast(_BYTES) for array in (*texts, of_cells)]
+    return _joined(*chain.from_iterable(zip(between, map(_escaped, cells), strict=True)), '"]', "")
+
+
+def _as_jsonb(*texts: pa.Array) -> pa.Array:
+    """Each row as `StagedBatch.plain` has it."""
+    values = [array.cast(_BYTES) for array in texts]
     sizes = [pc.binary_length(array).to_numpy() for array in values]
     heads = [_heads(JSONB_TEXT, size) for size in sizes]
     whole = _heads(JSONB_ARRAY, sum(sizes) + JSONB_HEAD_BYTES * len(values))

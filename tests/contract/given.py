@@ -31,9 +31,9 @@ def staged(row: int, pass_id: str | None = None, *, status: Status = Status.PEND
     )
 
 
-def in_jsonb(row: StagedRow) -> bytes:
+def in_jsonb(row: StagedRow, *, short: bool = False) -> bytes:
     """A row as `StagedBatch.plain` has it."""
-    texts = (row.pass_id, row.pass_key, row.message, row.zone, json.dumps(row.cells))
+    texts = (row.pass_id, row.message, json.dumps(row.cells), *(() if short else (row.pass_key, row.zone)))
     inside = b"".join(bytes([JSONB_TEXT]) + len(text.encode()).to_bytes(4, "big") + text.encode() for text in texts)
     return bytes([JSONB_ARRAY]) + len(inside).to_bytes(4, "big") + inside
 

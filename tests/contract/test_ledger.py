@@ -65,6 +65,20 @@ class TestStaging:
         assert list(reader.rows(columns.id)) == list(reader.rows(rows.id))
         assert reader.counts(columns.id).by_reason == reader.counts(rows.id).by_reason
 
+    async def test_rows_in_short_columns_have_their_id_as_key_and_no_zone(self, ledger: Ledger, reader: LedgerReader) -> None:
+        one, two = staged(1, "a"), staged(2, "a")
+        arrays = [in_jsonb(row, short=True) for row in (one, two)]
+        batch = StagedBatch(first=1, short=True, plain=(arrays[0],), duplicates=(b"", arrays[1]), numbers=[1], pass_keys=["a"])
+        assert list(batch) == [one, replace(two, outcome=DUPLICATE)]
+        columns = await ledger.create(spec("columns"))
+        await ledger.stage(columns.id, batch)
+        await ledger.finish_staging(columns.id, content_sha256="c", duplicates_marked=True)
+        rows = await campaign_of(ledger, one, two, name="rows")
+        assert list(reader.rows(columns.id)) == list(reader.rows(rows.id))
+        assert reader.zones(columns.id) == ("",)
+        await ledger.exclude(columns.id, ["a"])
+        assert await ledger.apply_exclusions(columns.id) == 1
+
     async def test_nothing_of_a_campaign_can_be_claimed_while_it_is_staged(self, ledger: Ledger) -> None:
         record = await ledger.create(spec())
         await ledger.stage(record.id, [staged(1)])

@@ -26,7 +26,8 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 -- Pending rows, as binary JSON: all other columns have their defaults. One statement for many rows keeps Python's lock free. With a LIMIT,
 -- the inner query yields each row once, and not once for each of its values. Instead of a path, a number would be made into one, each time.
 INSERT INTO rows (campaign, row, pass_id, pass_key, message, zone, cells, status, due_at)
-SELECT :campaign, row, value ->> '$[0]', value ->> '$[1]', value ->> '$[2]', value ->> '$[3]', value ->> '$[4]', 'pending', 0.0
+SELECT :campaign, row, value ->> '$[0]', iif(:short, value ->> '$[0]', value ->> '$[3]'), value ->> '$[1]', iif(:short, '', value ->> '$[4]'),
+       value ->> '$[2]', 'pending', 0.0
 FROM (SELECT :first + rowid - 1 AS row, value FROM carray(:rows) WHERE value <> x'' LIMIT -1);
 
 -- name: create_duplicates
@@ -38,7 +39,8 @@ INSERT INTO temp.duplicates SELECT :campaign, :first + rowid - 1, value FROM car
 
 -- name: stage_duplicates
 INSERT INTO rows (campaign, row, pass_id, pass_key, message, zone, cells, status, reason)
-SELECT :campaign, row, value ->> '$[0]', value ->> '$[1]', value ->> '$[2]', value ->> '$[3]', value ->> '$[4]', 'skipped', 'duplicate'
+SELECT :campaign, row, value ->> '$[0]', coalesce(value ->> '$[3]', value ->> '$[0]'), value ->> '$[1]', coalesce(value ->> '$[4]', ''),
+       value ->> '$[2]', 'skipped', 'duplicate'
 FROM (SELECT row, value FROM temp.duplicates WHERE campaign = :campaign LIMIT -1);
 DELETE FROM temp.duplicates WHERE campaign = :campaign;
 

@@ -41,7 +41,7 @@ class Staging(Store):
 
     async def stage(self, campaign: int, batch: Sequence[StagedRow]) -> None:
         others: Sequence[StagedRow] = batch.others if isinstance(batch, StagedBatch) else batch
-        values = [staged(campaign, row) for row in others]
+        whole = [staged(campaign, row) for row in others]
         sent_before = attempts_elsewhere(campaign, others)
 
         def work(db: apsw.Connection) -> None:
@@ -49,10 +49,11 @@ class Staging(Store):
                 raise ledger_errors.staged_by_another()
             with _little_cache(db):
                 if isinstance(batch, StagedBatch):
+                    values = {"campaign": campaign, "first": batch.first, "short": batch.short}
                     for statement, found in (("stage_plain", batch.plain), ("hold_duplicates", batch.duplicates)):
                         if found:
-                            db.execute(SQL[statement], {"campaign": campaign, "first": batch.first, "rows": apsw.carray(found)})
-                exhaust(db.executemany(SQL["stage"], values))
+                            db.execute(SQL[statement], values | {"rows": apsw.carray(found)})
+                exhaust(db.executemany(SQL["stage"], whole))
                 exhaust(db.executemany(SQL["record_attempt"], sent_before))
             if any(map(may_be_of_retry, others)):
                 db.execute(SQL["open_retry"], {"campaign": campaign, "after": 0})
