@@ -69,6 +69,11 @@ def orphans(reader: LedgerReader, record: CampaignRecord) -> list[Batch]:
     return [batch for batch in reader.batches(record.id) if not batch.worked_on]
 
 
+def may_turn_up(reader: LedgerReader, record: CampaignRecord) -> bool:
+    """Whether PassEntry may still create a batch that it gave no answer about, though all batches of the campaign have ended here."""
+    return bool(reader.unidentified_batches(record.id, since=time.time())) and not reader.batches(record.id)
+
+
 def check_can_undo(record: CampaignRecord, left: list[Batch], settings: Settings) -> None:
     """See that the batches of a cancelled campaign can be cancelled at PassEntry; raises UsageError if there is no token."""
     try:
@@ -79,12 +84,12 @@ def check_can_undo(record: CampaignRecord, left: list[Batch], settings: Settings
 
 
 def check_undone(record: CampaignRecord, left: list[Batch], end: End, stop: "StopRequest") -> None:
-    """See that no batch of a cancelled campaign is left that nobody works on.
+    """See that no batch of a cancelled campaign is left that nobody works on, and that those that turned up late were looked for.
 
     Raises:
         SafeguardError: one is; or StoppedError, where a person broke it off.
     """
-    if not left:
+    if not left and end.ended is StopReason.CANCELLED:
         return
     why = f"{_left_in_words(record, left)} {end.why}".rstrip() + " Run the same command again."
     if end.ended is StopReason.INTERRUPTED:
@@ -93,6 +98,8 @@ def check_undone(record: CampaignRecord, left: list[Batch], end: End, stop: "Sto
 
 
 def _left_in_words(record: CampaignRecord, left: list[Batch]) -> str:
+    if not left:
+        return f"The campaign “{record.spec.name}” is cancelled here, but a batch whose creation got no answer may turn up at PassEntry."
     found = InBatches.of(left, now=time.time())
     fate = "PassEntry sends them, if nobody cancels them there" if found.held else "what became of them was not read"
     return f"The campaign “{record.spec.name}” is cancelled here, but {rows(found.rows)} of it are in batches at PassEntry: {fate}."

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
-from campaign.app.batches import check_can_undo, check_undone, orphans
+from campaign.app.batches import check_can_undo, check_undone, may_turn_up, orphans
 from campaign.app.campaign_settings import Exclusions, kept_of, remembered, utc_now
 from campaign.app.campaigns import check_here
 from campaign.app.lists.list_source import CheckedList, ListSource, find_list, opened
@@ -251,9 +251,10 @@ async def set_desired_state(
             return ControlResult()
         await ledger.reap_dead_runners(quiet_seconds=settings.quiet_period)
         left, undone = orphans(reader, record), 0
-        if left:
+        if left or may_turn_up(reader, record):
             check_can_undo(record, left, settings)
-            tell(InBatches.of(left, now=utc_now().timestamp()))
+            if left:
+                tell(InBatches.of(left, now=utc_now().timestamp()))
             kept = settings.with_fallback(kept_of(record.spec.settings))
             skipped = reader.counts(record.id).by_status[Status.SKIPPED]
             stop = stop or StopRequest()
@@ -301,7 +302,7 @@ async def _go_on(
     counts = asked or await work.counts(record)
     if record.desired_state is DesiredState.PAUSED and counts.open:
         return await work.end(record, End(ended=StopReason.PAUSED), results, is_paused(record))
-    if resumed and work.reader.pending_work(record.id).finished:
+    if resumed and work.reader.pending_work(record.id).finished and not may_turn_up(work.reader, record):
         note = "Nothing was sent: every row of this campaign has ended before, and what has ended is never sent again by itself."
         finished = await work.end(record, End(ended=StopReason.FINISHED), results, note)
         await work.end_retry(record)

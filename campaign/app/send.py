@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from campaign.app.batches import TAG, check_batch_settings, check_texts, network_of, open_batches, orphans
+from campaign.app.batches import TAG, check_batch_settings, check_texts, may_turn_up, network_of, open_batches, orphans
 from campaign.app.campaign_settings import schedule_of, utc_now
 from campaign.domain.errors import LedgerError, problem_of
 from campaign.domain.failure_guard import Halt
@@ -181,11 +181,12 @@ async def send(
         CampaignError: the ledger can't be used any more; the same command goes on later.
     """
     await ledger.reap_dead_runners(quiet_seconds=settings.quiet_period)
-    if record.desired_state is DesiredState.CANCELLED and not orphans(reader, record):
+    is_cancelled, is_late = record.desired_state is DesiredState.CANCELLED, may_turn_up(reader, record)
+    if is_cancelled and not is_late and not orphans(reader, record):
         return End(ended=StopReason.CANCELLED)
-    if reader.pending_work(record.id).finished:
+    if reader.pending_work(record.id).finished and not is_cancelled and not is_late:
         return End(ended=StopReason.FINISHED)
-    if settings.via is Via.BATCH and record.desired_state is not DesiredState.CANCELLED:
+    if settings.via is Via.BATCH and not is_cancelled:
         check_texts(record, reader)
     pool_settings = _pool_settings(record, reader, settings, only)
     runner = await ledger.register_runner(
@@ -243,13 +244,15 @@ class _Sending:
         end = End(ended=StopReason.BATCHES_LEFT)
         while end.ended is StopReason.BATCHES_LEFT:
             # Batches that an earlier run left are finished before their rows are sent one by one.
-            if orphans(self.reader, self.record):
+            if orphans(self.reader, self.record) or may_turn_up(self.reader, self.record):
                 end = await self._by_batches(run_settings, creates=False)
                 if end.ended is not StopReason.FINISHED:
                     return end
             if is_cancelled:
                 return End(ended=StopReason.CANCELLED)
             end = await self._one_by_one(run_settings)
+        if end.ended is StopReason.FINISHED and may_turn_up(self.reader, self.record):
+            return await self._by_batches(run_settings, creates=False)
         return end
 
     async def _by_batches(self, run_settings: PoolSettings, *, creates: bool) -> End:

@@ -12,6 +12,7 @@ from campaign.simulator.config import ENTITY, SimulatorConfig
 from tests.acceptance.desk import Desk
 from tests.acceptance.simulated import simulated
 from tests.acceptance.test_jobs import write_job
+from tests.examples import slow_after
 
 BY_BATCH = ("--via", "batch", "--entity", ENTITY)
 MESSAGE = ("--message", "Hi {{ first_name }}", "--yes")
@@ -93,6 +94,27 @@ def test_after_a_kill_nothing_is_sent_twice_and_what_was_not_released_can_be_und
         assert found["by_status"]["delivered"] == 600
         assert {len(texts) for texts in there.sent().values()} == {1}
         assert len(there.sent()) == 600
+        assert {batch.status for batch in vendor.batches()} <= {"cancelled", "successful"}
+
+
+@pytest.mark.parametrize("then", slow_after(1, ["single", "batch", "cancel"]))
+def test_a_batch_that_turns_up_when_all_has_ended_is_cancelled_by_the_same_command(desk: Desk, then: str) -> None:
+    config = SimulatorConfig(limit_per_second=0, validation_seconds=0.1, late_seconds=6.0, batch_faults={"create_late": 1.0})
+    with simulated(config) as vendor:
+        there = Desk(desk.folder, vendor, desk.environment | {"PASSENTRY_API_URL": vendor.url})
+        there.make_list(5)
+        process = there.start("run", "list.csv", *MESSAGE, *BY_BATCH)
+        there.until(process, lambda: vendor.summary().late_pending)
+        process.kill()
+        process.communicate(timeout=10)
+        vendor.set_faults(batch_faults={})
+        words = {"single": ("resume", "list", "--via", "single"), "batch": ("resume", "list"), "cancel": ("cancel", "list")}[then]
+        there.run(*words)
+        while vendor.summary().late_pending:
+            time.sleep(0.05)
+        there.run(*words)
+        told = 0 if then == "cancel" else 5
+        assert sum(map(len, there.sent().values())) == told
         assert {batch.status for batch in vendor.batches()} <= {"cancelled", "successful"}
 
 
