@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final
 
 from campaign.domain.model import Skip
@@ -40,6 +41,7 @@ class RunControl:
     ignores_pause: bool = False
     read_limiter: RateLimiter = field(init=False)
     _verifier: Verifier = field(init=False)
+    _waits_until: str = ""
 
     def __post_init__(self) -> None:
         self.read_limiter = RateLimiter(self.ledger, f"{self.settings.key} read", self.settings.read_rate_per_second)
@@ -55,6 +57,15 @@ class RunControl:
     def works(self, stop: asyncio.Event) -> tuple[Coroutine[Any, Any, None], ...]:
         """Coroutines that must run as long as the run does; cancel them at its end. `stop` ends the run."""
         return self.lease_keeper.run(), self._watch(stop), self.read_limiter.run(), self._verifier.run()
+
+    def wait_until(self, opens_at: datetime, work: PendingWork) -> None:
+        """The schedule does not allow sending before `opens_at`: report it once, and end the run unless it may wait."""
+        until = opens_at.isoformat(timespec="minutes")
+        if until != self._waits_until:
+            self._waits_until = until
+            self.observer.event("waiting_for_its_time", until=until)
+        if not self.settings.wait and not work.sending and work.unverified_in_seconds is None:
+            self.stop_signal.set(StopReason.OUTSIDE_WINDOW)
 
     async def _watch(self, stop: asyncio.Event) -> None:
         looks = 0

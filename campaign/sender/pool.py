@@ -4,12 +4,11 @@ import asyncio
 import math
 import random
 from collections.abc import Callable
-from datetime import datetime
 from functools import partial
 from typing import Final
 
 from campaign.domain.model import Claim
-from campaign.ledger.port import Ledger, LedgerReader, PendingWork, Runner
+from campaign.ledger.port import Ledger, LedgerReader, Runner
 from campaign.sender.api.identity import NO_PASS, IdentifyingGateway
 from campaign.sender.control import RunControl
 from campaign.sender.executor import AttemptExecutor, SendWindow, Workers
@@ -55,13 +54,23 @@ class Pool:
         self._left = settings.limit if settings.limit is not None else math.inf
         self._rows: ClaimPrefetcher | Baselines | None = None
         self._held: Claim | None = None
-        self._opens_at: datetime | None = None
         self._timing = SendWindow(
             settings.schedule,
             reader.zones(runner.campaign),
             clocks.wall,
             daily_cap=settings.daily_cap,
             only=settings.only,
+        )
+        self._control = RunControl(
+            ledger=ledger,
+            reader=reader,
+            gateway=self._gateway,
+            runner=runner,
+            observer=observer,
+            settings=settings,
+            lease_keeper=self._lease_keeper,
+            timing=self._timing,
+            stop_signal=self._stop_signal,
         )
         self._executor = AttemptExecutor(
             ledger=ledger,
@@ -91,21 +100,10 @@ class Pool:
         """
         if not await self._lease_keeper.start():
             return End(ended=StopReason.LEASE_LOST, why=TAKEN_OVER)
-        control = RunControl(
-            ledger=self._ledger,
-            reader=self._reader,
-            gateway=self._gateway,
-            runner=self._runner,
-            observer=self._observer,
-            settings=self._settings,
-            lease_keeper=self._lease_keeper,
-            timing=self._timing,
-            stop_signal=self._stop_signal,
-        )
-        read_limiter = control.read_limiter
+        read_limiter = self._control.read_limiter
         async with asyncio.TaskGroup() as group:
             settlements = group.create_task(self._settlements.run())
-            helpers = [group.create_task(work) for work in control.works(stop)]
+            helpers = [group.create_task(work) for work in self._control.works(stop)]
             if self._limiter is not None:
                 helpers.append(group.create_task(self._limiter.run()))
             self._rows = rows = self._source(read_limiter, group)
@@ -216,19 +214,11 @@ class Pool:
         busy = work.sending or (work.pending_in_seconds is not None and opens_at is None)
         self._lease_keeper.activity = "sending" if busy else "waiting"
         if opens_at is not None:
-            self._until(opens_at, work)
+            self._control.wait_until(opens_at, work)
         only = self._settings.only
         if only is not None and not await asyncio.to_thread(self._reader.unfinished, self._runner.campaign, only):
             self._stop_signal.set(StopReason.LIMIT)
         return work.finished
-
-    def _until(self, opens_at: datetime, work: PendingWork) -> None:
-        """The schedule does not allow sending before `opens_at`: report it once, and end the run unless it may wait."""
-        if opens_at != self._opens_at:
-            self._opens_at = opens_at
-            self._observer.event("waiting_for_its_time", until=opens_at.isoformat(timespec="minutes"))
-        if not self._settings.wait and not work.sending and work.unverified_in_seconds is None:
-            self._stop_signal.set(StopReason.OUTSIDE_WINDOW)
 
     async def _drain(self, rows: ClaimPrefetcher | Baselines, stop_now: asyncio.Event) -> None:
         held = [self._held] if self._held is not None else []

@@ -69,7 +69,6 @@ class BatchPool:
     ) -> None:
         self._ledger = ledger
         self._reader = reader
-        self._gateway = gateway
         self._observer = observer
         self._runner = runner
         self._settings = settings
@@ -83,6 +82,18 @@ class BatchPool:
         self._left = settings.limit if settings.limit is not None else math.inf
         zones = reader.zones(runner.campaign)
         self._timing = SendWindow(settings.schedule, zones, clocks.wall, daily_cap=settings.daily_cap, only=settings.only)
+        self._control = RunControl(
+            ledger=ledger,
+            reader=reader,
+            gateway=gateway,
+            runner=runner,
+            observer=observer,
+            settings=settings,
+            lease_keeper=self._lease_keeper,
+            timing=self._timing,
+            stop_signal=self._stop_signal,
+            ignores_pause=not batches.creates,
+        )
         self._calls = Calls(
             batch_gateway,
             ledger,
@@ -116,27 +127,14 @@ class BatchPool:
         )
         self._lifecycles: dict[asyncio.Task[None], Lifecycle] = {}
         self._most_unreleased = max(2, math.ceil((settings.rate_per_second or UNPACED_PER_SECOND) * UNRELEASED_SECONDS))
-        self._waits_until = ""
         self._claiming = 0
 
     async def run(self, *, stop: asyncio.Event, stop_now: asyncio.Event) -> End:
         """Send until nothing is left, or until asked to stop; arguments and errors as of `Pool.run`."""
         if not await self._lease_keeper.start():
             return End(ended=StopReason.LEASE_LOST, why=TAKEN_OVER)
-        control = RunControl(
-            ledger=self._ledger,
-            reader=self._reader,
-            gateway=self._gateway,
-            runner=self._runner,
-            observer=self._observer,
-            settings=self._settings,
-            lease_keeper=self._lease_keeper,
-            timing=self._timing,
-            stop_signal=self._stop_signal,
-            ignores_pause=not self._batches.creates,
-        )
         async with asyncio.TaskGroup() as group:
-            works = (*control.works(stop), self._watcher.run(), *self._calls.works())
+            works = (*self._control.works(stop), self._watcher.run(), *self._calls.works())
             helpers = [group.create_task(work) for work in works]
             dispatcher = group.create_task(self._dispatch(group))
             await self._stop_signal.wait()
@@ -220,18 +218,10 @@ class BatchPool:
             return True
         if work.pending_in_seconds is not None and (opens_at := self._timing.opens_at()) is not None:
             self._lease_keeper.activity = "waiting"
-            if not self._settings.wait and not work.sending and work.unverified_in_seconds is None:
-                self._stop_signal.set(StopReason.OUTSIDE_WINDOW)
-            self._observe_waiting(opens_at.isoformat(timespec="minutes"))
+            self._control.wait_until(opens_at, work)
         else:
             self._lease_keeper.activity = "sending"
         return work.finished
-
-    def _observe_waiting(self, until: str) -> None:
-        """Say once that it is not the time to send."""
-        if until != self._waits_until:
-            self._waits_until = until
-            self._observer.event("waiting_for_its_time", until=until)
 
     def _settled(self, settlements: Sequence[Settlement]) -> None:
         for settlement in settlements:
