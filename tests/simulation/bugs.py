@@ -228,11 +228,6 @@ def half_a_list_is_taken_for_whole() -> Iterator[None]:
         yield
 
 
-def a_cancel_skips_what_may_have_arrived() -> AbstractContextManager[object]:
-    """A cancelled row that waited for another attempt is skipped, whatever became of its first."""
-    return _sql(cancel_rows=("iif(count(*), 'unknown', 'skipped')", "'skipped'"))
-
-
 def retries_are_not_opened() -> AbstractContextManager[object]:
     """Nobody knows any more what a killed retry has sent."""
     return _sql(open_retry=("retry_after = :after", "retry_after = NULL"))
@@ -315,7 +310,6 @@ BUGS: Final[dict[str, Bug]] = {
         a_corrected_file_sends_what_arrived,
         duplicates_are_sent,
         half_a_list_is_taken_for_whole,
-        a_cancel_skips_what_may_have_arrived,
         retries_are_not_opened,
         open_retries_send_again,
         stopped_retries_end,
