@@ -26,7 +26,7 @@ EPOCH: Final = 1_790_000_000.0 - 1_000.0
 
 LONGEST_SECONDS: Final = 400 * 86_400.0
 TURN_SECONDS: Final = 1e-6
-TURNS: Final = 100_000
+TURNS: Final = 300_000
 """More turns of the loop than any campaign needs: what exceeds it spins."""
 
 
