@@ -164,9 +164,14 @@ def state_of(*, desired_state: DesiredState, counts: Counts, activities: tuple[s
     return CampaignState.STOPPED if has_run else CampaignState.STAGED
 
 
-def exit_code_of(counts: Counts, *, rows_left_code: int = 5) -> int:
+def rows_left(counts: Counts, state: CampaignState) -> int:
+    """Rows that a run still has to send or read back. No run of a cancelled campaign reads its unknown rows back."""
+    return counts.open if state is CampaignState.CANCELLED else counts.unfinished
+
+
+def exit_code_of(counts: Counts, state: CampaignState, *, rows_left_code: int = 5) -> int:
     """The exit code: `rows_left_code` with rows left, else 3 if rows need attention, else 0."""
-    if counts.unfinished:
+    if rows_left(counts, state):
         return rows_left_code
     return 3 if counts.needs_attention else 0
 
@@ -193,14 +198,15 @@ def view(reader: LedgerReader, record: CampaignRecord, *, ledger: str = "") -> C
     rate = reader.recent_rate(record.id) if state is CampaignState.SENDING else 0.0
     many = MOST_RECIPIENTS if record.spec.settings.get("via") == "batch" else 1
     expected = rate or many * float(record.spec.settings.get("rate") or 0.0)
+    left = rows_left(counts, state)
     return CampaignView(
         record=record,
         state=state,
         counts=counts,
         results=record.spec.settings.get("results", ""),
         rate_per_second=rate,
-        eta_seconds=counts.unfinished / expected if counts.unfinished and expected and not half_staged else None,
-        exit_code=5 if half_staged else exit_code_of(counts, rows_left_code=rows_left_code(record.ended)),
+        eta_seconds=left / expected if left and expected and not half_staged else None,
+        exit_code=5 if half_staged else exit_code_of(counts, state, rows_left_code=rows_left_code(record.ended)),
         staging=half_staged and bool(activities),
         ledger=ledger,
         in_batches=InBatches.of(reader.batches(record.id), now=time.time()),

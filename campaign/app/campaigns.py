@@ -172,8 +172,13 @@ async def forget(records: list[CampaignRecord], settings: Settings) -> None:
 def _check_may_be_forgotten(reader: LedgerReader, record: CampaignRecord, age: float) -> None:
     name = record.spec.name
     if not _has_ended(reader, record):
+        left = (
+            "rows are left to be sent. Let it end, or campaign cancel it first."
+            if reader.counts(record.id).open
+            else "unknown rows are left to be read back. Use campaign verify first."
+        )
         raise UsageError(
-            f"The campaign “{name}” has not ended: rows are left to be sent, or to be read back. Let it end, or campaign cancel it first.",
+            f"The campaign “{name}” has not ended: {left}",
             code="not_ended",
             campaign=name,
         )

@@ -302,8 +302,14 @@ async def _go_on(
     counts = asked or await work.counts(record)
     if record.desired_state is DesiredState.PAUSED and counts.open:
         return await work.end(record, End(ended=StopReason.PAUSED), results, is_paused(record))
-    if resumed and work.reader.pending_work(record.id).finished and not may_turn_up(work.reader, record):
-        note = "Nothing was sent: every row of this campaign has ended before, and what has ended is never sent again by itself."
+    cancelled = record.desired_state is DesiredState.CANCELLED
+    ended = work.reader.pending_work(record.id).finished or (cancelled and not counts.open)
+    if resumed and ended and not may_turn_up(work.reader, record):
+        note = (
+            "Nothing was sent: this campaign was cancelled."
+            if cancelled
+            else "Nothing was sent: every row of this campaign has ended before, and what has ended is never sent again by itself."
+        )
         finished = await work.end(record, End(ended=StopReason.FINISHED), results, note)
         await work.end_retry(record)
         return finished

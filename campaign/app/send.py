@@ -14,7 +14,7 @@ from campaign.domain.errors import LedgerError, problem_of
 from campaign.domain.failure_guard import Halt
 from campaign.domain.lists.locations import Location
 from campaign.domain.model import Counts
-from campaign.insights import CODES_OF_SIGNALS, FAULT, CampaignView, exit_code_of
+from campaign.insights import CODES_OF_SIGNALS, FAULT, CampaignView, exit_code_of, rows_left
 from campaign.ledger.clock import SystemClock
 from campaign.ledger.port import CampaignRecord, DesiredState, Ledger, LedgerReader, RateLimits, Runner
 from campaign.reporter.files.target import failed_path
@@ -365,6 +365,6 @@ def report(reader: LedgerReader, record: CampaignRecord, results: Location) -> "
 
 def exit_code(end: End, seen: CampaignView, stop: StopRequest) -> int:
     """The exit code of the process, from how the run ended and the statuses of the rows."""
-    if end.ended is StopReason.INTERRUPTED and seen.counts.unfinished:
+    if end.ended is StopReason.INTERRUPTED and rows_left(seen.counts, seen.state):
         return stop.exit_code
-    return exit_code_of(seen.counts, rows_left_code=EXIT_CODES[end.ended] or 5)
+    return exit_code_of(seen.counts, seen.state, rows_left_code=EXIT_CODES[end.ended] or 5)

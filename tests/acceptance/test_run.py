@@ -186,6 +186,14 @@ class TestGoingOn:
         assert out.exists()
         assert "there is nothing to pause" in desk.run("pause", "list", code=2).stderr
 
+    def test_unknown_rows_of_a_cancelled_campaign_need_attention_and_are_not_left_to_send(self, desk: Desk) -> None:
+        desk.simulator.set_faults(faults={"taken_then": 1.0})
+        desk.run("run", str(desk.make_list(3)), "--message", MESSAGE, "--limit", "1", code=5)
+        desk.run("cancel", "list", "--yes")
+        assert desk.json("status", "list")["exit_code"] == 3
+        assert "this campaign was cancelled" in desk.run("run", "list.csv", "--message", MESSAGE, code=3).stdout
+        assert "Use campaign verify first" in desk.run("forget", "list", "--yes", code=2).stderr
+
     def test_a_cancellation_holds_though_its_results_can_not_be_written(self, desk: Desk) -> None:
         (desk.folder / "there").mkdir()
         words = ("--limit", "1", "--results", "there/all.csv")

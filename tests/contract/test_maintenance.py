@@ -240,6 +240,20 @@ class TestHistory:
         (found,) = [run for run in reader.runners(record.id) if run.id == runner.id]
         assert (found.rows_left, found.rows_needing_attention) == (1, 2)
 
+    async def test_a_cancelled_campaign_has_ended_though_an_unknown_row_could_be_read_back(
+        self, ledger: Ledger, reader: LedgerReader
+    ) -> None:
+        record = await campaign_of(ledger, staged(1), staged(2))
+        runner = await ledger.register_runner(record.id, quiet_seconds=0)
+        (one,) = await ledger.claim(runner, 1)
+        await ledger.settle(runner, [ends(one, Status.UNKNOWN, due_in_seconds=5)])
+        await ledger.set_desired_state(record.id, DesiredState.CANCELLED)
+        await ledger.deregister_runner(runner, "cancelled")
+        (found,) = [run for run in reader.runners(record.id) if run.id == runner.id]
+        assert (found.rows_left, found.rows_needing_attention) == (0, 1)
+        (ended,) = reader.campaigns()
+        assert ended.finished_at > 0
+
 
 async def test_pass_keys_are_of_rows_that_can_be_sent_or_were(ledger: Ledger, reader: LedgerReader) -> None:
     states = [Status.PENDING, Status.INVALID, Status.DELIVERED, Status.SKIPPED, Status.UNKNOWN, Status.FAILED]

@@ -9,6 +9,7 @@ import aiohttp
 import pytest
 
 from campaign.domain.failure_guard import TROUBLES_IN_A_ROW
+from campaign.domain.model import CampaignState
 from campaign.domain.status import Status
 from campaign.domain.verdict import Latest, PassReading, Signature
 from campaign.insights import exit_code_of
@@ -356,7 +357,8 @@ async def test_what_is_still_to_be_read_back_keeps_a_campaign_from_being_finishe
         assert (await given.send(record, limit=1)).ended is StopReason.LIMIT
         counts = given.reader.counts(record.id)
         assert (counts.open, counts.unverified, counts.unfinished) == (0, 1, 1)
-        assert exit_code_of(counts, rows_left_code=5) == 5
+        assert exit_code_of(counts, CampaignState.STOPPED, rows_left_code=5) == 5
+        assert exit_code_of(counts, CampaignState.CANCELLED, rows_left_code=5) == 3
         fresh = given.reader.campaign("promo")
         assert fresh is not None
         assert fresh.finished_at == 0

@@ -13,7 +13,7 @@ LONGEST_NAME: Final = 40
 
 def lines_of_all(views: list[CampaignView]) -> list[str]:
     """A line for each campaign, in columns: name, state, rows, when it was made and when it ended."""
-    table = [("CAMPAIGN", "STATE", "ROWS", "MADE", "ENDED"), *map(_line, views)]
+    table = [("CAMPAIGN", "STATE", "ROWS", "CREATED", "ENDED"), *map(_line, views)]
     widths = [max(len(line[place]) for line in table) for place in range(5)]
     return [
         "  ".join(
@@ -49,7 +49,7 @@ def _runs(runs: tuple[Run, ...]) -> Iterator[str]:
         who = f"{sanitize_for_terminal(runner.username) or 'somebody'} on {sanitize_for_terminal(runner.host)}, process {runner.pid}"
         until = "still running" if runner.alive else f"until {local_time(runner.ended_at)}" if runner.ended_at else "end unknown"
         sends = f"{run.attempts:,} {'send' if run.attempts == 1 else 'sends'}"
-        left = f", {rows(runner.rows_left)} left" if runner.rows_left else ""
+        left = f", {rows(runner.rows_left)} left to send or read back" if runner.rows_left else ""
         code = f", exit code {run.exit_code}" if run.exit_code is not None else ""
         yield f"  {local_time(runner.started_at)}  {who}: {sends}{left}, {until}{code}. {run.end}".rstrip()
 

@@ -11,7 +11,7 @@ from campaign.domain.status import BEGUN, BY_OUTCOME, CORRECTABLE, EXPLAINED, NE
 from campaign.domain.text.durations import words as duration
 from campaign.domain.text.lines import either, sanitize_for_terminal
 from campaign.domain.text.reasons import reason_in_words
-from campaign.insights import CampaignView
+from campaign.insights import CampaignView, rows_left
 
 AT_WORK: Final = frozenset({CampaignState.SENDING, CampaignState.WAITING})
 _STATES: Final = {
@@ -121,8 +121,8 @@ class ShownCampaign:
     @property
     def ended(self) -> bool:
         """Whether the campaign is finished or cancelled, with nothing left to do."""
-        counts = self.view.counts
-        return self.view.state in {CampaignState.FINISHED, CampaignState.CANCELLED} and not counts.unfinished
+        view = self.view
+        return view.state in {CampaignState.FINISHED, CampaignState.CANCELLED} and not rows_left(view.counts, view.state)
 
     @property
     def begun(self) -> bool:

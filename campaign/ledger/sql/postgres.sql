@@ -214,15 +214,19 @@ UPDATE campaign.runners SET ended_at = campaign.ledger_now(), ended = %(ended)s,
 -- name: end_campaign
 UPDATE campaign.campaigns
 SET ended = %(ended)s,
-    finished_at = CASE WHEN EXISTS (SELECT 1 FROM campaign.rows WHERE campaign = %(campaign)s
-                                    AND status IN ({OPEN}, 'unknown') AND (status <> 'unknown' OR due_at IS NOT NULL))
+    finished_at = CASE WHEN desired_state <> 'cancelled'
+                            AND EXISTS (SELECT 1 FROM campaign.rows WHERE campaign = %(campaign)s
+                                        AND status IN ({OPEN}, 'unknown') AND (status <> 'unknown' OR due_at IS NOT NULL))
                   THEN 0 ELSE campaign.ledger_now() END
 WHERE id = %(campaign)s;
 
 -- name: record_rows_left
+-- No run of a cancelled campaign reads its unknown rows back.
 UPDATE campaign.runners
 SET rows_left = (SELECT count(*) FROM campaign.rows WHERE campaign = %(campaign)s
-                 AND status IN ({OPEN}, 'unknown') AND (status <> 'unknown' OR due_at IS NOT NULL)),
+                 AND status IN ({OPEN}, 'unknown')
+                 AND (status <> 'unknown' OR due_at IS NOT NULL
+                      AND EXISTS (SELECT 1 FROM campaign.campaigns WHERE id = %(campaign)s AND desired_state <> 'cancelled'))),
     rows_needing_attention = (SELECT count(*) FROM campaign.rows WHERE campaign = %(campaign)s AND status IN ({NEEDS_ATTENTION}))
 WHERE id = %(runner)s;
 

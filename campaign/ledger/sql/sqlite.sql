@@ -136,14 +136,17 @@ UPDATE runners SET ended_at = :wall, ended = :ended, activity = '' WHERE id = :r
 -- name: end_campaign
 UPDATE campaigns
 SET ended = :ended,
-    finished_at = iif(EXISTS (SELECT 1 FROM rows WHERE campaign = :campaign
-                              AND (status IN ({OPEN}) OR status = 'unknown' AND due_at IS NOT NULL)), 0, :wall)
+    finished_at = iif(desired_state <> 'cancelled'
+                      AND EXISTS (SELECT 1 FROM rows WHERE campaign = :campaign
+                                  AND (status IN ({OPEN}) OR status = 'unknown' AND due_at IS NOT NULL)), 0, :wall)
 WHERE id = :campaign;
 
 -- name: record_rows_left
+-- No run of a cancelled campaign reads its unknown rows back.
 UPDATE runners
 SET rows_left = (SELECT count(*) FROM rows WHERE campaign = :campaign
-                 AND (status IN ({OPEN}) OR status = 'unknown' AND due_at IS NOT NULL)),
+                 AND (status IN ({OPEN}) OR status = 'unknown' AND due_at IS NOT NULL
+                      AND EXISTS (SELECT 1 FROM campaigns WHERE id = :campaign AND desired_state <> 'cancelled'))),
     rows_needing_attention = (SELECT count(*) FROM rows WHERE campaign = :campaign AND status IN ({NEEDS_ATTENTION}))
 WHERE id = :runner;
 
