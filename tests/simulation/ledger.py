@@ -3,7 +3,6 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Iterator
-from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
@@ -35,8 +34,6 @@ class TurnWriter(Writer):
         self._asked: list[Request] = []
         self._closed = False
         self._log_pages = 0
-        # Never done, so that none begins: the power may be lost before the disk has any of the log.
-        self._synced = Future()
         connection.set_wal_hook(self._logged)
         connection.create_scalar_function("heard_end", _heard_end, 1)
         self._turn_comes = False
@@ -53,6 +50,9 @@ class TurnWriter(Writer):
         self._asked.append((work, future, durable))
         self._come(loop)
         return await future
+
+    def begin_sync(self) -> None:
+        """Nothing: the power may be lost before the disk has any of the log."""
 
     def _come(self, loop: asyncio.AbstractEventLoop) -> None:
         if not self._turn_comes:

@@ -4,7 +4,6 @@ import asyncio
 import queue
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -45,8 +44,7 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="ledger-writer", daemon=True)
         self._closed = False
         self._log_pages = 0
-        self._syncing = ThreadPoolExecutor(1, thread_name_prefix="ledger-log")
-        self._synced: Future[None] | None = None
+        self._synced: asyncio.Future[None] | None = None
         connection.set_wal_hook(self._logged)
         self._thread.start()
 
@@ -66,12 +64,17 @@ class Writer:
             await asyncio.sleep(PATIENCE_SECONDS)
         raise LedgerError(f"The ledger {self._path} is too slow: {MOST_WAITING} writes wait for the disk.", code="ledger_slow")
 
+    def begin_sync(self) -> None:
+        """Have the disk begin with the log before it has to be moved, so that the move waits for less."""
+        if self._synced is None or self._synced.done():
+            # Not in the thread that writes: to begin another one, it would wait for Python's lock.
+            self._synced = asyncio.get_running_loop().run_in_executor(None, sync_log, self._path)
+
     async def close(self) -> None:
         if not self._closed:
             self._closed = True
             self._waiting.put(None)
             await asyncio.to_thread(self._thread.join)
-            await asyncio.to_thread(self._syncing.shutdown)
             self._connection.close()
             self._guard.close()
 
@@ -114,9 +117,6 @@ class Writer:
                     if durable:
                         # A ledger that is behind its mark after a power cut would seem to be an older copy.
                         self._guard.note(latest)
-                    elif self._synced is None or self._synced.done():
-                        # The disk begins with the log before it has to be moved, so that the move waits for less.
-                        self._synced = self._syncing.submit(sync_log, self._path)
                     self._move_log(LONGEST_LOG_PAGES if durable else LONGEST_LOG_PAGES_BEFORE_A_SYNC)
         except BaseException as error:  # noqa: BLE001 - a thread has no caller: those who wait get the error
             with suppress(apsw.Error):
