@@ -67,8 +67,11 @@ SET desired_state = 'go', staging_runner = NULL, content_sha256 = :content_sha25
         WITH RECURSIVE firsts (id) AS (
             SELECT (SELECT rowid FROM rows WHERE campaign = :campaign ORDER BY status, zone LIMIT 1)
             UNION ALL
-            SELECT (SELECT rowid FROM rows AS next WHERE campaign = :campaign AND (status, zone) > (before.status, before.zone)
-                    ORDER BY status, zone LIMIT 1)
+            -- Not as (status, zone) > (...), for which SQLite would read all rows of the status.
+            SELECT coalesce(
+                (SELECT rowid FROM rows WHERE campaign = :campaign AND status = before.status AND zone > before.zone ORDER BY zone LIMIT 1),
+                (SELECT rowid FROM rows WHERE campaign = :campaign AND status > before.status ORDER BY status, zone LIMIT 1)
+            )
             FROM firsts JOIN rows AS before ON before.rowid = firsts.id
         )
         SELECT json_group_array(DISTINCT zone) FROM firsts JOIN rows ON rows.rowid = firsts.id
