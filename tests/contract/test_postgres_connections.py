@@ -118,7 +118,8 @@ class TestACommitWhoseAnswerIsLost:
         assert (made.ended, made.rows_left, made.alive) == ("interrupted", 3, False)
 
 
-async def test_a_server_that_took_over_without_the_last_commits_is_not_sent_from(server: Server, database: str) -> None:
+@pytest.mark.parametrize("cuts", [True, False], ids=["directly", "behind_a_pooler"])
+async def test_a_server_that_took_over_without_the_last_commits_is_not_sent_from(server: Server, database: str, *, cuts: bool) -> None:
     ledger = PostgresLedger(server.url(database))
     record = await campaign_of(ledger, *(staged(row) for row in range(1, 5)))
     await ledger.move_here()
@@ -135,7 +136,8 @@ async def test_a_server_that_took_over_without_the_last_commits_is_not_sent_from
     )
     other = PostgresLedger(server.url(database))
     another = await other.register_runner(record.id, quiet_seconds=0)
-    server.terminate(database)
+    if cuts:
+        server.terminate(database)
     for _ in range(2):
         with raises(LedgerError, "ledger_went_back"):
             await ledger.claim(runner, 1)

@@ -90,19 +90,16 @@ class Connection(psycopg.Connection[TupleRow]):
 class Session:
     """One connection, made when it is needed, and again after it broke.
 
-    Every method but `roll_back` and `drop` raises LostError if the connection broke, and a CampaignError if the database refused. `made`
-    counts the connections.
+    Every method but `roll_back` and `drop` raises LostError if the connection broke, and a CampaignError if the database refused.
     """
 
     def __init__(self, address: Address) -> None:
         self.address = address
-        self.made = 0
         self._connection: Connection | None = None
 
     def connected(self, *, patience_seconds: float = PATIENCE_SECONDS) -> Self:
         if self._connection is None or self._connection.closed:
             self._connection = connect(self.address)
-            self.made += 1
         self._connection.patience_seconds = patience_seconds
         return self
 

@@ -2,7 +2,7 @@
 
 The hard case is a commit whose answer is lost: it may have been made or not. So each transaction begins by writing its number into the
 connection's row in `campaign.writers`. A read of that row waits until the old transaction is over, wherever it hangs, and shows its end.
-The same row shows whether a server that took over lacks what was committed before.
+The number that was there before shows whether a server that took over, perhaps behind a pooler, lacks what was committed before.
 """
 
 import asyncio
@@ -16,6 +16,7 @@ from typing import Any, Final, TypeVar
 
 import psycopg
 import stamina
+from psycopg.rows import TupleRow
 
 from campaign.domain.errors import CampaignError, LedgerError
 from campaign.ledger import ledger_errors
@@ -66,7 +67,6 @@ class SerialConnection:
         self._unsure: tuple[int, list[Any]] | None = None
         self._committed = 0
         self._committed_at = 0.0
-        self._checked = 0
         self._session = Session(address)
         self._waiting: queue.Queue[Task | None] = queue.Queue(MOST_WAITING)
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -165,13 +165,12 @@ class SerialConnection:
     def _once(self, batch: Sequence[Task]) -> list[Any]:
         try:
             db = self._session.connected(patience_seconds=max(task.seconds for task in batch))
-            # A bare task must not wait for an old transaction: it may be a heartbeat.
-            if self._unsure is not None or (db.made > self._checked and not batch[0].bare):
-                done, unsure = self._compared(db), self._unsure
+            if self._unsure is not None:
+                done, (number, results) = _last_done(db, self._id), self._unsure
                 self._unsure = None
-                if unsure is not None and done == unsure[0]:
-                    self._commit_is_known(done)
-                    return unsure[1]
+                if done == number:
+                    self._commit_is_known(number)
+                    return results
             return _worked(db, batch) if batch[0].bare else self._transaction(db, batch)
         except LostError as error:
             if error.good:
@@ -180,20 +179,6 @@ class SerialConnection:
                 self._session.drop()
             raise
 
-    def _compared(self, db: Session) -> int:
-        """The number of this connection's last transaction, by the database that answers now.
-
-        Raises:
-            LedgerError: it lacks one that was committed. From now on nobody sends from it until a person says so.
-        """
-        known = self._committed if ticks() - self._committed_at < REMEMBERED_SECONDS else 0
-        done = _last_done(db, self._id) if known or self._unsure is not None else 0
-        if done < known:
-            db.all("forget_place")
-            raise ledger_errors.went_back(self._address.name)
-        self._checked = db.made
-        return done
-
     def _commit_is_known(self, number: int) -> None:
         self._committed, self._committed_at = number, ticks()
 
@@ -201,7 +186,8 @@ class SerialConnection:
         self._number += 1
         seconds = max(task.seconds for task in batch)
         begin = SQL["begin"] if seconds > PATIENCE_SECONDS else f"{SQL['begin']};{SQL['seek']}"
-        db.run(begin.format(writer=self._id, number=self._number, idle_ms=round(IDLE_SECONDS * 1000)))
+        before = db.run(begin.format(writer=self._id, number=self._number, idle_ms=round(IDLE_SECONDS * 1000)))
+        self._check_all_is_there(db, _only_value(before) or 0)
         results = _worked(db, batch)
         try:
             db.raw.execute("COMMIT")
@@ -212,6 +198,17 @@ class SerialConnection:
             raise found from error
         self._commit_is_known(self._number)
         return results
+
+    def _check_all_is_there(self, db: Session, done: int) -> None:
+        """Compare the number of this connection's last transaction, by the database that answers now, with the one that was committed.
+
+        Raises:
+            LedgerError: it lacks one. From now on nobody sends from it until a person says so.
+        """
+        if done < self._committed and ticks() - self._committed_at < REMEMBERED_SECONDS:
+            db.roll_back()
+            db.all("forget_place")
+            raise ledger_errors.went_back(self._address.name)
 
     def _delete_writer(self) -> None:
         with suppress(LostError, LedgerError):
@@ -226,6 +223,14 @@ def _last_done(db: Session, writer: uuid.UUID) -> int:
     except CampaignError as error:
         # A `statement_timeout` of the database may end the question, which waits for the old transaction. Only its answer tells.
         raise LostError(str(error), good=True) from error
+
+
+def _only_value(cursor: psycopg.Cursor[TupleRow]) -> Any:
+    """The value that one of several statements returned; None if it is NULL."""
+    while cursor.description is None:
+        cursor.nextset()
+    ((value,),) = cursor.fetchall()
+    return value
 
 
 def _worked(db: Session, batch: Sequence[Task]) -> list[Any]:

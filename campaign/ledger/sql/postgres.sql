@@ -27,14 +27,15 @@ SELECT pg_advisory_xact_lock(1128353105, (%(campaign)s::bigint %% 1000000000)::i
 
 -- name: begin
 -- In one message. A transaction whose client is gone or frozen must not keep others from their leases. The writer's row stays locked until
--- the transaction is over, whatever its end: a reader with `done` waits for that.
+-- the transaction is over, whatever its end: a reader with `done` waits for that. Returned is what was there before.
 BEGIN ISOLATION LEVEL READ COMMITTED;
 SET LOCAL idle_in_transaction_session_timeout = {idle_ms};
 SET LOCAL lock_timeout = {idle_ms};
 -- Set explicitly, whatever the server's default: a claim that a crash could undo would be sent twice.
 SET LOCAL synchronous_commit = on;
 INSERT INTO campaign.writers (id, done, at) VALUES ('{writer}', {number}, campaign.ledger_now())
-ON CONFLICT (id) DO UPDATE SET done = EXCLUDED.done, at = EXCLUDED.at;
+ON CONFLICT (id) DO UPDATE SET done = EXCLUDED.done, at = EXCLUDED.at
+RETURNING (SELECT before.done FROM campaign.writers AS before WHERE before.id = '{writer}');
 
 -- name: seek
 -- For statements that run all the time: each finds a few rows by their numbers, even if the table was empty when the planner last
