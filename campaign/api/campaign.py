@@ -7,7 +7,7 @@ import pandas as pd
 
 from campaign.api import options as opt
 from campaign.api.background import needs_yes
-from campaign.api.call import Call, List, Numbers, OnProgress, Words, control_call
+from campaign.api.call import Call, List, Numbers, OnProgress, Words, control_call, plain_errors
 from campaign.api.calls import acheck, aresults, aresume, aretry, arun, astatus, averify, check, results, resume, retry, run, status, verify
 from campaign.api.options import CheckOptions, ResumeOptions, RetryOptions, RunOptions, VerifyOptions, check_options
 from campaign.api.result import Checked, Result
@@ -115,7 +115,8 @@ class Campaign:
 
     def _cancelling(self, *, yes: bool) -> Call[None]:
         if not yes and not self._options.get("yes"):
-            raise needs_yes(f"This would cancel “{self.name}” for good; nothing was changed.")
+            with plain_errors():
+                raise needs_yes(f"This would cancel “{self.name}” for good; nothing was changed.")
         return control_call(self.name, DesiredState.CANCELLED, self._with(opt.CONTROL, {}))
 
     def _with(self, known: tuple[str, ...], options: Mapping[str, Any]) -> dict[str, Any]:

@@ -107,7 +107,7 @@ async def _again(work: Session, record: CampaignRecord, selection: Selection, so
         return replace(finished, note=f"{named.in_words()} {finished.note}".strip(), details=finished.details | named.as_json())
     again, done = work.reader.matching(record.id, chosen), await asyncio.to_thread(_done, work.reader, record, chosen)
     # An earlier retry that was killed or stopped has left these rows: the same command goes on with them only.
-    begun = () if again else await asyncio.to_thread(_begun, work.reader, record)
+    begun, unread = ((), 0) if again else await asyncio.to_thread(_begun, work.reader, record)
     _warn_of_open(work, record, done=len(done), left=len(begun), in_summary=True)
     if not again and (not begun or (Status.UNKNOWN in chosen.statuses and not record.retry_is_open)):
         there = {reason for status in chosen.statuses for reason in counts.reasons(status) if reason}
@@ -133,7 +133,7 @@ async def _again(work: Session, record: CampaignRecord, selection: Selection, so
     await check_same_ledger(work, record)
     await _warn_of_near(work, record, exclusions, rows)
     instead = _same_command(record.spec.name, chosen, work)
-    work.ask(record, len(begun) or again + counts.open, chosen.statuses, rows=rows, instead=instead)
+    work.ask(record, len(begun) - unread if begun else again + counts.open, chosen.statuses, rows=rows, instead=instead)
     await exclude(work.ledger, record, exclusions)
     if begun:
         work = _only(work, begun)
@@ -190,11 +190,11 @@ def _with_left(finished: CommandResult, left: int) -> CommandResult:
     return replace(finished, note=f"{note} {finished.note}".strip())
 
 
-def _begun(reader: LedgerReader, record: CampaignRecord) -> tuple[int, ...]:
-    """The rows that were sent before, and are pending again, in flight or unverified."""
+def _begun(reader: LedgerReader, record: CampaignRecord) -> tuple[tuple[int, ...], int]:
+    """The rows that were sent before, and are pending again, in flight or unverified, and how many of them are not pending."""
     found = [row for row in reader.rows(record.id, OPEN | {Status.UNKNOWN}) if row.outcome.attempts]
     busy = under_way(reader, record, found)
-    return tuple(row.row for row in found if row.outcome.status is Status.PENDING or row.row in busy)
+    return tuple(row.row for row in found if row.outcome.status is Status.PENDING or row.row in busy), len(busy)
 
 
 def _done(reader: LedgerReader, record: CampaignRecord, chosen: Selection) -> frozenset[int]:
@@ -206,7 +206,7 @@ def _done(reader: LedgerReader, record: CampaignRecord, chosen: Selection) -> fr
 def _warn_of_open(work: Session, record: CampaignRecord, *, done: int, left: int = 0, in_summary: bool = False) -> None:
     """Warn of an earlier retry that has not ended: about rows of the selection that it has sent, and about what is left of it."""
     if left and record.retry_is_open:
-        sentence = f"An earlier retry has not ended. This command only sends what is left of it: {rows_in_words(left)}."
+        sentence = f"An earlier retry has not ended. This command only goes on with what is left of it: {rows_in_words(left)}."
         work.warn("retry_goes_on", sentence, count=left, example=record.spec.name, in_summary=in_summary)
     if done:
         they_are, them = ("It is", "it") if done == 1 else ("They are", "them")

@@ -125,6 +125,19 @@ def test_unknown_rows_that_wait_for_a_person_too(desk: Desk) -> None:
     assert max(times(desk)) == 1
 
 
+def test_one_whose_rows_are_only_to_be_read_back_asks_for_no_agreement_to_send(desk: Desk) -> None:
+    desk.simulator.set_faults(faults={"cut_after": 1.0})
+    desk.make_list(2)
+    desk.run("run", "list.csv", "--message", MESSAGE, "--on-unknown", "hold", code=3)
+    command = ("retry", "list", "--status", "unknown", "--on-unknown", "verify", "--quiet-period", "1h")
+    for agreed in ("true", "false"):
+        process = desk.start(*command, CAMPAIGN_YES=agreed)
+        desk.until(process, lambda: times(desk) == {2: 2} and desk.json("status", "list")["state"] != "stopped")
+        process.send_signal(signal.SIGINT)
+        process.communicate()
+        assert process.returncode == 130
+
+
 def test_two_at_once_send_each_row_once(undelivered: Desk) -> None:
     command = ("retry", "list", "--status", "not_delivered", "--rate", "10")
     first = undelivered.start(*command)

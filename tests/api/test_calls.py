@@ -215,8 +215,15 @@ class TestCampaign:
         promo.run(people(2), limit=1, **FAST)
         with pytest.raises(campaign.UsageError) as error:
             promo.cancel()
-        assert (error.value.code, error.value.option) == ("needs_yes", "--yes")
-        promo.cancel(yes=True)
+        assert (error.value.code, error.value.argument) == ("needs_yes", "yes")
+
+    def test_cancelling_writes_what_was_cancelled_into_the_results_file(self, simulator: SimulatorClient) -> None:
+        del simulator
+        people(2).to_csv("promo.csv", index=False)
+        begun = campaign.run("promo.csv", limit=1, **FAST)
+        campaign.Campaign("promo").cancel(yes=True)
+        assert begun.results_file is not None
+        assert pd.read_csv(begun.results_file)["delivery_reason"].tolist()[1:] == ["cancelled"]
 
 
 class TestQuestions:

@@ -163,7 +163,9 @@ def test_why_a_campaign_stopped_decides_the_exit_code(ended: str, code: int) -> 
     assert rows_left_code(ended) == code
 
 
-@pytest.mark.parametrize(("status", "reason"), [("failed", "http_404"), ("not_delivered", ""), ("invalid", "missing_field")])
+@pytest.mark.parametrize(
+    ("status", "reason"), [("failed", "http_404"), ("not_delivered", ""), ("invalid", "missing_field"), ("unknown", "same_text_before")]
+)
 def test_nobody_is_advised_to_send_rows_of_a_cancelled_campaign_again(status: str, reason: str) -> None:
     assert "cancelled" not in advice(status, reason)
     assert advice(status, reason, cancelled=True).startswith("Nothing to do: the campaign was cancelled")

@@ -156,7 +156,7 @@ class RunProgress:
     def _draw(self, bar: "_Bar", now: float, *, ended: bool = False) -> None:
         tally = self._tally
         eta_seconds = tally.eta_seconds(now)
-        rate = f"{tally.rate_per_second(now):.1f}/s" + (f", about {words(eta_seconds)} left" if eta_seconds is not None else "")
+        rate = f"{tally.rate_per_second(now):.1f}/s" + (f", about {words(max(1.0, eta_seconds))} left" if eta_seconds is not None else "")
         # The rate of sends only falls then, as if the run were stuck.
         pace = "reading back" if tally.only_reads and not ended else rate
         counts = ", ".join(f"{tally.by_status[status]:,} {status.info.label}" for status in _SHOWN if tally.by_status[status] > 0)

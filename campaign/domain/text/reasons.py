@@ -153,9 +153,10 @@ _BY_REASON: Final[dict[tuple[Status, str], str]] = {
 def advice(status: str, reason: str = "", *, cancelled: bool = False) -> str:
     """What to do about rows, in a sentence or two; `status` is one that needs an explanation. Nobody sends rows of a cancelled campaign."""
     known = Status(status)
-    if cancelled and known in {Status.FAILED, Status.NOT_DELIVERED, Status.INVALID}:
+    found = _BY_REASON.get((known, reason), known.info.advice)
+    if cancelled and (known in {Status.FAILED, Status.NOT_DELIVERED, Status.INVALID} or found == _NOBODY_KNOWS):
         return _CANCELLED
-    return _BY_REASON.get((known, reason), known.info.advice)
+    return found
 
 
 _ONE: Final[dict[LintKind, str]] = {
