@@ -4,7 +4,7 @@ import json
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -255,6 +255,30 @@ class TestResultsAsList:
             assert events(why)["run_broke_off"]["code"] == "results_not_readable"
             # The ledger that has written it goes on, whoever uses it.
             finish(start(desk, "resume", "list", before=unprivileged(), HOME=there), code=0)
+        assert all_sent_once(desk)
+
+    @pytest.mark.parametrize(
+        ("edit", "code"),
+        [
+            (lambda _: "", "results_not_readable"),
+            (lambda text: text.partition("\n")[0] + "\n", "results_not_readable"),
+            (lambda text: text.replace("delivery_campaign", "Campaign"), "results_not_readable"),
+            (lambda text: f"Spring offer\n{text}", "results_not_readable"),
+            (lambda text: text.replace("delivery_", "Delivery "), "ledger_behind_results"),
+        ],
+        ids=["emptied", "without_rows", "column_renamed", "title_above", "other_words"],
+    )
+    def test_what_another_ledger_has_gone_on_with_is_seen_though_it_was_edited(
+        self, desk: Desk, edit: Callable[[str], str], code: str
+    ) -> None:
+        desk.run(*WORDS, "--limit", "2", code=5)
+        there = home(desk, "root")
+        desk.run("run", "list.results.csv", "--limit", "3", code=5, HOME=there)
+        resumed = desk.folder / "list.resumed.csv"
+        resumed.write_text(edit(resumed.read_text(encoding="utf-8-sig")), encoding="utf-8")
+        assert events(finish(start(desk, "resume", "list"), code=2))["run_broke_off"]["code"] == code
+        # The ledger that has written it goes on.
+        desk.run("resume", "list", HOME=there)
         assert all_sent_once(desk)
 
     def test_a_corrected_file_is_sent_by_one_ledger_alone(self, desk: Desk) -> None:

@@ -4,6 +4,7 @@ import json
 import shlex
 import shutil
 import sqlite3
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -183,10 +184,21 @@ class TestAnotherLedger:
             assert terminal.end() == 0
         assert texts(desk) == [2]
 
-    def test_results_without_a_row_may_be_the_campaigns(self, desk: Desk) -> None:
+    @pytest.mark.parametrize(
+        "edit",
+        [
+            lambda _: "",
+            lambda text: text.partition("\n")[0] + "\n",
+            lambda text: text.replace("delivery_campaign", "Campaign"),
+            lambda text: text.replace("delivery_", "DELIVERY_"),
+            lambda text: f"Spring offer\n{text}",
+        ],
+        ids=["emptied", "without_rows", "column_renamed", "other_letters", "title_above"],
+    )
+    def test_results_that_were_edited_may_be_the_campaigns(self, desk: Desk, edit: Callable[[str], str]) -> None:
         desk.run(*WORDS)
         results = desk.folder / "list.results.csv"
-        results.write_text(results.read_text(encoding="utf-8-sig").splitlines()[0] + "\n", encoding="utf-8")
+        results.write_text(edit(results.read_text(encoding="utf-8-sig")), encoding="utf-8")
         assert str(results) in refused(desk, *WORDS, HOME=home(desk, "root"))
         assert texts(desk) == [1]
 

@@ -1,9 +1,11 @@
 """A results file is replaced by the same campaign's results, and by nobody else's."""
 
 import csv
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import xlsxwriter
 
 from campaign.app.results.results_path import check_writable, holds_results, may_hold_results_of, owner_of
 from campaign.domain.errors import UsageError
@@ -41,6 +43,60 @@ def test_results_that_a_spreadsheet_has_saved_are_still_the_campaigns(tmp_path: 
     with path.open("w", encoding=encoding, newline="") as file:
         csv.writer(file, delimiter=separator).writerows(rows)
     assert owner_of(path) == "Frühling, “25”"
+
+
+@pytest.mark.parametrize(
+    ("edit", "owner"),
+    [
+        (lambda rows: without(rows, rows[0].index("delivery_campaign")), ""),
+        (lambda rows: renamed(rows, "delivery_campaign", "Campaign"), ""),
+        (lambda rows: renamed(rows, "delivery_campaign", "DELIVERY_CAMPAIGN"), "promo"),
+        (lambda rows: renamed(rows, "delivery_campaign", "Delivery campaign"), "promo"),
+        (lambda rows: [["Spring offer"], [], *rows], "promo"),
+    ],
+    ids=["column_removed", "column_renamed", "other_letters", "other_words", "title_above"],
+)
+@pytest.mark.parametrize("suffix", [".csv", ".xlsx"])
+def test_results_that_a_person_has_edited_may_be_the_campaigns(
+    tmp_path: Path, suffix: str, edit: Callable[[list[list[str]]], list[list[str]]], owner: str
+) -> None:
+    with written(tmp_path / "whole.csv", "promo").open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.reader(file))
+    path = tmp_path / f"offer{suffix}"
+    saved(edit(rows), path)
+    assert owner_of(path) == owner
+    assert holds_results(path)
+    assert may_hold_results_of(path, "promo")
+
+
+def without(rows: list[list[str]], place: int) -> list[list[str]]:
+    return [cells[:place] + cells[place + 1 :] for cells in rows]
+
+
+def renamed(rows: list[list[str]], column: str, name: str) -> list[list[str]]:
+    return [[name if cell == column else cell for cell in rows[0]], *rows[1:]]
+
+
+def saved(rows: list[list[str]], path: Path) -> None:
+    if path.suffix == ".csv":
+        with path.open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows(rows)
+        return
+    with xlsxwriter.Workbook(path) as workbook:
+        sheet = workbook.add_worksheet()
+        for place, cells in enumerate(rows):
+            sheet.write_row(place, 0, cells)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("name", ["offer.results", "offer.results.failed", "offer.resumed"])
+def test_results_that_are_emptied_or_damaged_are_known_by_their_name(tmp_path: Path, suffix: str, name: str) -> None:
+    path = written(tmp_path / f"{name}{suffix}", "promo")
+    content = path.read_bytes()
+    for left in [b"", *([] if suffix == ".csv" else [content[:20]])]:
+        path.write_bytes(left)
+        assert may_hold_results_of(path, "promo")
+        assert owner_of(path) == ""
 
 
 @pytest.mark.parametrize("suffix", [*SUFFIXES, ".txt"])

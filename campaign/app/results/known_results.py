@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from campaign import object_store
 from campaign.app.lists.list_source import ListSource, as_file_name, message_fingerprint, results_path
-from campaign.app.results.results_path import owner_of
+from campaign.app.results.results_path import may_hold_results_of, owner_of
 from campaign.domain.errors import InputError, UsageError
 from campaign.domain.lists.locations import Location, parse_location, place_of
 from campaign.domain.lists.query import is_query
@@ -149,14 +149,9 @@ def check_not_newer(
     if version is None or (compared is not None and compared.get(place) == version):
         return ""
     problem = ""
-    if _is_private_to_another(place, record) and _may_send(reader, record):
-        raise UsageError(
-            f"{place} can't be read. Another user's run went on from results and wrote it: if they are of the campaign "
-            f"“{sanitize_for_terminal(record.spec.name)}”, this ledger would send the same again. Make the file readable for you, or, if "
-            "it is of another campaign, move it away.",
-            code="results_not_readable",
-            results=str(place),
-        )
+    of_another = _is_of_another_ledger(place, record)
+    if of_another and may_hold_results_of(place, record.spec.name) and not owner_of(place) and _may_send(reader, record):
+        raise _not_readable(place, record)
     if owner_of(place) == record.spec.name and _may_send(reader, record):
         comparison = _Comparison(place, reader, record, new_ids or {})
         try:
@@ -168,6 +163,8 @@ def check_not_newer(
         except InputError as error:
             problem = str(error)
         comparison.compare_by_pass()
+        if of_another and problem:
+            raise _not_readable(place, record)
     if compared is not None:
         compared[place] = version
     return problem
@@ -184,19 +181,27 @@ def _version(place: Location) -> object:
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
-def _is_private_to_another(place: Location, record: CampaignRecord) -> bool:
-    """Whether a file is named as results of a run from this campaign's results, this ledger did not write it, and it can't be read."""
+def _is_of_another_ledger(place: Location, record: CampaignRecord) -> bool:
+    """Whether a file is named as results of a run from this campaign's results, and this ledger did not write it.
+
+    Its failed rows, which may be none, are not looked at.
+    """
     own = record.spec.settings.get("results", "")
-    if not isinstance(place, Path) or ".resumed" not in place.name or (own and same_file(place, place_of(own))):
+    is_named = ".resumed" in place.name and not place.stem.endswith(".failed")
+    if not isinstance(place, Path) or not is_named or (own and same_file(place, place_of(own))):
         return False
     of_campaign = [as_file_name(record.spec.name), *(PurePath(one).name for one in (record.spec.list_place, record.spec.list_name, own))]
-    if place.name.split(".")[0] not in {name.split(".")[0] for name in of_campaign}:
-        return False
-    try:
-        place.open("rb").close()
-    except PermissionError:
-        return True
-    return False
+    return place.name.split(".")[0] in {name.split(".")[0] for name in of_campaign}
+
+
+def _not_readable(place: Location, record: CampaignRecord) -> UsageError:
+    return UsageError(
+        f"{place} can't be read as results. A run of another ledger, perhaps of another user, went on from results and wrote it: if they "
+        f"are of the campaign “{sanitize_for_terminal(record.spec.name)}”, this ledger would send the same again. Make the file readable "
+        "for you, with the columns that the run wrote, or, if it is of another campaign, move it away.",
+        code="results_not_readable",
+        results=str(place),
+    )
 
 
 def _may_send(reader: LedgerReader, record: CampaignRecord) -> bool:
@@ -284,10 +289,13 @@ class _Comparison:
 
 
 def _texts(frame: "pd.DataFrame", name: str) -> "pd.Series[str]":
-    """A column; empty texts if someone has removed it."""
+    """A column, perhaps in other letters; empty texts if someone has removed it."""
     import pandas as pd
 
-    return frame[name] if name in frame else pd.Series("", index=frame.index, dtype="object")
+    found = [place for place, one in enumerate(frame.columns) if one == name] or [
+        place for place, one in enumerate(frame.columns) if normalize_name(one) == normalize_name(name)
+    ]
+    return frame.iloc[:, found[0]] if found else pd.Series("", index=frame.index, dtype="object")
 
 
 def _is_as_told(known: RowState | None, key: str, told: list[str]) -> bool:

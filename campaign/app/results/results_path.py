@@ -8,10 +8,12 @@ import codecs
 import csv
 import io
 import json
+import re
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from campaign import object_store
 from campaign.atomic import AtomicFile, writing
@@ -21,6 +23,7 @@ from campaign.domain.lists.sheet import NO_LINES, SheetLines
 from campaign.domain.model import RESULT_COLUMNS
 from campaign.domain.text.formula_escape import escape_formula, unescape_formula
 from campaign.domain.text.lines import sanitize_for_terminal
+from campaign.loader.columns import normalize_name
 from campaign.reporter.files.target import (
     CELL_UNITS,
     MOST_COLUMNS,
@@ -36,8 +39,13 @@ from campaign.reporter.files.target import (
     too_many_rows,
 )
 
-_COLUMN: Final = "delivery_campaign"
+_NAMES: Final = frozenset(map(normalize_name, RESULT_COLUMNS))
+_CAMPAIGN: Final = normalize_name("delivery_campaign")
+_NAMED: Final = re.compile(r"\.(results|resumed)(\.failed)?$")
 _NO_ROW: Final = ""
+_MOST_ABOVE: Final = 10
+"""In how many of the first lines a header is looked for."""
+
 _MOST_UNITS: Final = 10_000_000
 """More than a header and a row of results need; a file of another kind may consist of one line."""
 
@@ -62,7 +70,7 @@ def holds_results(place: Location) -> bool:
 
 
 def may_hold_results_of(place: Location, campaign: str) -> bool:
-    """Whether a file is this campaign's results, or may be because it has no rows or can't be read; raises as `owner_of` does."""
+    """Whether a file is this campaign's results, or may be because it names no campaign or can't be read; raises as `owner_of` does."""
     return _found(place) in {campaign, _NO_ROW}
 
 
@@ -86,8 +94,8 @@ def _copy(url: ObjectUrl, into: Path) -> None:
 
 
 def _owner_of(path: Path) -> str | None:
-    """The campaign; `_NO_ROW` for a results file without rows or one that only another user may read, None if it is no results file."""
-    readers: dict[str, Callable[[Path], Any]] = {
+    """The campaign; `_NO_ROW` for a results file that names none or that only another user may read, None if it is no results file."""
+    readers: dict[str, Callable[[Path], str | None]] = {
         Format.CSV: _of_csv,
         Format.JSONL: _of_jsonl,
         Format.PARQUET: _of_parquet,
@@ -96,19 +104,28 @@ def _owner_of(path: Path) -> str | None:
     read = readers.get(path.suffix.lower())
     if read is None or not path.is_file():
         return None
+    # One that was emptied or damaged is known by its name alone.
+    named = _NO_ROW if _NAMED.search(path.stem) else None
     try:
-        path.open("rb").close()
-        name = read(path)
+        return read(path) if path.stat().st_size else named
     except PermissionError:
         # Results are private to the user who ran the campaign.
         return _NO_ROW
     except Exception:  # noqa: BLE001 - a file that no reader can read is no results file, and each reader has other errors
-        return None
-    return name if isinstance(name, str) else None
+        return named
 
 
-def _of_header(names: Iterable[object]) -> str | None:
-    return _NO_ROW if set(RESULT_COLUMNS).issubset(names) else None
+def _of_table(rows: Iterable[Sequence[object]]) -> str | None:
+    """The campaign of a table, whose header a person may have written in another way, or put a title above."""
+    found = (row for row in rows if any(row))
+    for header in islice(found, _MOST_ABOVE):
+        names = [normalize_name(str(name)) for name in header]
+        row = next(found, None) if _CAMPAIGN in names else None
+        if row is not None:
+            return unescape_formula(str(dict(zip(names, row, strict=False)).get(_CAMPAIGN, _NO_ROW)))
+        if len(_NAMES.intersection(names)) > 1:
+            return _NO_ROW
+    return None
 
 
 def _of_csv(path: Path) -> str | None:
@@ -116,12 +133,8 @@ def _of_csv(path: Path) -> str | None:
 
     with path.open("rb") as file:
         text = _decoded(file.read(_MOST_UNITS))
-    for separator in SEPARATORS:
-        rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator)
-        if _COLUMN in (rows.fieldnames or []):
-            row = next(rows, None)
-            return _of_header(rows.fieldnames or ()) if row is None else unescape_formula(row.get(_COLUMN) or "")
-    return None
+    found = (_of_table(csv.reader(io.StringIO(text, newline=""), delimiter=separator)) for separator in SEPARATORS)
+    return next((name for name in found if name is not None), None)
 
 
 def _decoded(head: bytes) -> str:
@@ -134,27 +147,27 @@ def _decoded(head: bytes) -> str:
         return head.decode("cp1252", errors="replace")
 
 
-def _of_jsonl(path: Path) -> Any:
+def _of_jsonl(path: Path) -> str | None:
     with path.open(encoding="utf-8") as file:
-        return json.loads(file.readline(_MOST_UNITS)).get(_COLUMN)
+        row = json.loads(file.readline(_MOST_UNITS))
+    return _of_table([list(row), list(row.values())])
 
 
-def _of_parquet(path: Path) -> Any:
+def _of_parquet(path: Path) -> str | None:
     import pyarrow.parquet as pq
 
     with pq.ParquetFile(path) as file:
-        if not file.metadata.num_rows:
-            return _of_header(file.schema_arrow.names)
-        batch = next(file.iter_batches(batch_size=1, columns=[_COLUMN]))
-        return batch.column(0)[0].as_py()
+        names = file.schema_arrow.names
+        columns = [name for name in names if normalize_name(name) == _CAMPAIGN]
+        rows = next(file.iter_batches(batch_size=1, columns=columns)).to_pylist() if columns and file.metadata.num_rows else []
+    return _of_table([names, *([row.get(name, " ") for name in names] for row in rows)])
 
 
 def _of_xlsx(path: Path) -> str | None:
     from python_calamine import CalamineWorkbook
 
     with CalamineWorkbook.from_path(path) as workbook:
-        header, *rows = workbook.get_sheet_by_index(0).to_python(nrows=2)
-    return unescape_formula(str(rows[0][header.index(_COLUMN)])) if rows else _of_header(header)
+        return _of_table(workbook.get_sheet_by_index(0).to_python(nrows=_MOST_ABOVE + 1))
 
 
 def check_writable(
