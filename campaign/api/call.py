@@ -158,7 +158,7 @@ def control_call(name: str, wanted: DesiredState, options: Mapping[str, Any]) ->
     settings = settings_of(options, opt.CONTROL, function="control")
 
     def body(background: Background[None], _: ProgressWatch) -> None:
-        background.run(runs.set_desired_state(name, wanted, settings, with_results=True))
+        background.run(runs.set_desired_state(name, wanted, settings))
 
     return Call(body=body)
 

@@ -224,13 +224,12 @@ async def set_desired_state(
     *,
     stop: StopRequest | None = None,
     tell: Callable[[InBatches], None] = lambda _: None,
-    with_results: bool = False,
 ) -> ControlResult:
     """Pause or cancel a campaign, whichever processes are sending it.
 
     Cancelling also cancels the batches that an earlier run left scheduled at PassEntry, and reads the outcome of those that it released.
-    That takes a while, so `tell` is called before. `with_results` writes the results of a cancelled campaign that was sent before, unless a
-    process is sending it.
+    That takes a while, so `tell` is called before. The results of a cancelled campaign that was sent before are written, unless a process
+    is sending it.
 
     Raises:
         UsageError: there is no such campaign, or it was cancelled and is to be paused; or there is no token to cancel batches with.
@@ -261,7 +260,7 @@ async def set_desired_state(
             end = await send(find_whole(reader, name), ledger, reader, kept, observer=Silence(), stop=stop)
             undone = reader.counts(record.id).by_status[Status.SKIPPED] - skipped
             check_undone(record, orphans(reader, record), end, stop)
-        results, problem = await _write_results(record, ledger, reader, settings) if with_results else (None, "")
+        results, problem = await _write_results(record, ledger, reader, settings)
         left_rows = sum(batch.rows for batch in reader.batches(record.id))
         return ControlResult(again=again, undone=undone, left=left_rows, results=results, problem=problem)
     finally:

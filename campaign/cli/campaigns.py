@@ -120,7 +120,7 @@ def _control(name: str, wanted: "DesiredState", settings: "Settings") -> "Contro
 
     async def work() -> "ControlResult":
         stop = listen("Stopping: what is left at PassEntry stays there.") if wanted is DesiredState.CANCELLED else None
-        return await set_desired_state(name, wanted, settings, stop=stop, tell=tell, with_results=True)
+        return await set_desired_state(name, wanted, settings, stop=stop, tell=tell)
 
     return run_loop(work())
 

@@ -1,5 +1,6 @@
 """Pause, go on, cancel, read back, and what the console says of commands that went wrong."""
 
+import asyncio
 import sqlite3
 from pathlib import Path
 
@@ -82,6 +83,7 @@ async def test_cancelling_says_first_what_is_skipped(tmp_path: Path) -> None:
         assert at.state("promo").state is CampaignState.STOPPED
         await at.post(at.page_of("promo", "cancel"))
         assert at.state("promo").counts.by_status[Status.SKIPPED] == 20
+        assert (await asyncio.to_thread(Path(at.state("promo").results).read_text)).count(",skipped,cancelled,") == 20
         assert (await at.post(at.page_of("promo", "resume"))).status == 422
         assert len(at.simulator.audit()) == 10
 

@@ -299,7 +299,7 @@ class Commands:
     def control(self, wanted: DesiredState) -> Runner:
         async def command(settings: Settings, ui: UserInterface) -> Any:
             del ui
-            done = await run.set_desired_state(NAME, wanted, settings, with_results=True)
+            done = await run.set_desired_state(NAME, wanted, settings)
             if wanted is DesiredState.CANCELLED and self.cancelled_at is None and not done.finished:
                 self.cancelled_at = asyncio.get_running_loop().time()
 
