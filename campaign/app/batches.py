@@ -84,12 +84,12 @@ def check_can_undo(record: CampaignRecord, left: list[Batch], settings: Settings
 
 
 def check_undone(record: CampaignRecord, left: list[Batch], end: End, stop: "StopRequest") -> None:
-    """See that no batch of a cancelled campaign is left that nobody works on, and that those that turned up late were looked for.
+    """See that a cancellation leaves no batch that nobody works on, and that those that turned up late were looked for.
 
     Raises:
         SafeguardError: one is; or StoppedError, where a person broke it off.
     """
-    if not left and end.ended is StopReason.CANCELLED:
+    if not left and end.ended in {StopReason.CANCELLED, StopReason.FINISHED, StopReason.LIMIT}:
         return
     why = f"{_left_in_words(record, left)} {end.why}".rstrip() + " Run the same command again."
     if end.ended is StopReason.INTERRUPTED:
@@ -99,7 +99,7 @@ def check_undone(record: CampaignRecord, left: list[Batch], end: End, stop: "Sto
 
 def _left_in_words(record: CampaignRecord, left: list[Batch]) -> str:
     if not left:
-        return f"The campaign “{record.spec.name}” is cancelled here, but a batch whose creation got no answer may turn up at PassEntry."
+        return f"The campaign “{record.spec.name}” has ended here, but a batch whose creation got no answer may turn up at PassEntry."
     found = InBatches.of(left, now=time.time())
     fate = "PassEntry sends them, if nobody cancels them there" if found.held else "what became of them was not read"
     return f"The campaign “{record.spec.name}” is cancelled here, but {rows(found.rows)} of it are in batches at PassEntry: {fate}."

@@ -242,9 +242,10 @@ async def set_desired_state(
         again = record.desired_state is DesiredState.CANCELLED
         if again and wanted is DesiredState.PAUSED:
             raise UsageError(f"The campaign “{name}” was cancelled: there is nothing to pause.", code="cancelled", campaign=name)
-        if not again and reader.pending_work(record.id).finished and not reader.batches(record.id):
+        finished = not again and reader.pending_work(record.id).finished and not reader.batches(record.id)
+        if finished and not (wanted is DesiredState.CANCELLED and may_turn_up(reader, record)):
             return ControlResult(finished=True)
-        if not again:
+        if not again and not finished:
             await ledger.set_desired_state(record.id, wanted)
         if wanted is not DesiredState.CANCELLED:
             return ControlResult()
@@ -257,9 +258,12 @@ async def set_desired_state(
             kept = settings.with_fallback(kept_of(record.spec.settings))
             skipped = reader.counts(record.id).by_status[Status.SKIPPED]
             stop = stop or StopRequest()
-            end = await send(find_whole(reader, name), ledger, reader, kept, observer=Silence(), stop=stop)
+            only = () if finished else None
+            end = await send(find_whole(reader, name), ledger, reader, kept, observer=Silence(), stop=stop, only=only)
             undone = reader.counts(record.id).by_status[Status.SKIPPED] - skipped
             check_undone(record, orphans(reader, record), end, stop)
+        if finished:
+            return ControlResult(finished=True)
         results, problem = await _write_results(record, ledger, reader, settings)
         left_rows = sum(batch.rows for batch in reader.batches(record.id))
         return ControlResult(again=again, undone=undone, left=left_rows, results=results, problem=problem)

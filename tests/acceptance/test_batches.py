@@ -97,8 +97,8 @@ def test_after_a_kill_nothing_is_sent_twice_and_what_was_not_released_can_be_und
         assert {batch.status for batch in vendor.batches()} <= {"cancelled", "successful"}
 
 
-@pytest.mark.parametrize("then", slow_after(1, ["single", "batch", "cancel"]))
-def test_a_batch_that_turns_up_when_all_has_ended_is_cancelled_by_the_same_command(desk: Desk, then: str) -> None:
+@pytest.mark.parametrize("then", slow_after(1, ["single", "batch", "cancel", "single, then cancel"]))
+def test_a_batch_that_turns_up_when_all_has_ended_is_cancelled_by_the_next_command(desk: Desk, then: str) -> None:
     config = SimulatorConfig(limit_per_second=0, validation_seconds=0.1, late_seconds=6.0, batch_faults={"create_late": 1.0})
     with simulated(config) as vendor:
         there = Desk(desk.folder, vendor, desk.environment | {"PASSENTRY_API_URL": vendor.url})
@@ -108,11 +108,12 @@ def test_a_batch_that_turns_up_when_all_has_ended_is_cancelled_by_the_same_comma
         process.kill()
         process.communicate(timeout=10)
         vendor.set_faults(batch_faults={})
-        words = {"single": ("resume", "list", "--via", "single"), "batch": ("resume", "list"), "cancel": ("cancel", "list")}[then]
-        there.run(*words)
+        words = {"single": ("resume", "list", "--via", "single"), "batch": ("resume", "list"), "cancel": ("cancel", "list")}
+        first, _, last = then.partition(", then ")
+        there.run(*words[first])
         while vendor.summary().late_pending:
             time.sleep(0.05)
-        there.run(*words)
+        there.run(*words[last or first])
         told = 0 if then == "cancel" else 5
         assert sum(map(len, there.sent().values())) == told
         assert {batch.status for batch in vendor.batches()} <= {"cancelled", "successful"}
