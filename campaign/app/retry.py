@@ -139,7 +139,6 @@ async def _again(work: Session, record: CampaignRecord, selection: Selection, so
         work = _only(work, begun)
     left = again - await work.ledger.retry(record.id, chosen, since=since)
     finished = await work.send(record, results, fresh_canary=True)
-    await work.ledger.end_retry(record.id)
     return _with_left(finished, left)
 
 
@@ -178,7 +177,6 @@ async def _again_named(
     if counts.unfinished > len(named.waiting) + len(named.under_way):
         work = _only(work, wanted)
     finished = await work.send(record, results, fresh_canary=True)
-    await work.ledger.end_retry(record.id)
     return _with_left(finished, len(named.chosen) - sum(parts))
 
 

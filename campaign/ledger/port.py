@@ -237,7 +237,7 @@ class Maintenance(Protocol):
         """
 
     async def end_retry(self, campaign: int) -> None:
-        """End the open retry, unless rows that were sent before are pending, in flight, or still to be read back."""
+        """End the open retry, unless rows are pending, in flight, or still to be read back."""
 
     async def apply_corrections(
         self, campaign: int, corrected: Sequence[CorrectedRow], again: Sequence[int], statuses: frozenset[Status], since: int | None = None

@@ -367,9 +367,12 @@ class TestCorrectionFile:
 
     @pytest.mark.slow
     def test_a_paused_campaign_keeps_what_was_corrected_in_the_file(self, desk: Desk) -> None:
-        failed = run_with_failures(desk)
+        desk.simulator.set_faults(missing=["wrong-1"])
+        (desk.folder / "list.csv").write_text("pass_id,first_name\nwrong-1,Ann\npass-2,Bob\n", encoding="utf-8")
+        desk.run("run", "list.csv", "--message", MESSAGE, "--limit", "1", code=5)
+        failed = desk.folder / "list.results.failed.csv"
         rows = table(failed)
-        rows[2]["pass_id"] = "pass-4"
+        rows[0]["pass_id"] = "pass-1"
         write(failed, rows)
         desk.run("pause", "list")
         desk.run("retry", str(failed), code=None)

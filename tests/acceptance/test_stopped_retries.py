@@ -112,6 +112,21 @@ def test_one_that_is_killed_after_its_last_message_has_nothing_left(undelivered:
     assert times(undelivered) == {2: ROWS}
 
 
+def test_as_long_as_rows_are_left_that_were_never_sent_the_same_command_sends_nobody_twice(undelivered: Desk) -> None:
+    undelivered.make_list(ROWS, "half.csv")
+    undelivered.run("run", "half.csv", "--message", MESSAGE, "--limit", "5", code=5)
+    undelivered.simulator.reset()
+    undelivered.make_list(5, "few.csv")
+    command = ("retry", "half", "--status", "not_delivered", "--rows", "few.csv")
+    undelivered.run(*command, code=5)
+    undelivered.run(*command, code=5)
+    assert times(undelivered) == {1: 5}
+    undelivered.json("resume", "half")
+    assert times(undelivered) == {1: ROWS}
+    undelivered.json(*command)
+    assert times(undelivered) == {1: ROWS - 5, 2: 5}
+
+
 def test_unknown_rows_that_wait_for_a_person_too(desk: Desk) -> None:
     # As few rows as get no more than one pause of all senders.
     desk.simulator.set_faults(faults={"cut_after": 1.0})

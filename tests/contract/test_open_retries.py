@@ -43,10 +43,13 @@ async def test_what_it_has_sent_is_not_selected_again_until_it_has_ended(ledger:
         assert reader.already_retried(record.id) == {1, 2}
         assert (reader.matching(record.id, chosen), await ledger.retry(record.id, chosen)) == (0, 0)
         assert await ledger.apply_corrections(record.id, [], [1, 2], chosen.statuses) == 0
-        # Row 3 is left. Row 4, which was never sent, is none of its rows.
         await ledger.end_retry(record.id)
     await sends(1)
     assert reader.matching(record.id, chosen) == 0
+    # Row 4 was never sent. As long as it is left, a command says that rows are left, and may be given again.
+    await ledger.end_retry(record.id)
+    assert is_open(reader)
+    await ledger.settle(runner, [ends(claim, Status.DELIVERED) for claim in await ledger.claim(runner, 1)])
     await ledger.end_retry(record.id)
     assert reader.already_retried(record.id) == frozenset()
     assert not is_open(reader)
@@ -125,7 +128,7 @@ async def test_nothing_of_another_campaign_counts(ledger: Ledger, reader: Ledger
 
 
 async def test_an_invalid_row_that_was_corrected_keeps_it_open_until_it_is_sent(ledger: Ledger, reader: LedgerReader) -> None:
-    record = await campaign_of(ledger, staged(1), staged(2, "", status=Status.INVALID), staged(3))
+    record = await campaign_of(ledger, staged(1), staged(2, "", status=Status.INVALID))
     runner = await ledger.register_runner(record.id, quiet_seconds=0)
     first, corrects = ClaimFilter(only=(1,)), ClaimFilter(only=(2,))
     await ledger.settle(runner, [ends(claim, Status.NOT_DELIVERED) for claim in await ledger.claim(runner, 1, first)])
@@ -141,7 +144,7 @@ async def test_an_invalid_row_that_was_corrected_keeps_it_open_until_it_is_sent(
 
 async def test_what_is_left_of_one_in_a_results_file_is_left_of_it_here_too(ledger: Ledger, reader: LedgerReader) -> None:
     sent, left = Outcome(status=Status.NOT_DELIVERED, attempts=2), Outcome(status=Status.PENDING, attempts=1)
-    record = await campaign_of(ledger, replace(staged(1), outcome=sent), replace(staged(2), outcome=left), staged(3))
+    record = await campaign_of(ledger, replace(staged(1), outcome=sent), replace(staged(2), outcome=left))
     assert is_open(reader)
     assert reader.already_retried(record.id) == {1}
     assert reader.matching(record.id, selection(Status.NOT_DELIVERED)) == 0
@@ -152,7 +155,6 @@ async def test_what_is_left_of_one_in_a_results_file_is_left_of_it_here_too(ledg
     assert is_open(reader)
     await ledger.settle(runner, [ends(claim, Status.NOT_DELIVERED)])
     await ledger.end_retry(record.id)
-    # Row 3, which was never sent, is none of its rows.
     assert not is_open(reader)
 
 

@@ -127,7 +127,7 @@ async def test_a_run_stops_that_a_dump_is_restored_under(ledger: PostgresLedger,
     (claim,) = await ledger.claim(runner, 1)
     await ledger.settle(runner, [ends(claim, Status.DELIVERED)])
     server.restore(dump, database)
-    with raises(LedgerError, "ledger_restored"):
+    with raises(LedgerError, "ledger_went_back"):
         await ledger.claim(runner, 1)
 
 

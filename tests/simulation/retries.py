@@ -11,11 +11,10 @@ from campaign.domain.status import Status
 MAY_HAVE_ARRIVED: Final = frozenset({Status.UNKNOWN, Status.NOT_DELIVERED})
 LEFT: Final = """
 SELECT 1 WHERE heard_end((
-    SELECT count(*) FROM rows WHERE campaign = :campaign AND (attempts > 0 OR quiet_until > 0)
-    AND (status IN ('pending', 'sending') OR status = 'unknown' AND due_at IS NOT NULL)
+    SELECT count(*) FROM rows WHERE campaign = :campaign AND (status IN ('pending', 'sending') OR status = 'unknown' AND due_at IS NOT NULL)
 ));
 """
-"""Told before the ledger ends a retry: how many rows that were sent before are still to be sent or read back."""
+"""Told before the ledger ends a retry: how many rows are still to be sent or read back."""
 
 
 @dataclass(kw_only=True)

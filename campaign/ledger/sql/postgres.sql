@@ -630,8 +630,7 @@ FROM campaign.campaigns WHERE id = %(campaign)s;
 UPDATE campaign.campaigns SET retry_after = NULL
 WHERE id = %(campaign)s AND retry_after IS NOT NULL
   AND NOT EXISTS (SELECT 1 FROM campaign.rows
-                  WHERE campaign = %(campaign)s AND status IN ({OPEN}, 'unknown') AND (status <> 'unknown' OR due_at IS NOT NULL)
-                    AND (attempts > 0 OR quiet_until > 0));
+                  WHERE campaign = %(campaign)s AND status IN ({OPEN}, 'unknown') AND (status <> 'unknown' OR due_at IS NOT NULL));
 
 -- name: already_retried
 SELECT DISTINCT row FROM campaign.attempts

@@ -535,8 +535,7 @@ FROM campaigns WHERE id = :campaign;
 -- name: end_retry
 UPDATE campaigns SET retry_after = NULL
 WHERE id = :campaign AND retry_after IS NOT NULL
-  AND NOT EXISTS (SELECT 1 FROM rows WHERE campaign = :campaign AND (status IN ({OPEN}) OR status = 'unknown' AND due_at IS NOT NULL)
-                  AND (attempts > 0 OR quiet_until > 0));
+  AND NOT EXISTS (SELECT 1 FROM rows WHERE campaign = :campaign AND (status IN ({OPEN}) OR status = 'unknown' AND due_at IS NOT NULL));
 
 -- name: already_retried
 SELECT DISTINCT row FROM attempts
