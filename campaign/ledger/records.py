@@ -28,7 +28,7 @@ class CampaignSpec:
     """The identity of a campaign: a new run with an equal `list_sha256` and `message_sha256` resumes it.
 
     `list_place` is the list's absolute path or URL; empty if it has none. `lines_text` is the stored form of `lines`. `mark` is a random
-    text that no other ledger's campaign has; empty in campaigns of earlier versions.
+    text that no other ledger's campaign has.
     """
 
     name: str

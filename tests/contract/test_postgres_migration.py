@@ -1,5 +1,6 @@
 """A PostgreSQL ledger of an earlier version is brought to this one with all that stands in it, and whoever could use it still can."""
 
+import json
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -114,6 +115,29 @@ def test_a_retry_that_may_be_under_way_is_open_afterwards(server: Server, databa
     assert record is not None
     assert record.retry_is_open == (attempts > 0)
     reader.close()
+
+
+def test_each_campaign_can_be_told_from_that_of_another_ledger_afterwards(server: Server, databases: tuple[str, str]) -> None:
+    settings = {"bare": "{}", "odd": r'{"results": "/\udcff", "rate": "9"}', "told": '{"rate": "9", "mark": "a1b2"}'}
+    marks: dict[str, list[str]] = {name: [] for name in settings}
+    for database in databases:
+        old_ledger(server, database, SCHEMA_VERSION - 1)
+        for name, text in settings.items():
+            server.run(
+                "INSERT INTO campaign.campaigns (name, list_name, list_sha256, message_sha256, columns, id_column, settings, desired_state,"
+                f""" rows, created_at) VALUES ('{name}', 'old.csv', 'a', 'b', '["id"]', 'id', '{text}', 'go', 0, 5.0)""",
+                database=database,
+            )
+        prepare(parse(server.url(database)))
+        reader = PostgresReader(server.url(database))
+        for name, text in settings.items():
+            record = reader.campaign(name)
+            assert record is not None
+            assert record.spec.settings | {"mark": "a1b2"} == json.loads(text) | {"mark": "a1b2"}
+            marks[name].append(record.spec.mark)
+        reader.close()
+    assert marks.pop("told") == ["a1b2", "a1b2"]
+    assert len({mark for pair in marks.values() for mark in pair} - {""}) == 4
 
 
 def test_every_version_before_this_one_is_kept_for_this_test() -> None:

@@ -86,6 +86,33 @@ def test_a_retry_that_may_be_under_way_is_open_afterwards(tmp_path: Path, attemp
     reader.close()
 
 
+def test_each_campaign_can_be_told_from_that_of_another_ledger_afterwards(tmp_path: Path) -> None:
+    marks = []
+    for path in (tmp_path / "one.db", tmp_path / "two.db"):
+        old_ledger(path, SCHEMA_VERSION - 1)
+        prepare(path)
+        reader = SqliteReader(path)
+        record = reader.campaign("old")
+        assert record is not None
+        marks.append(record.spec.mark)
+        reader.close()
+    assert len(set(marks) - {""}) == 2
+
+
+def test_a_campaign_that_can_be_told_already_stays_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    old_ledger(path, SCHEMA_VERSION - 1)
+    db = apsw.Connection(str(path))
+    db.execute("""UPDATE campaigns SET settings = '{"rate": "9", "mark": "a1b2"}'""")
+    db.close()
+    prepare(path)
+    reader = SqliteReader(path)
+    record = reader.campaign("old")
+    assert record is not None
+    assert (record.spec.mark, record.spec.settings) == ("a1b2", {"rate": "9"})
+    reader.close()
+
+
 def test_every_version_before_this_one_is_kept_for_this_test() -> None:
     assert sorted(path.name for path in OLD.glob("schema-*.sql")) == [f"schema-{version}.sql" for version in range(1, SCHEMA_VERSION)]
 

@@ -48,15 +48,14 @@ def marker_path(results: Location) -> Path | None:
 def mark_as_sending(results: Location, record: CampaignRecord, ledger: str) -> bool | None:
     """Create the marker; False if this ledger's is there already, None if there can't be one.
 
-    There can't be one for an object in a store, in a folder that can't be written or has no hard links, where another campaign has one, or
-    for a campaign of an earlier version.
+    There can't be one for an object in a store, in a folder that can't be written or has no hard links, or where another campaign has one.
 
     Raises:
         UsageError: there is one of another ledger.
         DiskFullError: it does not fit, and nor would the results.
     """
     path = marker_path(results)
-    if path is None or not record.spec.mark:
+    if path is None:
         return None
     since = f"{datetime.now(tz=UTC):%Y-%m-%d %H:%M} UTC"
     marker = Marker(mark=record.spec.mark, campaign=record.spec.name, ledger=ledger, host=socket.gethostname(), since=since)
@@ -74,7 +73,7 @@ def mark_as_sending(results: Location, record: CampaignRecord, ledger: str) -> b
 def remove_marker(results: Location, record: CampaignRecord) -> None:
     """Remove the marker, if it is this ledger's."""
     path = marker_path(results)
-    if path is not None and record.spec.mark and (found := _read(path)) is not None and found.mark == record.spec.mark:
+    if path is not None and (found := _read(path)) is not None and found.mark == record.spec.mark:
         with suppress(OSError):
             path.unlink(missing_ok=True)
 

@@ -7,3 +7,9 @@ ALTER TABLE campaign.campaigns ADD COLUMN near_ids boolean NOT NULL DEFAULT true
 UPDATE campaign.campaigns SET retry_after = 0
 WHERE EXISTS (SELECT 1 FROM campaign.rows AS r WHERE r.campaign = campaigns.id
               AND (r.status IN ('pending', 'sending') OR r.status = 'unknown' AND r.due_at IS NOT NULL) AND r.attempts > 0);
+
+-- Campaigns of earlier versions can't be told from those of another ledger that sends the same list.
+-- As text, because jsonb refuses the names of files that are no UTF-8.
+UPDATE campaign.campaigns
+SET settings = '{"mark": "' || gen_random_uuid() || CASE settings WHEN '{}' THEN '"}' ELSE '", ' || substr(settings, 2) END
+WHERE settings NOT LIKE '%"mark": "%';

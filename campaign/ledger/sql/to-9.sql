@@ -7,3 +7,6 @@ ALTER TABLE campaigns ADD COLUMN retry_after INTEGER;
 UPDATE campaigns SET retry_after = 0
 WHERE EXISTS (SELECT 1 FROM rows WHERE campaign = campaigns.id AND (status IN ('pending', 'sending') OR status = 'unknown' AND due_at IS NOT NULL)
               AND attempts > 0);
+
+-- Campaigns of earlier versions can't be told from those of another ledger that sends the same list.
+UPDATE campaigns SET settings = json_set(settings, '$.mark', lower(hex(randomblob(8)))) WHERE json_extract(settings, '$.mark') IS NULL;
