@@ -7,6 +7,7 @@ import apsw
 
 from campaign.console.drafts.cleanup import KEPT_SECONDS, clear
 from campaign.console.drafts.context import DRAFTS, DraftContext
+from campaign.console.drafts.sending import RESULTS
 from campaign.console.drafts.store import RECORD
 from campaign.domain.model import CampaignState
 from campaign.insights import view
@@ -59,7 +60,9 @@ async def test_what_is_still_to_be_sent_keeps_its_files(tmp_path: Path) -> None:
 async def sent(at: Desk) -> str:
     draft = await at.begun()
     await at.post(f"{draft}/send")
-    await until(lambda: state(at) is CampaignState.FINISHED)
+    folder = at.store.folder_of(at.draft(draft).id)
+    # The process writes the results, and takes the marker away, once its runner has ended.
+    await until(lambda: (folder / RESULTS).is_file() and not any(folder.glob("*.sending")) and state(at) is CampaignState.FINISHED)
     return draft
 
 
