@@ -127,6 +127,20 @@ def test_as_long_as_rows_are_left_that_were_never_sent_the_same_command_sends_no
     assert times(undelivered) == {1: ROWS - 5, 2: 5}
 
 
+def test_rows_that_wait_for_a_stopped_retry_are_sent_by_no_other_ledger(undelivered: Desk) -> None:
+    undelivered.make_list(5, "both.csv")
+    there = str(undelivered.folder / "there.db")
+    undelivered.run("stage", "both.csv", "--message", MESSAGE, CAMPAIGN_LEDGER=there)
+    undelivered.run("run", "both.csv", "--message", MESSAGE)
+    undelivered.simulator.set_faults(tokens=["another"])
+    undelivered.run("retry", "both", "--status", "not_delivered", code=4)
+    undelivered.simulator.set_faults(tokens=[])
+    undelivered.simulator.reset()
+    assert "attempts: 1" in undelivered.run("resume", "both", code=2, CAMPAIGN_LEDGER=there).stderr
+    undelivered.run("retry", "both", "--status", "not_delivered")
+    assert times(undelivered) == {1: 5}
+
+
 def test_unknown_rows_that_wait_for_a_person_too(desk: Desk) -> None:
     # As few rows as get no more than one pause of all senders.
     desk.simulator.set_faults(faults={"cut_after": 1.0})

@@ -257,6 +257,14 @@ class TestResultsAsList:
             finish(start(desk, "resume", "list", before=unprivileged(), HOME=there), code=0)
         assert all_sent_once(desk)
 
+    def test_results_that_are_given_as_the_list_and_know_more_than_the_ledger_are_not_sent(self, desk: Desk) -> None:
+        desk.run(*WORDS, "--limit", "2", code=5)
+        desk.run("run", "list.results.csv", "--results", "other.csv", "--limit", "3", code=5, HOME=home(desk, "root"))
+        why = events(desk.run("run", "other.csv", code=2).stderr)["run_broke_off"]
+        assert why["code"] == "ledger_behind_results"
+        assert "in other.csv" in why["detail"]
+        assert len(desk.sent()) == 5
+
     @pytest.mark.parametrize(
         ("edit", "code"),
         [

@@ -88,7 +88,10 @@ def places_of_campaign(
     lists = [one for one in (source, known) if one]
     written = [place.absolute() for place in (results, settings.results) if place] + ([place_of(stored)] if stored else [])
     is_of_results = record.spec.message_sha256 == message_fingerprint(record.spec.id_column, None)
-    found: list[Location] = [place for one in lists if is_of_results for place in own_place(one)]
+    # What was named may be results, whatever its file is called; an object is read over the network.
+    found: list[Location] = [
+        place for one in lists for place in own_place(one) if is_of_results or (one == source and isinstance(place, Path))
+    ]
     found += [place for one in lists for place in results_places(one, named)]
     for place in written:
         found += [place, *_in_any_format(place), failed_path(place)]
@@ -231,7 +234,8 @@ class _Comparison:
         from campaign.loader.stage import read_outcome
 
         told = {name: _texts(frame, name) for name in RESULT_COLUMNS}
-        ours = told["delivery_campaign"].isin(self._names) & (told["delivery_status"] != Status.PENDING)
+        never_sent = (told["delivery_status"] == Status.PENDING) & told["delivery_attempts"].isin(["", "0"])
+        ours = told["delivery_campaign"].isin(self._names) & ~never_sent
         rows = pd.DataFrame(told)[ours]
         numbers = pd.to_numeric(rows["delivery_row"], errors="coerce").fillna(0).astype("int64").tolist()
         keys = self._keys(frame[ours])
