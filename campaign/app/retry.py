@@ -118,7 +118,7 @@ async def _again(work: Session, record: CampaignRecord, selection: Selection, so
         other = "other " if done else ""
         note = f"Nothing was sent: there are no {other}rows that are {sanitize_for_terminal(chosen.in_words())}.{hint}"
         finished = await work.end(record, End(ended=StopReason.LIMIT), results, note)
-        await work.ledger.end_retry(record.id)
+        await work.end_retry(record)
         return finished
     if record.desired_state is DesiredState.PAUSED:
         return await work.end(record, End(ended=StopReason.PAUSED), results, is_paused(record))
@@ -159,7 +159,7 @@ async def _again_named(
     if not wanted:
         note = f"Nothing was sent: the file names no row that is {sanitize_for_terminal(chosen.in_words())}."
         finished = await work.end(record, End(ended=StopReason.LIMIT), results, note)
-        await work.ledger.end_retry(record.id)
+        await work.end_retry(record)
         return finished
     if record.desired_state is DesiredState.PAUSED:
         return await work.end(record, End(ended=StopReason.PAUSED), results, is_paused(record))

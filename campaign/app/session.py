@@ -213,8 +213,8 @@ class Session:
         return finished
 
     async def end_retry(self, record: CampaignRecord) -> None:
-        """End the retry that is open, if any, once the whole campaign has ended: the next one selects rows anew."""
-        if find(self.reader, record.spec.name).retry_is_open and self.reader.pending_work(record.id).finished:
+        """End the retry that is open, if any, unless rows are left: the next one selects rows anew."""
+        if find(self.reader, record.spec.name).retry_is_open:
             await self.ledger.end_retry(record.id)
 
     async def _skip_unreachable(self, record: CampaignRecord, observer: Observer) -> End | None:

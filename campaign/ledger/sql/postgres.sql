@@ -660,11 +660,10 @@ JOIN campaign.rows AS r ON r.campaign = %(campaign)s AND r.row = g.row AND r.mes
 WHERE a.campaign = %(campaign)s AND a.row = g.row AND a.message IS NULL;
 
 -- name: correct
--- The device belongs to the pass, so a corrected id clears it. The quiet period, which is over, shows `end_retry` an invalid row that was
--- corrected, and is in the retry without an earlier attempt.
+-- The device belongs to the pass, so a corrected id clears it.
 UPDATE campaign.rows AS r
 SET status = 'pending', reason = '', error = '', due_at = campaign.ledger_now(), counted_attempts = 0, pass_id = g.pass_id, pass_key = g.pass_key,
-    message = g.message, quiet_until = greatest(r.quiet_until, campaign.ledger_now()),
+    message = g.message,
     cells = g.cells, zone = g.zone, baseline = false, baseline_text = NULL,
     pass_status = CASE WHEN r.pass_key = g.pass_key THEN r.pass_status ELSE '' END,
     device_type = CASE WHEN r.pass_key = g.pass_key THEN r.device_type ELSE '' END

@@ -567,11 +567,10 @@ WHERE campaign = :campaign AND row = :row AND message IS NULL
   AND EXISTS (SELECT 1 FROM rows WHERE campaign = :campaign AND row = :row AND message <> :message);
 
 -- name: correct
--- The device belongs to the pass, so a corrected id clears it. The quiet period, which is over, shows `end_retry` an invalid row that was
--- corrected, and is in the retry without an earlier attempt.
+-- The device belongs to the pass, so a corrected id clears it.
 UPDATE rows
 SET status = 'pending', reason = '', error = '', due_at = :now, counted_attempts = 0, pass_id = :pass_id, pass_key = :pass_key,
-    message = :message, quiet_until = max(quiet_until, :now),
+    message = :message,
     cells = :cells, zone = :zone, baseline = 0, baseline_text = NULL, pass_status = iif(pass_key = :pass_key, pass_status, ''),
     device_type = iif(pass_key = :pass_key, device_type, '')
 WHERE campaign = :campaign AND row = :row AND status IN ({CORRECTABLE})
