@@ -132,9 +132,12 @@ def _of_csv(path: Path) -> str | None:
     from campaign.loader.formats.csv import SEPARATORS
 
     with path.open("rb") as file:
-        text = _decoded(file.read(_MOST_UNITS))
-    found = (_of_table(csv.reader(io.StringIO(text, newline=""), delimiter=separator)) for separator in SEPARATORS)
-    return next((name for name in found if name is not None), None)
+        text = io.StringIO(_decoded(file.read(_MOST_UNITS)), newline="")
+    for separator in SEPARATORS:
+        text.seek(0)
+        if (name := _of_table(csv.reader(text, delimiter=separator))) is not None:
+            return name
+    return None
 
 
 def _decoded(head: bytes) -> str:
