@@ -112,7 +112,7 @@ def test_a_batch_that_turns_up_when_all_has_ended_is_cancelled_by_the_next_comma
         first, _, last = then.partition(", then ")
         there.run(*words[first])
         while vendor.summary().late_pending:
-            time.sleep(0.05)
+            time.sleep(0.05)  # real time, which the simulator counts
         there.run(*words[last or first])
         told = 0 if then == "cancel" else 5
         assert sum(map(len, there.sent().values())) == told

@@ -68,7 +68,7 @@ class UploadLimits:
             self._under_way += Counter()
 
 
-UPLOAD_LIMITS: Final = web.AppKey("intake", UploadLimits)
+UPLOAD_LIMITS: Final = web.AppKey("upload_limits", UploadLimits)
 
 
 class TooLargeError(Exception):
