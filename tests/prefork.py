@@ -186,8 +186,8 @@ class Preforked(subprocess.Popen[str]):
 
     def __del__(self) -> None:
         """Nothing of the base's, which would look for a child of this process. A test that failed closes nothing."""
-        for left in (self._parent, self.stdout, self.stderr):
-            if left is not None:
+        for name in ("_parent", "stdout", "stderr"):
+            if (left := getattr(self, name, None)) is not None:
                 left.close()
 
 
@@ -333,15 +333,23 @@ class _Forker:
         self._children: set[int] = set()
         self._selector = selectors.DefaultSelector()
         self._selector.register(0, selectors.EVENT_READ, self._end)
-        self._selector.register(listener, selectors.EVENT_READ, self._fork)
+        self._selector.register(listener, selectors.EVENT_READ, self._accept)
 
     def wait(self) -> None:
         for key, _ in self._selector.select():
             key.data()
 
-    def _fork(self) -> None:
+    def _accept(self) -> None:
+        """Whoever connects may be stopped or killed before it asks: others don't wait for it."""
         asker, _ = self._listener.accept()
+        self._selector.register(asker, selectors.EVENT_READ, partial(self._fork, asker))
+
+    def _fork(self, asker: socket.socket) -> None:
+        self._selector.unregister(asker)
         message, streams, _, _ = socket.recv_fds(asker, _LONGEST_REQUEST, 3)
+        if not message:
+            asker.close()
+            return
         request = _Request(**json.loads(message))
         pid = os.fork()
         if pid == 0:
