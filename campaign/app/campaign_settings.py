@@ -10,11 +10,12 @@ from zoneinfo import ZoneInfo
 
 from campaign.app.lists.list_source import header_offered
 from campaign.domain.errors import InputError, UsageError
+from campaign.domain.lists.columns import find_id_column
 from campaign.domain.lists.locations import Location
+from campaign.domain.lists.pass_ids import check_pass_id, pass_key
 from campaign.domain.schedule import Schedule, known_zones, parse_moment, zone
 from campaign.domain.text.formula_escape import unescape_formula
 from campaign.domain.text.lines import as_sentence
-from campaign.loader.columns import check_pass_id, find_id_column, pass_key
 from campaign.loader.table import open_table
 from campaign.setting_types import Persisted
 from campaign.settings import Settings, marked

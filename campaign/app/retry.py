@@ -29,6 +29,7 @@ from campaign.app.run import (
 from campaign.app.send import StopRequest, check_access, send
 from campaign.app.session import CommandResult, Session, UserInterface, session
 from campaign.domain.errors import StoppedError, UsageError
+from campaign.domain.lists.columns import listed
 from campaign.domain.lists.locations import Location
 from campaign.domain.model import Counts, ResultRow
 from campaign.domain.retry_selection import Selection
@@ -37,7 +38,6 @@ from campaign.domain.text.lines import rows as rows_in_words
 from campaign.domain.text.lines import sanitize_for_terminal
 from campaign.insights import command_line
 from campaign.ledger.port import CampaignRecord, DesiredState, LedgerReader
-from campaign.loader.columns import listed
 from campaign.sender.stop import End, StopReason
 from campaign.settings import Settings
 

@@ -14,10 +14,11 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from campaign.domain.errors import InputError
+from campaign.domain.lists.columns import find_id_column, is_results_file
 from campaign.domain.lists.near_ids import near_keys
+from campaign.domain.lists.pass_ids import ids_of
 from campaign.domain.model import StagedBatch, StagedRow
 from campaign.domain.status import LEFT_OUT
-from campaign.loader.columns import find_id_column, ids_of, is_results_file
 from campaign.loader.source import no_room
 
 if TYPE_CHECKING:

@@ -10,18 +10,9 @@ from hypothesis import strategies as st
 from yarl import URL
 
 from campaign.domain.errors import InputError
+from campaign.domain.lists.columns import ID_NAMES, find_id_column, find_message_column, find_template_column, is_results_file, own_columns
+from campaign.domain.lists.pass_ids import ID_CHARACTERS, check_pass_id, pass_key
 from campaign.domain.model import RESULT_COLUMNS, Invalid
-from campaign.loader.columns import (
-    ID_CHARACTERS,
-    ID_NAMES,
-    check_pass_id,
-    find_id_column,
-    find_message_column,
-    find_template_column,
-    is_results_file,
-    own_columns,
-    pass_key,
-)
 
 ordinary_ids = st.text(alphabet=st.characters(codec="utf-8", exclude_categories=("Cc", "Zl", "Zp")), min_size=1, max_size=40)
 

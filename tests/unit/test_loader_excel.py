@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from xlsxwriter.worksheet import Worksheet
 
+from campaign.domain.lists.pass_ids import check_pass_id
 from campaign.domain.model import Invalid
-from campaign.loader.columns import check_pass_id
 from campaign.loader.formats.file_format import EXCEL
 from campaign.loader.table import open_table
 from tests.unit.loader_given import Row, read, reading_here, refused

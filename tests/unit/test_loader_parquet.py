@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from campaign.domain.lists.pass_ids import check_pass_id
 from campaign.domain.model import Invalid
-from campaign.loader.columns import check_pass_id
 from campaign.loader.formats.file_format import PARQUET
 from campaign.loader.limits import CELL_CHARACTERS
 from campaign.loader.table import open_table

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from campaign.domain.model import Invalid
-from campaign.loader.messages.result import Rendered, finish, length_as_shown
+from campaign.domain.text.lines import length_as_shown
+from campaign.loader.messages.result import Rendered, finish
 
 FAMILY = "👩\u200d👩\u200d👧\u200d👦"
 CLUSTERS = [

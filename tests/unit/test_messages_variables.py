@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from campaign.domain.errors import TemplateError
-from campaign.loader.columns import same_name
+from campaign.domain.lists.columns import same_name
 from campaign.loader.messages.resolve import plan_messages
 from campaign.loader.messages.variables import RESERVED, Variables, variables
 from tests.unit.messages_given import plan, refused, refused_at

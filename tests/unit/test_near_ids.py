@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from campaign.domain.lists.near_ids import Difference, differences, near_key, near_keys
+from campaign.domain.lists.pass_ids import pass_key
 from campaign.domain.model import Invalid, Outcome, StagedBatch, StagedRow
 from campaign.domain.status import Status
 from campaign.loader import repeats
-from campaign.loader.columns import pass_key
 from campaign.loader.repeats import NearIdFinder, NearIds
 
 DASHED = "3f2504e0-4f89-11d3-9a0c-0305e82c3301"

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from campaign.domain.lists.columns import Layout
 from campaign.domain.model import Skip, StagedRow
 from campaign.domain.status import Status
 from campaign.loader import repeats
-from campaign.loader.columns import Layout
 from campaign.loader.messages.resolve import plan_messages
 from campaign.loader.repeats import Repeats
 from campaign.loader.stage import Stager

@@ -9,9 +9,10 @@ from types import ModuleType
 import pytest
 
 from campaign.app.lists.check import Checked, check
+from campaign.domain.lists.columns import find_id_column, find_template_column
+from campaign.domain.lists.pass_ids import check_pass_id, pass_key
 from campaign.domain.model import Invalid, Skip
 from campaign.domain.status import Status
-from campaign.loader.columns import check_pass_id, find_id_column, find_template_column, pass_key
 from campaign.loader.table import open_table
 from campaign.settings import IsolatedSettings
 from tests.unit.loader_given import read

@@ -15,9 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from campaign.domain.errors import InputError
+from campaign.domain.lists.columns import Layout
 from campaign.domain.model import RESULT_COLUMNS, UNSENT, Invalid, Outcome, ResultRow, StagedRow
 from campaign.domain.status import Status
-from campaign.loader.columns import Layout
 from campaign.loader.formats.frames import rows_of
 from campaign.loader.messages.resolve import Messages, plan_messages
 from campaign.loader.messages.template import WORK_UNITS

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from campaign.domain.lists.outcomes import UNREADABLE_STATUS, read_outcome
 from campaign.domain.model import RESULT_COLUMNS, UNSENT, Outcome
 from campaign.domain.status import Status
 from campaign.domain.verdict import WAS_SENDING
-from campaign.loader.stage import UNREADABLE_STATUS, read_outcome
 
 BLANK = dict.fromkeys(RESULT_COLUMNS, "")
 KEPT = [status for status in Status if status not in {Status.PENDING, Status.SENDING}]

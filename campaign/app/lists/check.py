@@ -23,9 +23,9 @@ from campaign.domain.lists.locations import Location
 from campaign.domain.lists.sheet import NO_LINES, SheetLines
 from campaign.domain.model import Counts
 from campaign.domain.status import BY_OUTCOME, LEFT_OUT, Status
+from campaign.domain.text.lines import length_as_shown
 from campaign.ledger.port import LedgerReader, RowMessage
 from campaign.ledger.sqlite import SqliteLedger, SqliteReader
-from campaign.loader.messages.result import length_as_shown
 from campaign.reporter.files.results import write_results
 from campaign.sender.port import Observer
 from campaign.settings import Settings, Via

@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 
 from campaign.app.lists.list_source import FileSource
 from campaign.domain.errors import InputError, UsageError
+from campaign.domain.lists.columns import find_zone_column, listed, normalize_name
+from campaign.domain.lists.pass_ids import pass_key
 from campaign.domain.lists.sheet import place
 from campaign.domain.model import RESULT_COLUMNS, ResultRow
 from campaign.domain.text.formula_escape import strip_unseen, unescape_formula
 from campaign.domain.text.lines import capitalized
 from campaign.ledger.port import CampaignRecord, LedgerReader
-from campaign.loader.columns import find_zone_column, listed, normalize_name, pass_key
 from campaign.loader.table import Table, open_table
 
 CAMPAIGN, ROW, STATUS, MESSAGE = "delivery_campaign", "delivery_row", "delivery_status", "delivery_message"

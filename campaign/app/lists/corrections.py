@@ -7,18 +7,20 @@ from typing import Any, Final
 from campaign.app.lists.correction_file import CorrectionFile, Line, Matcher
 from campaign.app.lists.list_source import message_fingerprint
 from campaign.domain.errors import InputError, UsageError
+from campaign.domain.lists.columns import find_message_column, listed
+from campaign.domain.lists.pass_ids import check_pass_id, pass_key
 from campaign.domain.lists.sheet import NO_LINES, SheetLines, places
 from campaign.domain.model import Outcome, ResultRow
 from campaign.domain.retry_selection import Selection
 from campaign.domain.schedule import known_zones
 from campaign.domain.status import CORRECTABLE, NEEDS_ATTENTION, Status
 from campaign.domain.text.formula_escape import lost_characters
+from campaign.domain.text.lines import one_line_end, shown
 from campaign.domain.text.lines import rows as rows_in_words
 from campaign.ledger.port import CampaignRecord, LedgerReader
 from campaign.ledger.records import CorrectedRow
-from campaign.loader.columns import check_pass_id, find_message_column, listed, pass_key, shown
 from campaign.loader.messages.resolve import Messages, plan_messages
-from campaign.loader.messages.result import Rendered, as_it_was, one_line_end
+from campaign.loader.messages.result import Rendered, as_it_was
 from campaign.settings import Settings
 
 SHOWN: Final = 10

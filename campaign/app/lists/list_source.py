@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from campaign.domain.errors import BadValueError, InputError, UsageError
+from campaign.domain.lists.columns import Layout, find_message_column
 from campaign.domain.lists.locations import Location, parse_location
 from campaign.domain.lists.query import Query, is_query, parse_query
 from campaign.domain.text.formula_escape import unescape_formula
 from campaign.ledger.port import CampaignSpec
-from campaign.loader.columns import Layout, find_message_column
 from campaign.loader.messages.resolve import Messages, plan_messages
 from campaign.loader.source import Source
 from campaign.loader.table import Table, open_table

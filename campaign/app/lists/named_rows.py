@@ -8,13 +8,15 @@ from typing import Any, Final
 from campaign.app.lists.corrections import Numbers, under_way
 from campaign.app.lists.list_source import FileSource
 from campaign.domain.errors import InputError
+from campaign.domain.lists.columns import find_id_column
+from campaign.domain.lists.pass_ids import check_pass_id, pass_key
 from campaign.domain.model import Invalid, Outcome, ResultRow
 from campaign.domain.retry_selection import Selection
 from campaign.domain.status import BY_OUTCOME, Status
 from campaign.domain.text.formula_escape import unescape_formula
 from campaign.domain.text.lines import rows as rows_in_words
+from campaign.domain.text.lines import shown
 from campaign.ledger.port import CampaignRecord, LedgerReader
-from campaign.loader.columns import check_pass_id, find_id_column, pass_key, shown
 from campaign.loader.table import Table, open_table
 
 RETRIED: Final = "retried"

@@ -9,13 +9,13 @@ from typing import Any, Final
 
 from campaign.app.send import StopRequest, account_key, open_gateway, read_limiter
 from campaign.domain.errors import SafeguardError, StoppedError, problem_of
+from campaign.domain.lists.pass_ids import pass_key
 from campaign.domain.model import Skip
 from campaign.domain.reach import FRESH_SECONDS, NOT_IN_WALLET, Reach
 from campaign.domain.status import Status
 from campaign.domain.text.durations import words
 from campaign.ledger.port import DesiredState, Ledger, LedgerReader, RateLimits
 from campaign.ledger.readings import Readings
-from campaign.loader.columns import pass_key
 from campaign.sender.api.api_url import ApiUrl
 from campaign.sender.port import Observer
 from campaign.sender.readback.reach import TOGETHER, ReachReader

@@ -12,13 +12,13 @@ from campaign.app.run import checked_list
 from campaign.app.send import check_access
 from campaign.app.session import CommandResult, UserInterface, session
 from campaign.domain.errors import InputError, UsageError
+from campaign.domain.lists.pass_ids import check_pass_id, pass_key
 from campaign.domain.lists.sheet import place
 from campaign.domain.model import Invalid, Outcome, StagedRow
 from campaign.domain.status import Status
 from campaign.domain.text.lines import capitalized
 from campaign.domain.text.reasons import reason_in_words
 from campaign.ledger.port import LedgerReader
-from campaign.loader.columns import check_pass_id, pass_key
 from campaign.settings import Settings
 
 _AT_ONCE: Final = dict.fromkeys(("window", "start_at", "not_after", "sample", "canary", "limit")) | {

@@ -14,7 +14,10 @@ from campaign import object_store
 from campaign.app.lists.list_source import ListSource, as_file_name, message_fingerprint, results_path
 from campaign.app.results.results_path import may_hold_results_of, owner_of
 from campaign.domain.errors import InputError, UsageError
+from campaign.domain.lists.columns import normalize_name
 from campaign.domain.lists.locations import Location, parse_location, place_of
+from campaign.domain.lists.outcomes import read_outcome
+from campaign.domain.lists.pass_ids import ids_of
 from campaign.domain.lists.query import is_query
 from campaign.domain.lists.sheet import place as row_in_words
 from campaign.domain.model import RESULT_COLUMNS, Outcome
@@ -23,7 +26,6 @@ from campaign.domain.status import ENDED, Status
 from campaign.domain.text.formula_escape import escape_formula, unescape_formula
 from campaign.domain.text.lines import sanitize_for_terminal
 from campaign.ledger.port import CampaignRecord, LedgerReader
-from campaign.loader.columns import ids_of, normalize_name
 from campaign.loader.source import Source
 from campaign.loader.table import open_table
 from campaign.reporter.files.target import Format, failed_path, same_file
@@ -230,8 +232,6 @@ class _Comparison:
 
     def compare(self, frame: "pd.DataFrame") -> None:
         import pandas as pd
-
-        from campaign.loader.stage import read_outcome
 
         told = {name: _texts(frame, name) for name in RESULT_COLUMNS}
         never_sent = (told["delivery_status"] == Status.PENDING) & told["delivery_attempts"].isin(["", "0"])

@@ -18,12 +18,12 @@ from typing import Final
 from campaign import object_store
 from campaign.atomic import AtomicFile, writing
 from campaign.domain.errors import InputError, UsageError
+from campaign.domain.lists.columns import normalize_name
 from campaign.domain.lists.locations import Location, ObjectUrl
 from campaign.domain.lists.sheet import NO_LINES, SheetLines
 from campaign.domain.model import RESULT_COLUMNS
 from campaign.domain.text.formula_escape import escape_formula, unescape_formula
 from campaign.domain.text.lines import sanitize_for_terminal
-from campaign.loader.columns import normalize_name
 from campaign.reporter.files.target import (
     CELL_UNITS,
     MOST_COLUMNS,

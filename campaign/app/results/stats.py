@@ -10,12 +10,14 @@ import pandas as pd
 from campaign.app.campaign_settings import home_zone, utc_now
 from campaign.app.open_ledger import find_whole, reading
 from campaign.domain.errors import InputError, UsageError
+from campaign.domain.lists.columns import find_id_column, listed, normalize_name
+from campaign.domain.lists.pass_ids import check_pass_id, ids_of, is_plain_id
 from campaign.domain.model import Invalid
 from campaign.domain.schedule import parse_moment
 from campaign.domain.text.formula_escape import strip_unseen, unescape_formula
+from campaign.domain.text.lines import shown
 from campaign.insights import view
 from campaign.ledger.port import CampaignRecord, LedgerReader
-from campaign.loader.columns import check_pass_id, find_id_column, ids_of, is_plain_id, listed, normalize_name, shown
 from campaign.loader.table import Table, open_table
 from campaign.reporter.comparison import Comparison, Rates, rates
 from campaign.reporter.conversions import NOTHING, Conversions, Redemptions, conversions

@@ -16,8 +16,16 @@ from pydantic import TypeAdapter
 from campaign.console.drafts.inspection import CHECKED, PREVIEW, ListPreview, SampleRow, WorkerTask, as_json, without_paths
 from campaign.console.drafts.store import write_atomically
 from campaign.domain.errors import CampaignError, InputError
+from campaign.domain.lists.columns import (
+    ID_NAMES,
+    Layout,
+    find_id_column,
+    find_message_column,
+    find_zone_column,
+    is_results_file,
+    normalize_name,
+)
 from campaign.domain.model import RESULT_COLUMNS
-from campaign.loader.columns import ID_NAMES, Layout, find_id_column, find_message_column, find_zone_column, is_results_file, normalize_name
 from campaign.loader.formats.child import restrict
 from campaign.loader.formats.frames import rows_of
 from campaign.loader.table import Table, open_table

@@ -84,3 +84,22 @@ def sanitize_for_terminal(text: str, longest: int | None = None) -> str:
     if text.isprintable():
         return text
     return "".join(letter if letter.isprintable() else " " if letter.isspace() else "\N{REPLACEMENT CHARACTER}" for letter in text)
+
+
+def shown(text: str, characters: int = 60) -> str:
+    """A name or a value from a file, short enough for a sentence."""
+    return sanitize_for_terminal(text, characters)
+
+
+def length_as_shown(text: str) -> int:
+    """The number of characters as a person counts them: a letter with its accents, a flag or a family of emoji is one."""
+    if text.isascii():
+        return len(text) - text.count("\r\n")
+    import regex  # noqa: PLC0415 - it takes a tenth of a second to import, and few texts need it
+
+    return sum(1 for _ in regex.finditer(r"\X", text))
+
+
+def one_line_end(text: str) -> str:
+    """The text with a line feed as the only line end."""
+    return text.replace("\r\n", "\n").replace("\r", "\n")

@@ -12,10 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from campaign.domain.errors import InputError
+from campaign.domain.lists.columns import ID_NAMES, normalize_name
 from campaign.domain.lists.sheet import MOST_GAPS, NO_LINES, SheetLines
 from campaign.domain.text.formula_escape import strip_unseen
 from campaign.loader import limits
-from campaign.loader.columns import ID_NAMES, normalize_name
 from campaign.loader.source import no_room
 
 if TYPE_CHECKING:

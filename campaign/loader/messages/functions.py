@@ -14,7 +14,7 @@ from typing import Any, Final
 import jinja2
 from jinja2.filters import do_round, do_sort, do_title, do_truncate, do_unique, do_urlencode, do_wordcount
 
-from campaign.loader.columns import shown
+from campaign.domain.text.lines import shown
 from campaign.loader.messages.values import (
     BUDGET,
     MAX_NUMBER,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 from campaign.domain.lists.lint_findings import LintKind, LintMatch
-from campaign.loader.messages.result import length_as_shown
+from campaign.domain.text.lines import length_as_shown
 
 _NAME: Final = r"[^\W\d][\w .-]{1,40}"
 _PLACEHOLDER: Final = re.compile(

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from campaign.domain.errors import InputError, TemplateError, UsageError
+from campaign.domain.lists.columns import find_message_column, find_template_column
 from campaign.domain.model import Invalid
-from campaign.loader.columns import find_message_column, find_template_column, shown
-from campaign.loader.messages.result import Rendered, RenderedBatch, cells_in, finish, finish_all, one_line_end, refused
+from campaign.domain.text.lines import one_line_end, shown
+from campaign.loader.messages.result import Rendered, RenderedBatch, cells_in, finish, finish_all, refused
 from campaign.loader.messages.template import Template
 from campaign.loader.messages.translate import Source
 from campaign.loader.messages.variables import Variables

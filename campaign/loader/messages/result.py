@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from campaign.domain.model import Invalid
 from campaign.domain.text.formula_escape import strip_unseen
-from campaign.loader.columns import shown
+from campaign.domain.text.lines import length_as_shown, one_line_end, shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,20 +61,6 @@ def together(array: "pa.Array") -> str:
 def is_empty(cell: str) -> bool:
     """Whether a cell has no visible character."""
     return not (cell.strip() and (cell.isprintable() or strip_unseen(cell)))
-
-
-def length_as_shown(text: str) -> int:
-    """The number of characters as a person counts them: a letter with its accents, a flag or a family of emoji is one."""
-    if text.isascii():
-        return len(text) - text.count("\r\n")
-    import regex  # noqa: PLC0415 - it takes a tenth of a second to import, and few texts need it
-
-    return sum(1 for _ in regex.finditer(r"\X", text))
-
-
-def one_line_end(text: str) -> str:
-    """The text with a line feed as the only line end."""
-    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def finish(text: str, *, max_length: int, braces_meant: bool = False) -> Rendered:

@@ -8,8 +8,9 @@ from minijinja import Environment
 from minijinja import TemplateError as EngineError
 
 from campaign.domain.errors import InputError
+from campaign.domain.lists.columns import same_name
 from campaign.domain.model import Invalid
-from campaign.loader.columns import same_name, shown
+from campaign.domain.text.lines import shown
 from campaign.loader.messages.functions import FUNCTIONS
 from campaign.loader.messages.result import (
     HALF,

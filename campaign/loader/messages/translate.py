@@ -18,7 +18,8 @@ import jinja2
 from jinja2 import nodes
 
 from campaign.domain.errors import TemplateError
-from campaign.loader.columns import same_name, shown
+from campaign.domain.lists.columns import same_name
+from campaign.domain.text.lines import shown
 from campaign.loader.messages.functions import FILTERS, FUNCTIONS, METHODS, TESTS, Function
 from campaign.loader.messages.result import HALF
 from campaign.loader.messages.values import MAX_NUMBER

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple, NoReturn
 
-from campaign.loader.columns import shown
+from campaign.domain.text.lines import shown
 from campaign.loader.messages.result import MAX_TEXT, is_empty
 
 MAX_NUMBER: Final = 10**18

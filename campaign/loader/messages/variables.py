@@ -16,7 +16,8 @@ from itertools import count
 from types import MappingProxyType
 from typing import Final
 
-from campaign.loader.columns import normalize_name, same_name, shown
+from campaign.domain.lists.columns import normalize_name, same_name
+from campaign.domain.text.lines import shown
 
 _NOT_WORD: Final = re.compile(r"\W+")
 _SHOWN_COLUMNS: Final = 40

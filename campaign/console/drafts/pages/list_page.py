@@ -19,7 +19,7 @@ from campaign.console.drafts.uploads import UPLOAD_LIMITS, Received, TooLargeErr
 from campaign.console.drafts.wizard import Step
 from campaign.console.pages import ErrorText
 from campaign.domain.errors import CampaignError, DiskFullError, UsageError
-from campaign.loader.columns import check_pass_id
+from campaign.domain.lists.pass_ids import check_pass_id
 
 ROWS_SHOWN = 8
 

@@ -18,8 +18,9 @@ from campaign.console.drafts.inspection import ListPreview, in_the_forms_words
 from campaign.console.drafts.wizard import Step
 from campaign.console.pages import ErrorText
 from campaign.domain.errors import CampaignError, InputError, TemplateError, UsageError
+from campaign.domain.text.lines import length_as_shown
 from campaign.loader.messages.resolve import Messages, plan_messages
-from campaign.loader.messages.result import Rendered, length_as_shown
+from campaign.loader.messages.result import Rendered
 from campaign.loader.messages.variables import variables
 
 

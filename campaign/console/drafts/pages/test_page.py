@@ -19,9 +19,9 @@ from campaign.console.drafts.sending import message_options, output_of
 from campaign.console.drafts.wizard import Step
 from campaign.console.subprocesses import CommandSpec, RunningCommand, start_command
 from campaign.domain.errors import CampaignError, UsageError
+from campaign.domain.lists.pass_ids import check_pass_id
 from campaign.domain.status import Status
 from campaign.domain.text.reasons import reason_in_words
-from campaign.loader.columns import check_pass_id
 
 MOST_SECONDS: Final = 60.0
 LOOK_SECONDS: Final = 0.1
