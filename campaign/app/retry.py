@@ -8,6 +8,7 @@ from functools import partial
 from itertools import chain
 from typing import Final
 
+from campaign.app.batches import check_batch_settings
 from campaign.app.campaign_settings import Exclusions, check_not_over, utc_now
 from campaign.app.campaigns import check_here
 from campaign.app.lists.correction_file import CorrectionFile, correction_file
@@ -77,6 +78,7 @@ async def retry(
                 )
             if file is not None:
                 return await _correct(work, target if isinstance(target, str) else of, file, selection)
+        check_batch_settings(settings)
         async with checked_list(target, settings, stop) as given:
             staged = await stage_unless_known(work, given, target)
         return await _again(work, staged.record, selection)

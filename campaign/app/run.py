@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
-from campaign.app.batches import check_can_undo, check_undone, may_turn_up, orphans
+from campaign.app.batches import check_batch_settings, check_can_undo, check_undone, may_turn_up, orphans
 from campaign.app.campaign_settings import Exclusions, kept_of, remembered, utc_now
 from campaign.app.campaigns import check_here
 from campaign.app.lists.list_source import CheckedList, ListSource, find_list, opened
@@ -73,6 +73,7 @@ async def stage_list(source: ListSource, settings: Settings, ui: UserInterface) 
 @asynccontextmanager
 async def _staged(source: ListSource, settings: Settings, ui: UserInterface) -> AsyncIterator[tuple[Session, Staged, Location | None]]:
     stop = ui.listen()
+    check_batch_settings(settings)
     source = find_list(source, settings)
     async with checked_list(source, settings, stop) as given:
         stored = given.spec.settings["results"]

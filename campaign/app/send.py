@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from campaign.app.batches import TAG, check_batch_settings, check_texts, may_turn_up, network_of, open_batches, orphans
+from campaign.app.batches import TAG, check_texts, may_turn_up, network_of, open_batches, orphans
 from campaign.app.campaign_settings import schedule_of, utc_now
 from campaign.domain.errors import LedgerError, problem_of
 from campaign.domain.failure_guard import Halt
@@ -154,10 +154,9 @@ def read_limiter(ledger: RateLimits, settings: Settings) -> RateLimiter:
 
 
 def check_access(settings: Settings) -> None:
-    """Check that the token, the URL, and the settings for the network and for batches can be used, before anything is staged."""
+    """Check that the token, the URL, and the settings for the network can be used, before anything is staged."""
     network_of(settings)
     settings.token()
-    check_batch_settings(settings)
 
 
 async def send(

@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, Self
 
+from campaign.app.batches import check_batch_settings
 from campaign.app.campaign_settings import cannot_finish, check_schedule, kept_of, opens_in_words, schedule_of, utc_now
 from campaign.app.confirmation import Question, new_in_words, new_ledger, question_of
 from campaign.app.lists.message_warnings import Rows
@@ -113,9 +114,11 @@ class Session:
         """This session, with the settings that the campaign remembers and the command does not give.
 
         Raises:
-            UsageError: a time or a zone is not valid, or nothing could be sent; nothing of the campaign was changed.
+            UsageError: a time or a zone is not valid, or nothing could be sent; or batches lack what they need. Nothing of the campaign was
+                changed.
         """
         settings = self.settings.with_fallback(kept_of(record.spec.settings))
+        check_batch_settings(settings)
         check_schedule(settings, record.spec.settings, zones=self.reader.zones(record.id), now=utc_now())
         return replace(self, settings=settings)
 

@@ -89,7 +89,8 @@ def test_after_a_kill_nothing_is_sent_twice_and_what_was_not_released_can_be_und
             assert there.json("status", "list", code=None)["batches"] is None
             return
         vendor.set_faults(validation_seconds=0.1)
-        words = ("--via", "single") if then == "single" else ()
+        # The campaign remembers its entity.
+        words = ("--via", "single") if then == "single" else ("--via", "batch")
         found = there.json("resume", "list", "--yes", "--rate", "unlimited", "--quiet-period", "1s", *words)
         assert found["by_status"]["delivered"] == 600
         assert {len(texts) for texts in there.sent().values()} == {1}

@@ -6,6 +6,7 @@ from dataclasses import replace
 from itertools import count
 from typing import Final
 
+from campaign.app.batches import check_batch_settings
 from campaign.app.lists.list_source import CheckedList, find_list, with_some_name
 from campaign.app.open_ledger import find
 from campaign.app.run import checked_list
@@ -43,6 +44,7 @@ async def send_test(
     """
     stop = ui.listen()
     check_access(settings)
+    check_batch_settings(settings)
     if row and line:
         raise UsageError("--row and --line each say whose message is sent. Give one of them.", code="row_and_line", option="--line")
     pass_id = own_pass(to)
