@@ -13,7 +13,7 @@ from campaign.domain.batches import Batch, BatchState
 from campaign.domain.model import UNSENT, Claim, Outcome, ResultRow, Settlement, StagedRow
 from campaign.domain.retry_selection import Selection
 from campaign.domain.row_state import RowState
-from campaign.domain.status import MAY_HAVE_ARRIVED, OPEN, Status
+from campaign.domain.status import ENDED, MAY_HAVE_ARRIVED, OPEN, Status
 from campaign.ledger.port import CampaignRecord, CampaignSpec, DesiredState, UnverifiedRow
 from campaign.ledger.records import ROWS_AT_ONCE, AttemptColumns, ResultColumns
 
@@ -114,8 +114,8 @@ def attempts_elsewhere(campaign: int, rows: Iterable[StagedRow]) -> list[tuple[A
 
 
 def may_be_of_retry(row: StagedRow) -> bool:
-    """Whether a row from a results file waits to be sent once more, perhaps for a retry that another ledger has stopped."""
-    return row.outcome.status in OPEN and row.outcome.attempts > 0
+    """Whether a retry that another ledger has stopped may have sent a row from a results file, or is still to do so."""
+    return row.outcome.attempts > 0 and row.outcome.status in (OPEN | MAY_HAVE_ARRIVED) - ENDED
 
 
 def spec_values(spec: CampaignSpec) -> dict[str, Any]:

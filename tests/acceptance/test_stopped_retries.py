@@ -269,6 +269,32 @@ def test_on_another_ledger_its_results_go_on_with_what_is_left(undelivered: Desk
     assert times(undelivered)[2] == ROWS - unknown
 
 
+def test_on_another_ledger_rows_that_were_never_sent_keep_it_open_too(undelivered: Desk) -> None:
+    undelivered.make_list(ROWS, "half.csv")
+    undelivered.run("run", "half.csv", "--message", MESSAGE, "--limit", "5", code=5)
+    undelivered.simulator.reset()
+    undelivered.make_list(5, "few.csv")
+    undelivered.run("retry", "half", "--status", "not_delivered", "--rows", "few.csv", code=5)
+    command = ("retry", "half.results.csv", "--status", "not_delivered", "--ledger", "two.db")
+    assert warnings(undelivered.json(*command, code=5))["already_retried"] == 5
+    assert times(undelivered) == {1: 5}
+    undelivered.run("resume", "half", "--ledger", "two.db")
+    assert times(undelivered) == {1: ROWS}
+    undelivered.run(*command)
+    assert times(undelivered) == {2: ROWS}
+
+
+def test_a_run_that_was_stopped_goes_on_on_another_ledger_as_usual(undelivered: Desk) -> None:
+    undelivered.make_list(ROWS, "half.csv")
+    undelivered.run("run", "half.csv", "--message", MESSAGE, "--limit", "5", code=5)
+    for _ in range(2):
+        undelivered.run("run", "half.results.csv", "--ledger", "two.db")
+        assert times(undelivered) == {1: ROWS}
+    found = undelivered.json("retry", "half.results.csv", "--status", "not_delivered", "--ledger", "two.db")
+    assert warnings(found).keys() <= {"new_ledger"}
+    assert times(undelivered) == {2: ROWS}
+
+
 def test_a_corrected_file_that_is_given_again_after_its_retry_keeps_its_corrections(desk: Desk) -> None:
     desk.simulator.set_faults(missing=["pass-00001", "pass-00002"])
     desk.make_list(2)

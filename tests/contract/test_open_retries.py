@@ -6,7 +6,7 @@ import pytest
 
 from campaign.domain.model import Outcome
 from campaign.domain.retry_selection import Selection
-from campaign.domain.status import Status
+from campaign.domain.status import OPEN, Status
 from campaign.ledger.port import ClaimFilter, Ledger, LedgerReader
 from tests.contract.backends import Backend
 from tests.contract.given import campaign_of, ends, spec, staged
@@ -158,7 +158,18 @@ async def test_what_is_left_of_one_in_a_results_file_is_left_of_it_here_too(ledg
     assert not is_open(reader)
 
 
-async def test_rows_of_a_results_file_that_do_not_wait_for_another_attempt_are_of_none(ledger: Ledger, reader: LedgerReader) -> None:
-    outcomes = [Outcome(status=status, attempts=1) for status in (Status.NOT_DELIVERED, Status.UNKNOWN, Status.FAILED, Status.INVALID)]
-    await campaign_of(ledger, staged(1), *(replace(staged(row), outcome=outcome) for row, outcome in enumerate(outcomes, 2)))
+@pytest.mark.parametrize("left", [Status.PENDING, None])
+@pytest.mark.parametrize(
+    ("sent", "may_be_sent_twice"), [(status, status in {Status.NOT_DELIVERED, Status.UNKNOWN}) for status in Status if status not in OPEN]
+)
+async def test_results_begin_with_one_if_rows_are_left_and_others_may_be_of_it(
+    ledger: Ledger, reader: LedgerReader, sent: Status, left: Status | None, *, may_be_sent_twice: bool
+) -> None:
+    rows = [replace(staged(1), outcome=Outcome(status=sent, attempts=1)), *([staged(2)] if left else [])]
+    await campaign_of(ledger, *rows)
+    assert is_open(reader) == (bool(left) and may_be_sent_twice)
+
+
+async def test_a_list_begins_without_one(ledger: Ledger, reader: LedgerReader) -> None:
+    await campaign_of(ledger, staged(1), staged(2, "", status=Status.INVALID))
     assert not is_open(reader)

@@ -104,16 +104,34 @@ def test_who_may_not_change_the_tables_is_told_what_their_owner_has_to_do(server
         server.run(f"DROP ROLE {ASKED_FOR_A_PASSWORD}")
 
 
-@pytest.mark.parametrize("attempts", [0, 1])
-def test_a_retry_that_may_be_under_way_is_open_afterwards(server: Server, databases: tuple[str, str], attempts: int) -> None:
+@pytest.mark.parametrize(
+    ("statuses", "is_open"),
+    [
+        ({"pending": 0}, False),
+        ({"pending": 1}, True),
+        ({"pending": 0, "delivered": 1, "failed": 1}, False),
+        ({"pending": 0, "not_delivered": 1}, True),
+        ({"pending": 0, "unknown": 1}, True),
+        ({"unknown": 1, "not_delivered": 1}, False),
+    ],
+)
+def test_a_retry_that_may_be_under_way_is_open_afterwards(
+    server: Server, databases: tuple[str, str], statuses: dict[str, int], *, is_open: bool
+) -> None:
     old, _ = databases
     old_ledger(server, old, SCHEMA_VERSION - 1)
-    server.run(f"UPDATE campaign.rows SET attempts = {attempts} WHERE row = 2", database=old)
+    server.run("DELETE FROM campaign.rows", database=old)
+    for row, (status, attempts) in enumerate(statuses.items(), 1):
+        server.run(
+            "INSERT INTO campaign.rows (campaign, row, pass_id, pass_key, message, cells, status, due_at, attempts)"
+            f" VALUES (1, {row}, 'p{row}', 'p{row}', 'Hi', '[]', '{status}', {0 if status == 'pending' else 'NULL'}, {attempts})",
+            database=old,
+        )
     prepare(parse(server.url(old)))
     reader = PostgresReader(server.url(old))
     record = reader.campaign("old")
     assert record is not None
-    assert record.retry_is_open == (attempts > 0)
+    assert record.retry_is_open == is_open
     reader.close()
 
 

@@ -71,18 +71,34 @@ async def test_an_old_ledger_becomes_as_a_new_one_and_keeps_its_rows(tmp_path: P
     reader.close()
 
 
-@pytest.mark.parametrize("attempts", [0, 1])
-def test_a_retry_that_may_be_under_way_is_open_afterwards(tmp_path: Path, attempts: int) -> None:
+@pytest.mark.parametrize(
+    ("statuses", "is_open"),
+    [
+        ({"pending": 0}, False),
+        ({"pending": 1}, True),
+        ({"pending": 0, "delivered": 1, "failed": 1}, False),
+        ({"pending": 0, "not_delivered": 1}, True),
+        ({"pending": 0, "unknown": 1}, True),
+        ({"unknown": 1, "not_delivered": 1}, False),
+    ],
+)
+def test_a_retry_that_may_be_under_way_is_open_afterwards(tmp_path: Path, statuses: dict[str, int], *, is_open: bool) -> None:
     path = tmp_path / "old.db"
     old_ledger(path, SCHEMA_VERSION - 1)
     db = apsw.Connection(str(path))
-    db.execute("UPDATE rows SET attempts = ? WHERE row = 3", (attempts,))
+    db.execute("DELETE FROM rows")
+    for row, (status, attempts) in enumerate(statuses.items(), 1):
+        db.execute(
+            "INSERT INTO rows (campaign, row, pass_id, pass_key, message, cells, status, due_at, attempts)"
+            " VALUES (1, ?, ?, ?, 'Hi', '[]', ?, ?, ?)",
+            (row, f"p{row}", f"p{row}", status, 0.0 if status == "pending" else None, attempts),
+        )
     db.close()
     prepare(path)
     reader = SqliteReader(path)
     record = reader.campaign("old")
     assert record is not None
-    assert record.retry_is_open == (attempts > 0)
+    assert record.retry_is_open == is_open
     reader.close()
 
 

@@ -65,6 +65,7 @@ class Staging(Store):
             values = {"campaign": campaign, "content_sha256": content_sha256, "staging_runner": staging_runner, "near_ids": near_ids}
             if db.one("finish_staging", **values) is None:
                 raise ledger_errors.staged_by_another()
+            db.all("end_retry", campaign=campaign)
             return int(staging_runner)
 
         await self._end_runner(await self._writer.do(work, seconds=LONG_SECONDS), "staged")

@@ -78,6 +78,7 @@ class Staging(Store):
                 db.execute(SQL["set_quiet_until"], {"campaign": campaign, "now": self._clock.now(), "quiet_seconds": quiet_seconds})
                 if db.execute(SQL["finish_staging"], values).fetchone() is None:
                     raise ledger_errors.staged_by_another()
+            exhaust(db.execute(SQL["end_retry"], {"campaign": campaign}))
             return int(staging_runner)
 
         await self._end_runner(await self._writer.do(work), "staged")
