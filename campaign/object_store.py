@@ -130,6 +130,21 @@ def matching(pattern: ObjectUrl) -> list[Found]:
         return [found for name, info in infos.items() if (found := _found(urls[name], info)) is not None]
 
 
+def named_like(url: ObjectUrl) -> list[ObjectUrl]:
+    """The objects in the folder of `url` whose names are its own, a dot, and anything.
+
+    Raises:
+        InputError: the store can't be reached, or refuses the request.
+    """
+    with _reading(url, "listed") as (store, path):
+        try:
+            names = store.find(path.rpartition("/")[0], prefix=f"{url.name}.", timeout=PATIENCE_SECONDS)
+        except FileNotFoundError:
+            return []
+    found = (replace(url, key=name.partition("/")[2]) for name in names)
+    return [one for one in found if one.parent == url.parent]
+
+
 def check_writable(url: ObjectUrl) -> None:
     """Check that objects can be put beside `url` and removed, by doing both; raises UsageError, which says why, if not."""
     draft = url.with_name(f".campaign-results-{hashlib.sha256(str(url).encode()).hexdigest()[:12]}-{secrets.token_hex(4)}.tmp")

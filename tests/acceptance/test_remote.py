@@ -163,6 +163,39 @@ class TestRetry:
         assert {len(texts) for texts in desk.sent().values()} == {1}
 
 
+class TestAnotherLedger:
+    """What it does is found in the store, as it is in a folder."""
+
+    @pytest.mark.parametrize(
+        ("there", "again"),
+        slow_after(
+            1,
+            [
+                # Results of a list of this machine, which have a name of their own.
+                (("run", f"s3://{BUCKET}/out/all.csv"), ("--results", f"s3://{BUCKET}/out/all.csv")),
+                (("run", f"s3://{BUCKET}/lists/spring.results.csv"), ("--name", "spring")),
+                (("run", f"s3://{BUCKET}/{RESULTS}", "--results", f"s3://{BUCKET}/lists/promo.resumed-b.csv"), ()),
+            ],
+            unpack=True,
+        ),
+    )
+    def test_that_went_on_from_the_results_is_seen(self, desk: Desk, store: Store, there: tuple[str, ...], again: tuple[str, ...]) -> None:
+        here = str(desk.make_list(4)) if "--results" in again else store.put(LIST, rows(4))
+        words = ("run", here, "--message", MESSAGE, *again)
+        desk.run(*words, "--limit", "1", code=5)
+        desk.run(*there, CAMPAIGN_LEDGER=str(desk.folder / "other.db"))
+        assert broke_off(desk.run(*words, code=2).stderr) == "ledger_behind_results"
+        assert [len(texts) for texts in desk.sent().values()] == [1] * 4
+
+    @pytest.mark.slow
+    def test_results_in_another_format_are_the_campaigns_too(self, desk: Desk, store: Store) -> None:
+        store.put(LIST, rows(2))
+        desk.run("run", URL, "--message", MESSAGE, "--results", f"s3://{BUCKET}/lists/promo.results.xlsx")
+        said = desk.run("run", URL, "--message", MESSAGE, code=2, CAMPAIGN_LEDGER=str(desk.folder / "other.db"))
+        assert broke_off(said.stderr) == "ledger_without_campaign"
+        assert [len(texts) for texts in desk.sent().values()] == [1] * 2
+
+
 class TestJobs:
     def test_the_newest_match_is_sent_unless_it_is_too_old(self, desk: Desk, store: Store) -> None:
         store.put("lists/week-2.csv", rows(9))

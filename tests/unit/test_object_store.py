@@ -107,6 +107,14 @@ class TestFinding:
         assert {found.url.key for found in object_store.matching(url_of("**/x-*.csv"))} >= {"a/x-1.csv", "a/x-2.csv", "a/b/x-3.csv"}
         assert object_store.matching(url_of("a/z*")) == []
 
+    @pytest.mark.parametrize("folder", ["", "a/"])
+    def test_what_begins_as_a_name_does(self, store: Store, folder: str) -> None:
+        for key in ("promo.csv", "promo.resumed.csv", "promo.resumed-2.XLSX", "promotion.csv", "pro.csv", "promo.d/x.csv", "b/promo.csv"):
+            store.put(f"{folder}{key}", "pass_id\n")
+        found = {url.key for url in object_store.named_like(url_of(f"{folder}promo"))}
+        assert found == {f"{folder}promo.csv", f"{folder}promo.resumed.csv", f"{folder}promo.resumed-2.XLSX"}
+        assert object_store.named_like(url_of("nothing/promo")) == []
+
     def test_when_it_was_written(self, store: Store) -> None:
         store.put("promo.csv", "pass_id\n")
         found = object_store.find(url_of("promo.csv"))

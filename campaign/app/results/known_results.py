@@ -64,8 +64,7 @@ def results_places(source: ListSource, settings: Settings, *, of_results: bool =
 
 
 def _in_any_format(place: Location) -> Iterator[Location]:
-    # An object is searched for over the network, so only under its usual name.
-    return (place.with_suffix(suffix) for suffix in Format) if isinstance(place, Path) else iter([place])
+    return (place.with_name(f"{place.stem}{suffix}") for suffix in Format)
 
 
 def own_place(source: ListSource | None) -> list[Location]:
@@ -101,17 +100,27 @@ def places_of_campaign(
 
 
 def with_resumed(places: Iterable[Location]) -> list[Location]:
-    """These places, and those in their folders where runs from any results file have written, which are named after that file."""
+    """These places, and those in their folders where runs from any results file have written, which are named after that file.
+
+    Folders of a store may hold anything, so of these only objects are listed whose names begin as those of `places` do.
+    """
+    places = list(places)
     folders = dict.fromkeys(place.parent for place in places if isinstance(place, Path))
-    return list(dict.fromkeys([*places, *(path for folder in folders for path in _resumed_in(folder))]))
+    begun = dict.fromkeys(place.with_name(place.name.split(".")[0]) for place in places if not isinstance(place, Path))
+    found: list[Location] = [path for folder in folders for path in _files_in(folder)]
+    found += [url for beginning in begun for url in object_store.named_like(beginning)]
+    return list(dict.fromkeys([*places, *filter(_is_resumed, found)]))
 
 
-def _resumed_in(folder: Path) -> list[Path]:
+def _files_in(folder: Path) -> list[Path]:
     try:
-        names = sorted(os.listdir(folder))  # noqa: PTH208 - only names are needed
+        return [folder / name for name in sorted(os.listdir(folder))]  # noqa: PTH208 - only names are needed
     except OSError:
         return []
-    return [folder / name for name in names if ".resumed" in name and Path(name).suffix.lower() in set(Format)]
+
+
+def _is_resumed(place: Location) -> bool:
+    return ".resumed" in place.name and place.suffix.lower() in set(Format)
 
 
 def fingerprint(place: Location) -> str:
