@@ -6,8 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from campaign.domain.lists.lint import Links, _lint, find_mojibake, lint
 from campaign.domain.lists.lint_findings import LintKind, LintMatch
-from campaign.loader.messages.lint import Links, _lint, find_mojibake, lint
 from tests.unit.messages_given import HANG_SECONDS
 
 

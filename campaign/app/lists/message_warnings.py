@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from typing import Final, TypeVar
 
+from campaign.domain.lists.lint import lint, shortened
 from campaign.domain.lists.lint_findings import LintFinding, LintKind
 from campaign.domain.lists.near_ids import differences, near_key
 from campaign.domain.lists.pass_ids import pass_key
@@ -12,7 +13,6 @@ from campaign.domain.model import ResultRow
 from campaign.domain.status import OPEN, Status
 from campaign.domain.text.lines import shown
 from campaign.ledger.port import CampaignRecord, LedgerReader, RowMessage
-from campaign.loader.messages.lint import lint, shortened
 from campaign.loader.repeats import SHOWN, NearIdFinder, NearIds
 from campaign.sender.api.api_url import ApiUrl
 from campaign.settings import Settings
