@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 import pandas as pd
 
 from campaign.api import options as opt
-from campaign.api.background import Background, Progress, ProgressWatch, user_interface
+from campaign.api.background import Background, Progress, ProgressWatch, needs_yes, user_interface
 from campaign.api.options import settings_of
 from campaign.api.result import Checked, Result
 from campaign.app import retry as retries
@@ -22,7 +22,6 @@ from campaign.domain.lists.locations import place_of
 from campaign.domain.retry_selection import Selection, parts_of, selection_of
 from campaign.domain.status import Status
 from campaign.engine.sender import sender_of
-from campaign.ledger.port import DesiredState
 from campaign.loader.in_memory import ArrowStream, as_source
 from campaign.settings import Settings
 
@@ -153,12 +152,26 @@ def retry_call(
     return Call(body=body, progress=progress)
 
 
-def control_call(name: str, wanted: DesiredState, options: Mapping[str, Any]) -> Call[None]:
-    """Pause or cancel a campaign, no matter which process sends it."""
-    settings = settings_of(options, opt.CONTROL, function="control")
+def pause_call(name: str, options: Mapping[str, Any]) -> Call[None]:
+    """Pause a campaign, no matter which process sends it."""
+    settings = settings_of(options, opt.CONTROL, function="pause")
 
     def body(background: Background[None], _: ProgressWatch) -> None:
-        background.run(runs.set_desired_state(name, wanted, settings))
+        background.run(runs.pause(name, settings))
+
+    return Call(body=body)
+
+
+def cancel_call(name: str, options: Mapping[str, Any], *, yes: bool) -> Call[None]:
+    """Cancel a campaign, no matter which process sends it."""
+    settings = settings_of(options, opt.CONTROL, function="cancel")
+
+    def agree() -> None:
+        if not yes:
+            raise needs_yes(f"This would cancel “{name}” for good; nothing was changed.")
+
+    def body(background: Background[None], _: ProgressWatch) -> None:
+        background.run(runs.cancel(name, settings, agree=agree))
 
     return Call(body=body)
 

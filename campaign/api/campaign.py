@@ -6,12 +6,10 @@ from typing import Any, Unpack
 import pandas as pd
 
 from campaign.api import options as opt
-from campaign.api.background import needs_yes
-from campaign.api.call import Call, List, Numbers, OnProgress, Words, control_call, plain_errors
+from campaign.api.call import Call, List, Numbers, OnProgress, Words, cancel_call, pause_call
 from campaign.api.calls import acheck, aresults, aresume, aretry, arun, astatus, averify, check, results, resume, retry, run, status, verify
 from campaign.api.options import CheckOptions, ResumeOptions, RetryOptions, RunOptions, VerifyOptions, check_options
 from campaign.api.result import Checked, Result
-from campaign.ledger.port import DesiredState
 
 
 class Campaign:
@@ -101,10 +99,10 @@ class Campaign:
 
     def pause(self) -> None:
         """Stop sending, in every process, until the campaign is resumed."""
-        control_call(self.name, DesiredState.PAUSED, self._with(opt.CONTROL, {})).now()
+        pause_call(self.name, self._with(opt.CONTROL, {})).now()
 
     async def apause(self) -> None:
-        await control_call(self.name, DesiredState.PAUSED, self._with(opt.CONTROL, {})).later()
+        await pause_call(self.name, self._with(opt.CONTROL, {})).later()
 
     def cancel(self, *, yes: bool = False) -> None:
         """Stop the campaign for good: rows that are not sent yet are skipped, and unreleased batches are cancelled at PassEntry."""
@@ -114,10 +112,7 @@ class Campaign:
         await self._cancelling(yes=yes).later()
 
     def _cancelling(self, *, yes: bool) -> Call[None]:
-        if not yes and not self._options.get("yes"):
-            with plain_errors():
-                raise needs_yes(f"This would cancel “{self.name}” for good; nothing was changed.")
-        return control_call(self.name, DesiredState.CANCELLED, self._with(opt.CONTROL, {}))
+        return cancel_call(self.name, self._with(opt.CONTROL, {}), yes=yes or bool(self._options.get("yes")))
 
     def _with(self, known: tuple[str, ...], options: Mapping[str, Any]) -> dict[str, Any]:
         return {name: value for name, value in self._options.items() if name in known} | dict(options)

@@ -201,82 +201,120 @@ async def read_back(name: str, settings: Settings, ui: UserInterface) -> Command
         return await work.end(record, end, results, end.why)
 
 
+async def pause(name: str, settings: Settings) -> bool:
+    """Pause a campaign, whichever processes are sending it. Returns whether it was; nothing is changed of one that has ended.
+
+    Raises:
+        UsageError: there is no such campaign, or it was cancelled.
+    """
+    async with _opened(settings) as (ledger, reader):
+        record = find_whole(reader, name)
+        if record.desired_state is DesiredState.CANCELLED:
+            raise UsageError(f"The campaign “{name}” was cancelled: there is nothing to pause.", code="cancelled", campaign=name)
+        if _has_ended(reader, record):
+            return False
+        await ledger.set_desired_state(record.id, DesiredState.PAUSED)
+        return True
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ControlResult:
-    """What a pause or a cancellation did.
+class Cancelled:
+    """What a cancellation did.
 
     `finished` is True if the campaign had ended, so that nothing was changed; `again` if it was cancelled before. `undone` rows of batches
-    were cancelled at PassEntry, and `left` are left to a process that sends them. `results` is where the results were written, `problem`
-    why they were not.
+    were cancelled at PassEntry, and `left` are left to a process that sends them. `is_sent` is True while a process still sends: it writes
+    the results. Else `results` is where they were written, and `problem` why they were not.
     """
 
     finished: bool = False
     again: bool = False
     undone: int = 0
     left: int = 0
+    is_sent: bool = False
     results: Location | None = None
     problem: str = ""
 
 
-async def set_desired_state(
+async def cancel(
     name: str,
-    wanted: DesiredState,
     settings: Settings,
     *,
+    agree: Callable[[], None] = lambda: None,
     stop: StopRequest | None = None,
     tell: Callable[[InBatches], None] = lambda _: None,
-) -> ControlResult:
-    """Pause or cancel a campaign, whichever processes are sending it.
+) -> Cancelled:
+    """Cancel a campaign, whichever processes are sending it. `agree` is called before something is changed for good; it may raise.
 
-    Cancelling also cancels the batches that an earlier run left scheduled at PassEntry, and reads the outcome of those that it released.
-    That takes a while, so `tell` is called before. The results of a cancelled campaign that was sent before are written, unless a process
-    is sending it.
+    The batches that an earlier run left scheduled at PassEntry are cancelled, too, and the outcome of those that it released is read. That
+    takes a while, so `tell` is called before. The results of a campaign that was sent before are written, unless a process is sending it.
 
     Raises:
-        UsageError: there is no such campaign, or it was cancelled and is to be paused; or there is no token to cancel batches with.
+        UsageError: there is no such campaign; or there is no token to cancel batches with.
         SafeguardError: batches are left at PassEntry, and no process works on them.
     """
+    async with _opened(settings) as (ledger, reader):
+        record = find_whole(reader, name)
+        if record.desired_state is not DesiredState.CANCELLED and not _has_ended(reader, record):
+            agree()
+        # Asking takes time.
+        record = find_whole(reader, name)
+        again = record.desired_state is DesiredState.CANCELLED
+        finished = not again and _has_ended(reader, record)
+        if not again and not finished:
+            await ledger.set_desired_state(record.id, DesiredState.CANCELLED)
+        undone = await _undo_batches(find_whole(reader, name), ledger, reader, settings, stop=stop or StopRequest(), tell=tell)
+        if finished:
+            return Cancelled(finished=True)
+        left = sum(batch.rows for batch in reader.batches(record.id))
+        if any(runner.alive for runner in reader.runners(record.id)):
+            return Cancelled(again=again, undone=undone, left=left, is_sent=True)
+        results, problem = await _write_results(record, ledger, reader, settings)
+        return Cancelled(again=again, undone=undone, left=left, results=results, problem=problem)
+
+
+@asynccontextmanager
+async def _opened(settings: Settings) -> AsyncIterator[tuple[Ledger, LedgerReader]]:
     ledger = open_ledger(settings)
     reader = open_reader(settings)
     try:
-        record = find_whole(reader, name)
-        again = record.desired_state is DesiredState.CANCELLED
-        if again and wanted is DesiredState.PAUSED:
-            raise UsageError(f"The campaign “{name}” was cancelled: there is nothing to pause.", code="cancelled", campaign=name)
-        finished = not again and reader.pending_work(record.id).finished and not reader.batches(record.id)
-        if finished and not (wanted is DesiredState.CANCELLED and may_turn_up(reader, record)):
-            return ControlResult(finished=True)
-        if not again and not finished:
-            await ledger.set_desired_state(record.id, wanted)
-        if wanted is not DesiredState.CANCELLED:
-            return ControlResult()
-        await ledger.reap_dead_runners(quiet_seconds=settings.quiet_period)
-        left, undone = orphans(reader, record), 0
-        if left or may_turn_up(reader, record):
-            check_can_undo(record, left, settings)
-            if left:
-                tell(InBatches.of(left, now=utc_now().timestamp()))
-            kept = settings.with_fallback(kept_of(record.spec.settings))
-            skipped = reader.counts(record.id).by_status[Status.SKIPPED]
-            stop = stop or StopRequest()
-            only = () if finished else None
-            end = await send(find_whole(reader, name), ledger, reader, kept, observer=Silence(), stop=stop, only=only)
-            undone = reader.counts(record.id).by_status[Status.SKIPPED] - skipped
-            check_undone(record, orphans(reader, record), end, stop)
-        if finished:
-            return ControlResult(finished=True)
-        results, problem = await _write_results(record, ledger, reader, settings)
-        left_rows = sum(batch.rows for batch in reader.batches(record.id))
-        return ControlResult(again=again, undone=undone, left=left_rows, results=results, problem=problem)
+        yield ledger, reader
     finally:
         await ledger.close()
         reader.close()
 
 
+def _has_ended(reader: LedgerReader, record: CampaignRecord) -> bool:
+    return reader.pending_work(record.id).finished and not reader.batches(record.id)
+
+
+async def _undo_batches(
+    record: CampaignRecord,
+    ledger: Ledger,
+    reader: LedgerReader,
+    settings: Settings,
+    *,
+    stop: StopRequest,
+    tell: Callable[[InBatches], None],
+) -> int:
+    """Cancel at PassEntry the batches that nobody works on, of a campaign that was cancelled or has ended; returns of how many rows."""
+    await ledger.reap_dead_runners(quiet_seconds=settings.quiet_period)
+    left = orphans(reader, record)
+    if not left and not may_turn_up(reader, record):
+        return 0
+    check_can_undo(record, left, settings)
+    if left:
+        tell(InBatches.of(left, now=utc_now().timestamp()))
+    kept = settings.with_fallback(kept_of(record.spec.settings))
+    skipped = reader.counts(record.id).by_status[Status.SKIPPED]
+    only = None if record.desired_state is DesiredState.CANCELLED else ()
+    end = await send(record, ledger, reader, kept, observer=Silence(), stop=stop, only=only)
+    check_undone(record, orphans(reader, record), end, stop)
+    return reader.counts(record.id).by_status[Status.SKIPPED] - skipped
+
+
 async def _write_results(record: CampaignRecord, ledger: Ledger, reader: LedgerReader, settings: Settings) -> tuple[Location | None, str]:
-    """Write the results of a cancelled campaign; returns where, or why not. A process that sends it writes them itself."""
-    gone = record.purged_at or record.exported_at
-    if gone or not record.started_at or any(runner.alive for runner in reader.runners(record.id)):
+    """Write the results of a cancelled campaign, unless nothing of it was sent; returns where, or why not."""
+    if record.purged_at or record.exported_at or not record.started_at:
         return None, ""
 
     def write() -> Location | None:

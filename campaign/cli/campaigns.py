@@ -8,9 +8,8 @@ from campaign.cli.options import LOOKING, NETWORK, with_options
 from campaign.domain.text.lines import rows, sanitize_for_terminal, to_copy
 
 if TYPE_CHECKING:
-    from campaign.app.run import ControlResult
+    from campaign.app.run import Cancelled
     from campaign.insights import CampaignView
-    from campaign.ledger.port import DesiredState
     from campaign.settings import Settings
 
 Name = Annotated[str | None, typer.Argument(help="The campaign's name. Default: all campaigns.", metavar="[NAME]")]
@@ -68,10 +67,11 @@ def report(
 
 @with_options("ledger", "log_level")
 def pause(name: OneName, *, settings: "Settings") -> None:
+    from campaign.app import run
+    from campaign.cli.process import run_loop
     from campaign.insights import command_line
-    from campaign.ledger.port import DesiredState
 
-    if _control(name, DesiredState.PAUSED, settings).finished:
+    if not run_loop(run.pause(name, settings)):
         typer.echo(f"The campaign “{sanitize_for_terminal(name)}” is finished: there is nothing to pause.")
         return
     go_on = command_line("resume", name, ledger=settings.ledger_to_name)
@@ -82,14 +82,10 @@ def pause(name: OneName, *, settings: "Settings") -> None:
 def cancel(name: OneName, *, settings: "Settings") -> None:
     from campaign.app.open_ledger import find, reading
     from campaign.cli.logs import setup as logs
+    from campaign.cli.process import run_loop
     from campaign.insights import command_line, view
-    from campaign.ledger.port import DesiredState
 
-    if not settings.yes:
-        from campaign.cli.screen.terminal import require_agreement
-
-        require_agreement(f"Cancel “{name}” for good? Rows not sent yet will never be sent.", "cancel")
-    done = _control(name, DesiredState.CANCELLED, settings)
+    done, ledger = run_loop(_cancel(name, settings)), settings.ledger_to_name
     if done.finished:
         typer.echo(f"The campaign “{sanitize_for_terminal(name)}” is finished: there is nothing to cancel.")
         return
@@ -103,26 +99,31 @@ def cancel(name: OneName, *, settings: "Settings") -> None:
         with reading(settings) as reader:
             logs.run_ended(view(reader, find(reader, name)))
     state = "was cancelled before" if done.again else "is cancelled for good"
-    export = command_line("report", name, "--output", "FILE", ledger=settings.ledger_to_name)
-    results = to_copy("Its results are in", str(done.results)) if done.results else to_copy("To write its results to a file", export)
-    typer.echo("\n".join([f"Campaign {sanitize_for_terminal(name)} {state}.", *results]))
+    if done.is_sent:
+        then = "The process that sends it settles what is under way, and ends. To see then where the results are"
+        next_step = to_copy(then, command_line("status", name, ledger=ledger))
+    elif done.results:
+        next_step = to_copy("Its results are in", str(done.results))
+    else:
+        next_step = to_copy("To write its results to a file", command_line("report", name, "--output", "FILE", ledger=ledger))
+    typer.echo("\n".join([f"Campaign {sanitize_for_terminal(name)} {state}.", *next_step]))
 
 
-def _control(name: str, wanted: "DesiredState", settings: "Settings") -> "ControlResult":
-    from campaign.app.run import set_desired_state
-    from campaign.cli.process import run_loop
-    from campaign.cli.screen.terminal import listen
+async def _cancel(name: str, settings: "Settings") -> "Cancelled":
+    from campaign.app import run
+    from campaign.cli.screen.terminal import interruptible, listen, require_agreement
     from campaign.domain.batches import InBatches
-    from campaign.ledger.port import DesiredState
+
+    def agree() -> None:
+        if not settings.yes:
+            with interruptible():
+                require_agreement(f"Cancel “{name}” for good? Rows not sent yet will never be sent.", "cancel")
 
     def tell(found: InBatches) -> None:
         typer.echo(f"{rows(found.rows)} are in batches at PassEntry. Cancelling those that were not released ...", err=True)
 
-    async def work() -> "ControlResult":
-        stop = listen("Stopping: what is left at PassEntry stays there.") if wanted is DesiredState.CANCELLED else None
-        return await set_desired_state(name, wanted, settings, stop=stop, tell=tell)
-
-    return run_loop(work())
+    stop = listen("Stopping: what is left at PassEntry stays there.")
+    return await run.cancel(name, settings, agree=agree, stop=stop, tell=tell)
 
 
 @with_options(*LOOKING)

@@ -168,7 +168,9 @@ class TestGoingOn:
     def test_cancel_leaves_out_the_rest(self, desk: Desk) -> None:
         process = desk.start("run", str(desk.make_list(300)), "--message", MESSAGE, "--rate", "50", "--json")
         wait_for(lambda: len(desk.sent()) > 10)
-        desk.run("cancel", "list", "--yes")
+        done = desk.run("cancel", "list", "--yes")
+        assert "campaign status list" in done.stdout
+        assert "campaign report" not in done.stdout
         out, _ = process.communicate(timeout=10)
         seen = json.loads(out)
         assert seen["state"] == "cancelled"
@@ -182,7 +184,7 @@ class TestGoingOn:
         told = [(row["delivery_status"], row["delivery_reason"]) for row in results(out)]
         assert told == [("delivered", ""), ("skipped", "cancelled"), ("skipped", "cancelled")]
         out.unlink()
-        assert "was cancelled before" in desk.run("cancel", "list", "--yes").stdout
+        assert "was cancelled before" in desk.run("cancel", "list", CAMPAIGN_YES="false").stdout
         assert out.exists()
         assert "there is nothing to pause" in desk.run("pause", "list", code=2).stderr
 
@@ -207,7 +209,7 @@ class TestGoingOn:
     def test_a_finished_campaign_has_nothing_to_cancel_or_to_pause(self, desk: Desk) -> None:
         desk.simulator.set_faults(faults={"not_found": 1.0})
         desk.run("run", str(desk.make_list(2)), "--message", MESSAGE, code=3)
-        assert "there is nothing to cancel" in desk.run("cancel", "list", "--yes").stdout
+        assert "there is nothing to cancel" in desk.run("cancel", "list", CAMPAIGN_YES="false").stdout
         assert "there is nothing to pause" in desk.run("pause", "list").stdout
         desk.simulator.set_faults(faults={})
         assert desk.json("retry", "list", "--yes")["by_status"]["delivered"] == 2

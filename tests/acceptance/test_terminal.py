@@ -92,6 +92,18 @@ def test_ctrl_c_at_the_question_ends_at_once_with_nothing_sent(desk: Desk) -> No
     assert desk.simulator.requests() == []
 
 
+def test_cancel_asks_first_and_ctrl_c_or_no_changes_nothing(desk: Desk) -> None:
+    desk.make_list(3)
+    desk.run("run", "list.csv", "--message", MESSAGE, "--limit", "1", code=5)
+    for typed, code, state in (("\x03", 1, "stopped"), ("n\n", 2, "stopped"), ("y\n", 0, "cancelled")):
+        with Terminal(desk, "cancel", "list", CAMPAIGN_YES="false") as terminal:
+            terminal.until(r"for good\? .*\[y/N\]")
+            terminal.type(typed)
+            assert terminal.end() == code
+        assert "Traceback" not in terminal.raw
+        assert desk.json("status", "list", code=None)["state"] == state
+
+
 def test_ctrl_c_while_sending_settles_what_is_under_way_and_says_how_to_go_on(desk: Desk) -> None:
     desk.make_list(300)
     with Terminal(desk, "run", "list.csv", "--message", MESSAGE, "--rate", "40") as terminal:

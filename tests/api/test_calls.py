@@ -216,6 +216,8 @@ class TestCampaign:
         with pytest.raises(campaign.UsageError) as error:
             promo.cancel()
         assert (error.value.code, error.value.argument) == ("needs_yes", "yes")
+        promo.resume(rate=200, yes=True)
+        promo.cancel()
 
     def test_cancelling_writes_what_was_cancelled_into_the_results_file(self, simulator: SimulatorClient) -> None:
         del simulator

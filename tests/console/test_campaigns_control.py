@@ -81,11 +81,32 @@ async def test_cancelling_says_first_what_is_skipped(tmp_path: Path) -> None:
         assert asked.says("campaigns.cancel.skipped")
         assert "20 rows" in asked.words
         assert at.state("promo").state is CampaignState.STOPPED
-        await at.post(at.page_of("promo", "cancel"))
-        assert at.state("promo").counts.by_status[Status.SKIPPED] == 20
+        other_writer = sqlite3.connect(tmp_path / "campaign.db", isolation_level=None)
+        other_writer.execute("BEGIN IMMEDIATE")
+        assert (await at.post(at.page_of("promo", "cancel"))).says("campaigns.launch.working")
+        refused = await at.post(at.page_of("promo", "cancel"))
+        assert (refused.status, refused.codes) == (422, {"busy"})
+        other_writer.close()
+        await until(lambda: at.state("promo").counts.by_status[Status.SKIPPED] == 20, seconds=40)
+        (begun,) = await started_commands(at.given.console, "promo")
+        await until(lambda: not begun.running())
         assert (await asyncio.to_thread(Path(at.state("promo").results).read_text)).count(",skipped,cancelled,") == 20
         assert (await at.post(at.page_of("promo", "resume"))).status == 422
         assert len(at.simulator.audit()) == 10
+
+
+async def test_a_campaign_that_is_being_sent_is_cancelled_besides(tmp_path: Path) -> None:
+    async with scene(tmp_path) as at:
+        await at.run("promo", 600, rate=30, code=5, more=("--limit=1",))
+        await at.post(at.page_of("promo", "resume"))
+        await at.until_state("promo", CampaignState.SENDING)
+        assert (await at.post(at.page_of("promo", "cancel"))).path == "/campaigns/promo"
+        await at.until_state("promo", CampaignState.CANCELLED)
+        known = await started_commands(at.given.console, "promo")
+        await until(lambda: not any(one.running() for one in known))
+        assert [one.verb for one in known] == ["cancel", "resume"]
+        told = await asyncio.to_thread(Path(at.state("promo").results).read_text)
+        assert told.count(",skipped,cancelled,") == 600 - len(at.simulator.audit()) > 0
 
 
 async def test_batches_that_a_killed_run_left_are_shown_and_cancelled_at_passentry(tmp_path: Path) -> None:

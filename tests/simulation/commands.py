@@ -299,8 +299,11 @@ class Commands:
     def control(self, wanted: DesiredState) -> Runner:
         async def command(settings: Settings, ui: UserInterface) -> Any:
             del ui
-            done = await run.set_desired_state(NAME, wanted, settings)
-            if wanted is DesiredState.CANCELLED and self.cancelled_at is None and not done.finished:
+            if wanted is DesiredState.PAUSED:
+                await run.pause(NAME, settings)
+                return
+            done = await run.cancel(NAME, settings)
+            if self.cancelled_at is None and not done.finished:
                 self.cancelled_at = asyncio.get_running_loop().time()
 
         return self._begin(wanted.value, command)

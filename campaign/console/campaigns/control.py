@@ -4,7 +4,7 @@ import asyncio
 
 from aiohttp import web
 
-from campaign.app.run import set_desired_state
+from campaign.app import run
 from campaign.console.access import Role, allow
 from campaign.console.audit_log import record
 from campaign.console.campaigns.context import RequestedCampaign, check_possible, check_size, context_of, controlled_campaign, token_note
@@ -12,14 +12,17 @@ from campaign.console.console import console_of
 from campaign.console.pages import campaign_page
 from campaign.console.subprocesses import CommandSpec, start_command, started_commands
 from campaign.domain.errors import UsageError
-from campaign.ledger.port import DesiredState
 
 
 @allow(Role.SENDER)
 async def pause(request: web.Request) -> web.StreamResponse:
     asked = await controlled_campaign(request)
     check_possible(request, possible=asked.shown.may_pause)
-    return await _set_desired_state(request, asked, DesiredState.PAUSED, "campaigns.action.pause")
+    console = console_of(request)
+    await record(console.store, asked.person.name, console.pages.text("campaigns.action.pause"), asked.name)
+    # In a separate loop: opening a ledger may wait for other writers.
+    await asyncio.to_thread(asyncio.run, run.pause(asked.name, console.settings))
+    raise web.HTTPSeeOther(campaign_page(asked.name))
 
 
 @allow(Role.SENDER)
@@ -33,11 +36,9 @@ async def before_cancel(request: web.Request) -> web.StreamResponse:
 async def cancel(request: web.Request) -> web.StreamResponse:
     asked = await controlled_campaign(request)
     check_possible(request, possible=asked.shown.may_cancel)
-    if asked.shown.view.in_batches.batches and not asked.shown.at_work:
-        # Requests to PassEntry take time, and must go on even if this console ends.
-        spec = CommandSpec(verb="cancel", arguments=(asked.name,), options=("--yes",))
-        return await start(request, asked, spec, action="campaigns.action.cancel")
-    return await _set_desired_state(request, asked, DesiredState.CANCELLED, "campaigns.action.cancel")
+    # A million rows, and requests to PassEntry, take longer than a request may, and must go on even if this console ends.
+    spec = CommandSpec(verb="cancel", arguments=(asked.name,), options=("--yes",))
+    return await start(request, asked, spec, action="campaigns.action.cancel", besides=True)
 
 
 @allow(Role.SENDER)
@@ -65,28 +66,22 @@ async def verify(request: web.Request) -> web.StreamResponse:
     return await start(request, asked, CommandSpec(verb="verify", arguments=(asked.name,)), action="campaigns.action.verify")
 
 
-async def start(request: web.Request, asked: RequestedCampaign, spec: CommandSpec, *, action: str, details: str = "") -> web.StreamResponse:
+async def start(
+    request: web.Request, asked: RequestedCampaign, spec: CommandSpec, *, action: str, details: str = "", besides: bool = False
+) -> web.StreamResponse:
     """Start a command, and redirect to the campaign; `action` is the key of the text for the audit log.
 
     Raises:
-        UsageError: another command about the campaign is running.
+        UsageError: another command about the campaign is running; with `besides`, another one with the same verb.
     """
     console = console_of(request)
     # Nobody else starts a command between the check and the start, so that a double click starts one.
     async with context_of(request).starting:
-        known = await started_commands(console, asked.name)
+        known = [one for one in await started_commands(console, asked.name) if not besides or one.verb == spec.verb]
         if await asyncio.to_thread(lambda: any(one.running() for one in known)):
             raise UsageError(console.pages.text("campaigns.one.busy"), code="busy")
         await record(console.store, asked.person.name, console.pages.text(action), asked.name, details)
         await start_command(console, spec, campaign=asked.name, person=asked.person.name)
-    raise web.HTTPSeeOther(campaign_page(asked.name))
-
-
-async def _set_desired_state(request: web.Request, asked: RequestedCampaign, wanted: DesiredState, action: str) -> web.StreamResponse:
-    console = console_of(request)
-    await record(console.store, asked.person.name, console.pages.text(action), asked.name)
-    # In a separate loop: opening a ledger may wait for other writers.
-    await asyncio.to_thread(asyncio.run, set_desired_state(asked.name, wanted, console.settings))
     raise web.HTTPSeeOther(campaign_page(asked.name))
 
 

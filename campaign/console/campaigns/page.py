@@ -173,7 +173,8 @@ async def _parts(request: web.Request, name: str) -> dict[str, Any]:
     working = [found for found in outcomes if found.running]
     return {
         "shown": shown,
-        "working": working if not shown.at_work else [],
+        # A process that sends is shown by the campaign's state.
+        "working": [found for found in working if found.launch.verb == "cancel" or not shown.at_work],
         "state_key": f"{shown.state} {len(working)}",
         "failures": [found for found in outcomes[:1] if found.failed],
         "notes": [found for found in outcomes[:1] if not found.running and not found.failed and found.sentences],
