@@ -12,6 +12,7 @@ from campaign.domain.status import Status
 from campaign.domain.text.durations import words as duration
 from campaign.domain.text.lines import rows
 from campaign.domain.text.reasons import ended_in_words
+from campaign.domain.verdict import READ_IN_VAIN
 from campaign.ledger.port import CampaignRecord, DesiredState, LedgerReader, RunnerRecord
 
 CODES_OF_SIGNALS: Final = {"interrupted": 130, "terminated": 143, "hung_up": 129}
@@ -56,6 +57,12 @@ class CampaignView:
     def interrupted(self) -> int:
         """Rows that a run was sending when it was killed; the next command that writes to the ledger makes them unknown."""
         return 0 if self.is_worked_on else max(0, self.counts.by_status.get(Status.SENDING, 0) - self.in_batches.rows)
+
+    @property
+    def to_read(self) -> int:
+        """Unknown rows of which a reading of their pass may tell what became of them."""
+        in_vain = sum(self.counts.by_reason.get((Status.UNKNOWN, reason), 0) for reason in READ_IN_VAIN)
+        return max(self.counts.unverified, self.counts.by_status.get(Status.UNKNOWN, 0) - in_vain)
 
     @property
     def state_word(self) -> str:

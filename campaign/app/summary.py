@@ -45,7 +45,9 @@ def in_a_line(view: CampaignView) -> str:
     if needing := view.counts.needs_attention:
         said.append(f"{rows(needing)} {'needs' if needing == 1 else 'need'} attention.")
     steps = list(next_steps(view, commands=True))
-    if command := next((step.strip() for step in steps if step.startswith("    campaign ")), ""):
+    commands = [step.strip() for step in steps if step.startswith("    campaign ")]
+    # Nobody should send a message twice because a line says “Next”.
+    if command := next((command for command in commands if command != _twice(view)), ""):
         said.append(f"Next: {command}")
     elif steps and not steps[-1].startswith(" "):
         said.append(steps[-1])
@@ -140,11 +142,14 @@ def _commands(view: CampaignView) -> Iterator[str]:
     elif may_send and view.counts.open:
         go_on = view.go_on if view.state is CampaignState.STOPPED else ""
         yield from to_copy(f"To go on with the {rows(view.counts.open)} left", go_on or view.command("resume"))
-    if unknown := count(Status.UNKNOWN, 0):
-        passes = "its pass" if unknown == 1 else "their passes"
-        yield from to_copy(f"To find out what became of {_the(unknown, 'unknown')} (reads {passes}, sends nothing)", view.command("verify"))
-    if may_send and unknown:
-        yield from to_copy("If that can't tell either, and twice is better than not at all", view.command("retry", "--status", "unknown"))
+    if view.to_read:
+        passes = "its pass" if view.to_read == 1 else "their passes"
+        which = _the(view.to_read, "unknown")
+        yield from to_copy(f"To find out what became of {which} (reads {passes}, sends nothing)", view.command("verify"))
+    if may_send and (unknown := count(Status.UNKNOWN, 0)):
+        which, them = _the(unknown, "unknown"), "it" if unknown == 1 else "them"
+        in_vain = f"Nobody can tell what became of {which}. To send {them} again, if twice is better than not at all"
+        yield from to_copy("If that can't tell either, and twice is better than not at all" if view.to_read else in_vain, _twice(view))
     if may_send and (failed := count(Status.FAILED, 0)):
         yield from to_copy(f"To send {_the(failed, 'failed')} again, once the cause is fixed", view.command("retry"))
     if may_send and not_delivered:
@@ -156,6 +161,10 @@ def _commands(view: CampaignView) -> Iterator[str]:
         yield from _once_corrected(view)
     if view.state is CampaignState.FINISHED and not (view.counts.needs_attention or not_delivered):
         yield "There is nothing left to do."
+
+
+def _twice(view: CampaignView) -> str:
+    return view.command("retry", "--status", "unknown")
 
 
 def _once_corrected(view: CampaignView) -> Iterator[str]:

@@ -39,6 +39,9 @@ WAS_SENDING: Final = "was_sending"
 STAYS_UNKNOWN: Final = BATCH_UNKNOWN | {WAS_SENDING}
 """The reasons of rows that stay unknown until a reading shows their message, or a person decides."""
 
+READ_IN_VAIN: Final = frozenset({"no_latest_message", "other_message", "same_text_before"})
+"""The reasons of unknown rows whose pass was read and can't tell: to read it again would show the same."""
+
 DELIVERED_VALUE: Final = "delivered"
 """The only `meta.notifications.status` that says the message was handed to the wallet's push service."""
 

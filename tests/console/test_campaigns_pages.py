@@ -122,7 +122,7 @@ async def test_a_viewer_sees_counts_and_nothing_of_a_recipient(tmp_path: Path) -
             at.is_now(name, role)
             page = await at.get(at.page_of("promo"))
             assert "failed" in page.words
-            assert ("Name 1" in page.words, "Send failed rows again" in page.words, "results.csv" in page.page) == (False, False, False)
+            assert ("Name 1" in page.words, page.says("campaigns.steer.again"), "results.csv" in page.page) == (False, False, False)
             for path in ("results.csv", "failed.xlsx", "cancel", "resume", "again"):
                 assert (await at.get(at.page_of("promo", path))).status == 403
             for path in ("pause", "cancel", "resume", "verify", "again", "corrected/send"):

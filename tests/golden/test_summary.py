@@ -54,6 +54,7 @@ def test_summary(golden: Golden) -> None:
         view(counted({(Status.INVALID, "no_id"): 2, (Status.PENDING, ""): 5}), CampaignState.STAGED),
         view(counted({(Status.INVALID, "no_id"): 2}), results=""),
         view(counted(one_of_each), CampaignState.STOPPED),
+        view(counted({(Status.UNKNOWN, "other_message"): 2})),
         view(counted({(Status.PENDING, ""): 30, (Status.PENDING, "http_401"): 1}), CampaignState.STOPPED),
         view(counted(many)),
         replace(

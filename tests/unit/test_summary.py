@@ -3,13 +3,14 @@
 import re
 import shlex
 import unicodedata
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from campaign.app.summary import in_words
+from campaign.app.summary import in_a_line, in_words
 from campaign.domain.model import CampaignState, Counts, Invalid, Skip
 from campaign.domain.status import Status
 from campaign.domain.text.lines import WIDTH
@@ -100,6 +101,19 @@ def test_a_file_that_is_not_there_is_not_a_place_to_correct_in(tmp_path: Path) -
 
 def test_when_all_went_well_there_is_nothing_to_do() -> None:
     assert commands(in_words(view(counted({(Status.DELIVERED, ""): 1})))) == []
+
+
+def test_verify_is_named_only_where_a_reading_may_tell() -> None:
+    in_vain = {(Status.UNKNOWN, "other_message"): 2, (Status.UNKNOWN, "same_text_before"): 1, (Status.UNKNOWN, "no_latest_message"): 1}
+    twice = "campaign retry promo --status unknown"
+    assert commands(in_words(view(counted(in_vain)))) == [twice]
+    assert "campaign" not in in_a_line(view(counted(in_vain))).removeprefix("Campaign promo")
+    assert commands(in_words(view(counted(in_vain), CampaignState.CANCELLED))) == []
+    some = in_words(view(counted({**in_vain, (Status.UNKNOWN, "timeout"): 3})))
+    assert "the 3 unknown rows" in some
+    assert commands(some) == ["campaign verify promo", twice]
+    interrupted = replace(counted(in_vain), unverified=4)
+    assert commands(in_words(view(interrupted, CampaignState.STOPPED)))[0] == "campaign verify promo"
 
 
 STATES = [

@@ -202,7 +202,7 @@ class ShownCampaign:
 
     @property
     def may_verify(self) -> bool:
-        return bool(self.view.counts.by_status.get(Status.UNKNOWN)) and not self.at_work and not self.gone
+        return bool(self.view.to_read) and not self.at_work and not self.gone
 
     @property
     def may_rerun(self) -> bool:

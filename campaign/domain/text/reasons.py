@@ -6,7 +6,7 @@ from campaign.domain.lists.lint_findings import LintFinding, LintKind
 from campaign.domain.model import Invalid, Skip
 from campaign.domain.status import Status
 from campaign.domain.text.lines import sanitize_for_terminal
-from campaign.domain.verdict import Evidence, rule_of
+from campaign.domain.verdict import READ_IN_VAIN, Evidence, rule_of
 
 _WORDS: Final[dict[str, str]] = {
     # Skipped
@@ -137,9 +137,7 @@ _BY_REASON: Final[dict[tuple[Status, str], str]] = {
     (Status.FAILED, "http_413"): _REFUSED,
     (Status.FAILED, "http_422"): _REFUSED,
     (Status.FAILED, "refused_by_batch"): _REFUSED,
-    (Status.UNKNOWN, "other_message"): _NOBODY_KNOWS,
-    (Status.UNKNOWN, "same_text_before"): _NOBODY_KNOWS,
-    (Status.UNKNOWN, "no_latest_message"): _NOBODY_KNOWS,
+    **{(Status.UNKNOWN, reason): _NOBODY_KNOWS for reason in READ_IN_VAIN},
     (Status.UNKNOWN, "unreadable_status"): _NOBODY_KNOWS,
     (Status.INVALID, Invalid.NO_ID): _ID,
     (Status.INVALID, Invalid.BAD_ID): _ID,
