@@ -163,10 +163,10 @@ def check_not_newer(
     if version is None or (compared is not None and compared.get(place) == version):
         return ""
     problem = ""
-    of_another = _is_of_another_ledger(place, record)
-    if of_another and may_hold_results_of(place, record.spec.name) and not owner_of(place) and _may_send(reader, record):
+    owner, of_another = owner_of(place), _is_of_another_ledger(place, record)
+    if of_another and not owner and may_hold_results_of(place, record.spec.name) and _may_send(reader, record):
         raise _not_readable(place, record)
-    if owner_of(place) == record.spec.name and _may_send(reader, record):
+    if owner == record.spec.name and _may_send(reader, record):
         comparison = _Comparison(place, reader, record, new_ids or {})
         try:
             source = Source.find(place)
