@@ -105,10 +105,12 @@ def attempts_elsewhere(campaign: int, rows: Iterable[StagedRow]) -> list[tuple[A
     found: list[tuple[Any, ...]] = []
     for row in rows:
         outcome = row.outcome
-        # A row that was answered and waits for a retry: its pass holds the message.
-        status = Status.NOT_DELIVERED if outcome.status is Status.PENDING and outcome.notification_status else outcome.status
-        if status in MAY_HAVE_ARRIVED:
-            start = (campaign, row.row, 0, row.pass_key, 0, status.value, outcome.reason, outcome.http_status)
+        attempts = [(0, outcome.status)] if outcome.status in MAY_HAVE_ARRIVED else []
+        if outcome.notification_status and outcome.status in {Status.PENDING, Status.UNKNOWN}:
+            # It was answered before it was to be sent again: its pass holds the message.
+            attempts.insert(0, (-1, Status.NOT_DELIVERED))
+        for fencing_token, status in attempts:
+            start = (campaign, row.row, fencing_token, row.pass_key, 0, status.value, outcome.reason, outcome.http_status)
             found.append((*start, outcome.sent_at, outcome.settled_at, outcome.latency_seconds))
     return found
 

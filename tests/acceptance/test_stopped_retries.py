@@ -284,6 +284,19 @@ def test_on_another_ledger_rows_that_were_never_sent_keep_it_open_too(undelivere
     assert times(undelivered) == {2: ROWS}
 
 
+def test_on_another_ledger_a_pass_that_shows_the_text_from_before_proves_nothing_either(undelivered: Desk) -> None:
+    undelivered.make_list(5, "few.csv")
+    undelivered.run("run", "few.csv", "--message", MESSAGE, "--name", "few")
+    undelivered.simulator.set_faults(faults={"cut_before": 1.0})
+    undelivered.run("retry", "few", "--status", "not_delivered", "--on-unknown", "hold", code=3)
+    undelivered.simulator.set_faults(faults={})
+    undelivered.run("run", "few.results.csv", "--ledger", "two.db", code=3)
+    for ledger in ((), ("--ledger", "two.db")):
+        undelivered.run("verify", "few", *ledger, code=3, CAMPAIGN_QUIET_PERIOD="0.1s")
+        assert undelivered.json("status", "few", *ledger, code=None)["by_status"]["unknown"] == 5
+    assert times(undelivered) == {1: 5}
+
+
 def test_a_run_that_was_stopped_goes_on_on_another_ledger_as_usual(undelivered: Desk) -> None:
     undelivered.make_list(ROWS, "half.csv")
     undelivered.run("run", "half.csv", "--message", MESSAGE, "--limit", "5", code=5)

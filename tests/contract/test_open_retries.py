@@ -1,6 +1,7 @@
 """A retry that was stopped or killed: as long as it has not ended, it sends none of its rows a second time. For every backend."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -156,6 +157,39 @@ async def test_what_is_left_of_one_in_a_results_file_is_left_of_it_here_too(ledg
     await ledger.settle(runner, [ends(claim, Status.NOT_DELIVERED)])
     await ledger.end_retry(record.id)
     assert not is_open(reader)
+
+
+async def test_a_row_keeps_what_was_said_of_its_notification_until_something_else_is(
+    backend: Backend, ledger: Ledger, reader: LedgerReader
+) -> None:
+    """Its pass holds the message, whatever becomes of the next attempt; another ledger knows it from the results alone."""
+    record = await campaign_of(ledger, staged(1))
+
+    def said() -> tuple[str, str]:
+        [row] = reader.rows(record.id)
+        return row.outcome.notification_status, row.outcome.notification_message
+
+    async def sends(status: Status, by: Ledger, **more: Any) -> None:
+        runner = await by.register_runner(record.id, quiet_seconds=0, hold_unverified=True)
+        [claim] = await by.claim(runner, 1)
+        settlement = ends(claim, status, due_in_seconds=0.0 if status is Status.PENDING else None)
+        await by.settle(runner, [replace(settlement, outcome=replace(settlement.outcome, **more))])
+
+    chosen, told = selection(Status.NOT_DELIVERED, Status.UNKNOWN), {"notification_status": "no", "notification_message": "none"}
+    await sends(Status.NOT_DELIVERED, ledger, **told)
+    assert await ledger.retry(record.id, chosen) == 1
+    await sends(Status.PENDING, ledger, http_status=429)
+    assert said() == ("no", "none")
+    doomed = backend.ledger()
+    assert await doomed.claim(await doomed.register_runner(record.id, quiet_seconds=0, hold_unverified=True), 1)
+    await doomed.close()
+    await ledger.reap_dead_runners(quiet_seconds=0)
+    assert statuses(reader, record) == ["unknown"]
+    assert said() == ("no", "none")
+    await ledger.end_retry(record.id)
+    assert await ledger.retry(record.id, chosen) == 1
+    await sends(Status.DELIVERED, ledger, notification_status="delivered")
+    assert said() == ("delivered", "")
 
 
 @pytest.mark.parametrize("left", [Status.PENDING, None])

@@ -252,7 +252,7 @@ WITH lost AS (
         due_at = CASE WHEN %(hold_unverified)s THEN NULL ELSE campaign.ledger_now() + %(quiet_seconds)s END,
         quiet_until = campaign.ledger_now() + %(quiet_seconds)s, attempts = attempts + 1, sent_at = claimed_at,
             settled_at = campaign.ledger_now(),
-        latency_seconds = NULL, http_status = NULL, notification_status = '', notification_message = '',
+        latency_seconds = NULL, http_status = NULL,
         error = 'the process that sent it ended before the answer was recorded'
     -- Rows of a batch are found again through the batch.
     WHERE campaign = %(campaign)s AND status = 'sending' AND runner = %(runner)s AND batch IS NULL
@@ -386,6 +386,7 @@ WHERE r.campaign = %(campaign)s AND r.row = g.row AND r.fencing_token = g.fencin
   AND r.status || '' = 'sending';
 
 -- name: settle
+-- An answer without a notification says nothing of the one before: its pass still holds the message, which another ledger must know.
 WITH given AS (
     SELECT * FROM unnest(
         %(row)s::bigint[], %(fencing_token)s::bigint[], %(status)s::text[], %(reason)s::text[], %(due_in)s::double precision[],
@@ -400,8 +401,10 @@ WITH given AS (
 ), changed AS (
     UPDATE campaign.rows AS r
     SET status = g.status, reason = g.reason, due_at = campaign.ledger_now() + g.due_in, quiet_until = campaign.ledger_now() + %(quiet_seconds)s,
-        runner = NULL, attempts = g.attempts, counted_attempts = g.counted_attempts, notification_status = g.notification_status,
-        notification_message = g.notification_message, http_status = g.http_status, error = g.error, sent_at = g.sent_at,
+        runner = NULL, attempts = g.attempts, counted_attempts = g.counted_attempts,
+        notification_status = CASE g.notification_status WHEN '' THEN r.notification_status ELSE g.notification_status END,
+        notification_message = CASE g.notification_status WHEN '' THEN r.notification_message ELSE g.notification_message END,
+        http_status = g.http_status, error = g.error, sent_at = g.sent_at,
         settled_at = g.settled_at, latency_seconds = g.latency_seconds, pass_status = coalesce(nullif(g.pass_status, ''), r.pass_status),
         device_type = coalesce(nullif(g.device_type, ''), r.device_type)
     FROM given AS g
@@ -524,7 +527,7 @@ ORDER BY a.id LIMIT 3;
 
 -- name: texts_before
 -- The texts that other attempts have left on some passes, newest first, and whether they came after the unknown one, or overlap it: what is
--- being sent now, and attempts of other tokens, which are not kept apart. The time of a row from a results file (fencing token 0) is unknown.
+-- being sent now, and attempts of other tokens, which are not kept apart. The time of a row from a results file (no fencing token) is unknown.
 SELECT g.row, t.message, t.status, t.later
 FROM unnest(%(rows)s::bigint[], %(fencing_tokens)s::bigint[], %(pass_keys)s::text[]) AS g (row, fencing_token, pass_key)
 CROSS JOIN LATERAL (
@@ -533,7 +536,7 @@ CROSS JOIN LATERAL (
 ) AS own
 CROSS JOIN LATERAL (
     SELECT a.id, coalesce(a.message, r.message) AS message, a.status, a.campaign,
-           g.fencing_token = 0 OR a.fencing_token = 0 OR coalesce(a.id > own.id OR a.settled_at > own.sent_at, false) AS later
+           g.fencing_token = 0 OR a.fencing_token <= 0 OR coalesce(a.id > own.id OR a.settled_at > own.sent_at, false) AS later
     FROM campaign.attempts AS a JOIN campaign.rows AS r ON r.campaign = a.campaign AND r.row = a.row
     WHERE a.pass_key = g.pass_key AND a.status IN ({MAY_HAVE_ARRIVED})
       AND NOT (a.campaign = %(campaign)s AND a.row = g.row AND a.fencing_token = g.fencing_token)
@@ -660,9 +663,9 @@ JOIN campaign.rows AS r ON r.campaign = %(campaign)s AND r.row = g.row AND r.mes
 WHERE a.campaign = %(campaign)s AND a.row = g.row AND a.message IS NULL;
 
 -- name: correct
--- The device belongs to the pass, so a corrected id clears it.
+-- The device belongs to the pass, so a corrected id clears it. The notification belongs to the message on the pass.
 UPDATE campaign.rows AS r
-SET status = 'pending', reason = '', error = '', due_at = campaign.ledger_now(), counted_attempts = 0, pass_id = g.pass_id, pass_key = g.pass_key,
+SET status = 'pending', reason = '', error = '', notification_status = '', notification_message = '', due_at = campaign.ledger_now(), counted_attempts = 0, pass_id = g.pass_id, pass_key = g.pass_key,
     message = g.message,
     cells = g.cells, zone = g.zone, baseline = false, baseline_text = NULL,
     pass_status = CASE WHEN r.pass_key = g.pass_key THEN r.pass_status ELSE '' END,

@@ -171,7 +171,7 @@ UPDATE rows
 SET status = 'unknown', reason = 'lost', runner = NULL, due_at = iif(:hold_unverified, NULL, :now + :quiet_seconds),
     quiet_until = :now + :quiet_seconds,
     attempts = attempts + 1,
-    sent_at = claimed_at, settled_at = :wall, latency_seconds = NULL, http_status = NULL, notification_status = '', notification_message = '',
+    sent_at = claimed_at, settled_at = :wall, latency_seconds = NULL, http_status = NULL,
     error = 'the process that sent it ended before the answer was recorded'
 -- Rows of a batch are found again through the batch.
 WHERE campaign = :campaign AND status = 'sending' AND runner = :runner AND batch IS NULL;
@@ -322,11 +322,13 @@ FROM jsonb_each(:settlements) AS j CROSS JOIN rows AS r ON r.campaign = :campaig
 WHERE r.fencing_token = j.value ->> 1 AND r.runner = :runner AND r.status = 'sending';
 
 -- name: settle
+-- An answer without a notification says nothing of the one before: its pass still holds the message, which another ledger must know.
 -- The LIMIT limits nothing, but makes SQLite go from the settlements to the rows.
 UPDATE rows
 SET status = s.value ->> 3, reason = s.value ->> 4, http_status = s.value ->> 5, sent_at = s.value ->> 6, settled_at = s.value ->> 7,
     latency_seconds = s.value ->> 8, due_at = s.value ->> 9, attempts = s.value ->> 10, counted_attempts = s.value ->> 11,
-    notification_status = s.value ->> 12, notification_message = s.value ->> 13, error = s.value ->> 14,
+    notification_status = iif(s.value ->> 12 = '', notification_status, s.value ->> 12),
+    notification_message = iif(s.value ->> 12 = '', notification_message, s.value ->> 13), error = s.value ->> 14,
     pass_status = coalesce(nullif(s.value ->> 15, ''), rows.pass_status), device_type = coalesce(nullif(s.value ->> 16, ''), rows.device_type),
     quiet_until = :quiet_until, runner = NULL
 FROM (
@@ -346,7 +348,8 @@ WHERE campaign = ?18 AND row = ?1 AND fencing_token = ?2 AND runner = ?19 AND st
 UPDATE rows
 SET status = ?4, reason = ?5, http_status = ?6, sent_at = ?7, settled_at = ?8, latency_seconds = ?9, due_at = ?10, attempts = ?11,
     counted_attempts = ?12,
-    notification_status = ?13, notification_message = ?14, error = ?15, pass_status = coalesce(nullif(?16, ''), pass_status),
+    notification_status = iif(?13 = '', notification_status, ?13), notification_message = iif(?13 = '', notification_message, ?14),
+    error = ?15, pass_status = coalesce(nullif(?16, ''), pass_status),
     device_type = coalesce(nullif(?17, ''), device_type), quiet_until = ?20, runner = NULL
 WHERE campaign = ?18 AND row = ?1 AND fencing_token = ?2 AND runner = ?19 AND status = 'sending';
 
@@ -448,9 +451,9 @@ ORDER BY id DESC LIMIT 5;
 
 -- name: texts_before
 -- The texts that other attempts have left on a pass, newest first, and whether they came after the unknown one, or overlap it: what is
--- being sent now, and attempts of other tokens, which are not kept apart. The time of a row from a results file (fencing token 0) is unknown.
+-- being sent now, and attempts of other tokens, which are not kept apart. The time of a row from a results file (no fencing token) is unknown.
 SELECT message, status, later FROM (
-    SELECT a.id, coalesce(a.message, r.message) AS message, a.status, a.campaign, :fencing_token = 0 OR a.fencing_token = 0
+    SELECT a.id, coalesce(a.message, r.message) AS message, a.status, a.campaign, :fencing_token = 0 OR a.fencing_token <= 0
            OR a.id > (SELECT max(id) FROM attempts WHERE pass_key = :pass_key AND campaign = :campaign AND row = :row
              AND fencing_token = :fencing_token)
            OR a.settled_at > (SELECT max(sent_at) FROM attempts
@@ -567,9 +570,9 @@ WHERE campaign = :campaign AND row = :row AND message IS NULL
   AND EXISTS (SELECT 1 FROM rows WHERE campaign = :campaign AND row = :row AND message <> :message);
 
 -- name: correct
--- The device belongs to the pass, so a corrected id clears it.
+-- The device belongs to the pass, so a corrected id clears it. The notification belongs to the message on the pass.
 UPDATE rows
-SET status = 'pending', reason = '', error = '', due_at = :now, counted_attempts = 0, pass_id = :pass_id, pass_key = :pass_key,
+SET status = 'pending', reason = '', error = '', notification_status = '', notification_message = '', due_at = :now, counted_attempts = 0, pass_id = :pass_id, pass_key = :pass_key,
     message = :message,
     cells = :cells, zone = :zone, baseline = 0, baseline_text = NULL, pass_status = iif(pass_key = :pass_key, pass_status, ''),
     device_type = iif(pass_key = :pass_key, device_type, '')
