@@ -32,8 +32,8 @@ _DUCKDB: Final[dict[str, Any]] = {
     "lock_configuration": "true",
 }
 _EXPLAIN: Final = "EXPLAIN (FORMAT json) "
-_DECLARE: Final = "DECLARE campaign_list NO SCROLL CURSOR FOR "
-_FETCH: Final = f"FETCH {_ROWS_AT_ONCE} FROM campaign_list".encode()
+_CURSOR: Final = "campaign_list"
+_DECLARE: Final = f'DECLARE "{_CURSOR}" CURSOR FOR '
 _AGAIN: Final = "Correct the query; nothing was sent."
 
 
@@ -122,23 +122,20 @@ def _fill_from_postgres(query: Query, path: Path) -> None:
             f"The database can't be reached: {' '.join(str(error).split())}. Check the URL; a password comes from PGPASSWORD or ~/.pgpass."
         )
         raise InputError(problem, code="database_unreachable", file=query.name) from None
-    with connection, _stoppable(connection.cancel, query):
+    with connection, connection.cursor(_CURSOR) as cursor, _stoppable(connection.cancel, query):
         connection.read_only = True
         try:
-            # The binary format allows only one statement at a time.
-            connection.execute((_DECLARE + query.text).encode(), binary=True)
-            cursor = connection.execute(_FETCH)
+            cursor.execute(query.text.encode())
             names = [column.name for column in cursor.description or ()]
             schema = pa.schema([(name, pa.large_string()) for name in names])
 
             def batches() -> Iterator[pa.RecordBatch]:
                 done = 0
-                while rows := cursor.fetchall():
+                while rows := cursor.fetchmany(_ROWS_AT_ONCE):
                     columns = zip(names, zip(*rows, strict=True), strict=True)
                     arrays = [objects(cells, name, query.name, rows_before=done) for name, cells in columns]
                     yield pa.record_batch(arrays, schema=schema)
                     done += len(rows)
-                    cursor.execute(_FETCH)
 
             write(path, schema, batches(), query.name)
         except psycopg.Error as error:

@@ -18,7 +18,7 @@ from campaign.loader.messages.variables import Variables
 from tests.examples import examples
 from tests.unit.messages_given import ANNA, COLUMNS, plan
 
-VARIABLES = Variables.of(COLUMNS)
+VARIABLES = Variables(COLUMNS)
 CELL = (
     st.text(max_size=12)
     | st.text(alphabet="aé %s{}\n\t\u200b\u00a0{{", max_size=6)

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.fuzz
 MAX_LENGTH = 5_000
 JINJA = ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined, autoescape=False)
 JINJA.filters |= {"default": FILTERS["default"]}  # which is meant to differ, for blank texts
-NAMES = list(Variables.of(COLUMNS).places)
+NAMES = list(Variables(COLUMNS).places)
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -220,7 +220,7 @@ TEMPLATES = st.recursive(st.sampled_from(["Hi ", "\n", "%", " € "]) | EXPRESSI
 @settings(max_examples=examples(150), suppress_health_check=[HealthCheck.too_slow])
 @given(TEMPLATES)
 def test_what_jinja_would_send_is_sent(source: str) -> None:
-    values: dict[str, Any] = {name: ANNA[place] for name, place in Variables.of(COLUMNS).places.items()}
+    values: dict[str, Any] = {name: ANNA[place] for name, place in Variables(COLUMNS).places.items()}
     found = outcomes(source, ANNA)
     try:
         expected = JINJA.from_string(source).render(values).strip()
@@ -248,7 +248,7 @@ def test_most_of_these_templates_are_sent() -> None:
 @given(TEMPLATES, st.lists(st.sampled_from(["", "Anna", "12", " ", "ß", "%s", "{}", "-1.5"]), min_size=5, max_size=5))
 def test_an_empty_field_is_never_shown(source: str, cells: list[str]) -> None:
     """However the rest of the template fares, one that prints an empty field is not sent."""
-    empty = [name for name in NAMES if not cells[Variables.of(COLUMNS).places[name]].strip()]
+    empty = [name for name in NAMES if not cells[Variables(COLUMNS).places[name]].strip()]
     for name in empty:
         for rendered in outcomes(f"{source}{{{{ {name} }}}}", tuple(cells)):
             assert rendered.reason is not None

@@ -55,7 +55,7 @@ def test_every_column_can_be_written_in_a_template(columns: list[str]) -> None:
     assert all(name.isidentifier() and name == same_name(name) and name not in RESERVED for name in found)
     cells = [f"cell {place}" for place in range(len(columns))]
     for name, place in found.items():
-        if Variables.of(columns).ambiguous(name):
+        if Variables(columns).ambiguous(name):
             assert refused_at(f"{{{{ {name} }}}}", columns=columns) == (1, 4)
             continue
         assert plan(f"{{{{ {name} }}}}", columns=columns).render(cells).text == cells[place]
@@ -89,12 +89,12 @@ def test_a_column_name_with_a_blank_in_a_template_is_explained() -> None:
 
 
 def test_long_lists_of_columns_are_cut() -> None:
-    fields = Variables.of([f"column {number}" for number in range(500)])
+    fields = Variables([f"column {number}" for number in range(500)])
     assert fields.offered().endswith("column_39 (“column 39”) and 460 more")
 
 
 def test_column_names_reach_no_terminal_as_they_are() -> None:
-    problem = Variables.of(["\x1b[31mred\n" + "x" * 500]).unknown("blue")
+    problem = Variables(["\x1b[31mred\n" + "x" * 500]).unknown("blue")
     assert problem.isprintable()
     assert len(problem) < 1_000
 

@@ -114,10 +114,11 @@ def column_text(array: pa.Array) -> pa.Array:
     if kinds.is_floating(kind):
         # With the fewest digits that identify a number of its size: 0.1, not 0.10000000149011612.
         return pa.array([_number(float(number), str(number)) for number in array.to_numpy(zero_copy_only=False)], TEXT)
-    if kinds.is_date(kind):
-        return _times(array.cast(pa.timestamp("s")), lambda text: text.partition("T")[0])
-    if kinds.is_timestamp(kind) and not kind.tz:
-        return _times(array, lambda text: text.rstrip("0").rstrip(".") if "." in text else text)
+    if kinds.is_date(kind) or (kinds.is_timestamp(kind) and not kind.tz):
+        # NumPy writes also the years that Python's dates can't hold.
+        days_or_times = array.cast(pa.date32()) if kinds.is_date64(kind) else array
+        texts: list[str] = np.datetime_as_string(days_or_times.to_numpy(zero_copy_only=False)).tolist()
+        return pa.array(["" if text == "NaT" else text.rstrip("0").rstrip(".") if "." in text else text for text in texts], TEXT)
     for test, unit, convert in _IN_PYTHON:
         if test(kind):
             return _each(array.cast(unit(kind), safe=False), convert)
@@ -137,12 +138,6 @@ _IN_PYTHON: Final[tuple[tuple[Callable[[Any], bool], Callable[[Any], pa.DataType
 def _each(array: pa.Array, text: Callable[[Any], str]) -> pa.Array:
     values = array.to_pylist(maps_as_pydicts="lossy")
     return pa.array(["" if value is None else text(value) for value in values], TEXT)
-
-
-def _times(array: pa.Array, text: Callable[[str], str]) -> pa.Array:
-    """Times in ISO 8601, also for years that Python's dates can't hold."""
-    found: list[str] = np.datetime_as_string(array.to_numpy(zero_copy_only=False)).tolist()
-    return pa.array(["" if time == "NaT" else text(time) for time in found], TEXT)
 
 
 _DAMAGED: Final = (pa.ArrowException, OSError, ValueError, KeyError, IndexError, OverflowError, RuntimeError)

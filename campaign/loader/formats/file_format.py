@@ -5,7 +5,7 @@ import json
 import re
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -53,10 +53,10 @@ class Format:
     module: str
     suffixes: tuple[str, ...]
     kinds: Mapping[str, str]
-    magic: Mapping[bytes, str]
-    unpacks: bool
-    has_lines: bool
-    is_spreadsheet: bool
+    magic: Mapping[bytes, str] = field(default_factory=dict)
+    unpacks: bool = False
+    has_lines: bool = True
+    is_spreadsheet: bool = False
 
     def read(self, path: Path, header_row: int | None) -> List:
         """Read a file, whose header is in line `header_row` if a person named it. Raises InputError without the list's name."""
@@ -69,25 +69,17 @@ LINES: Final = "a file of JSON lines"
 _EXCEL: Final = "an Excel workbook"
 _OLD_EXCEL: Final = "an Excel file of the old kind (.xls), or one that is protected by a password"
 _OPEN_DOCUMENT: Final = "a LibreOffice spreadsheet"
+_PARQUET: Final = "a Parquet file"
 _PACKED: Final = "a packed file"
 
-CSV: Final = Format(
-    module="csv",
-    suffixes=(".csv", ".tsv", ".tab", ".txt"),
-    kinds={"": ".csv"},
-    magic={},
-    unpacks=False,
-    has_lines=True,
-    is_spreadsheet=True,
-)
+CSV: Final = Format(module="csv", suffixes=(".csv", ".tsv", ".tab", ".txt"), kinds={"": ".csv"}, is_spreadsheet=True)
 PARQUET: Final = Format(
     module="parquet",
     suffixes=(".parquet", ".pq"),
-    kinds={"a Parquet file": ".parquet"},
-    magic={b"PAR1": "a Parquet file"},
+    kinds={_PARQUET: ".parquet"},
+    magic={b"PAR1": _PARQUET},
     unpacks=True,
     has_lines=False,
-    is_spreadsheet=False,
 )
 EXCEL: Final = Format(
     module="excel",
@@ -95,18 +87,9 @@ EXCEL: Final = Format(
     kinds={_EXCEL: ".xlsx", _OLD_EXCEL: ".xls", _OPEN_DOCUMENT: ".ods"},
     magic={b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": _OLD_EXCEL},
     unpacks=True,
-    has_lines=True,
     is_spreadsheet=True,
 )
-JSONL: Final = Format(
-    module="jsonl",
-    suffixes=(".jsonl", ".ndjson"),
-    kinds={LINES: ".jsonl"},
-    magic={},
-    unpacks=False,
-    has_lines=True,
-    is_spreadsheet=False,
-)
+JSONL: Final = Format(module="jsonl", suffixes=(".jsonl", ".ndjson"), kinds={LINES: ".jsonl"})
 FORMATS: Final = {found.module: found for found in (CSV, PARQUET, EXCEL, JSONL)}
 
 _READ_AS: Final = {kind: (found, suffix) for found in FORMATS.values() for kind, suffix in found.kinds.items()}

@@ -241,10 +241,6 @@ METHODS: Final[dict[str, Function]] = {
 # Operators
 
 
-def _concat(*values: object) -> str:
-    return "".join(map(as_text, values))
-
-
 def _arithmetic(function: Callable[..., int | float]) -> Function:
     return lambda *values: function(*map(as_number, values))
 
@@ -307,7 +303,7 @@ _OPERATIONS: Final[dict[str, Function]] = {
     "op_div": _arithmetic(operator.truediv),
     "op_mod": _modulo,
     "op_float": float,
-    "op_concat": _concat,
+    "op_concat": lambda *values: "".join(map(as_text, values)),
     "op_compare": _compare,
     "op_getitem": _item,
     "op_cut": _cut,
@@ -324,9 +320,6 @@ _ABSORBING: Final = "f_default f_d f_int f_float f_map m_get op_getitem op_list 
 """Functions that handle empty fields themselves; the results of the others are marked with the empty field."""
 _OF_ITEMS: Final = frozenset({"f_join", "f_sum", "m_join", "op_mod"})
 """Functions whose results come from the items of a list, too."""
-_FREE: Final = frozenset({"t_defined", "t_undefined", "t_none"})
-"""Tests of any value, at the same cost whatever its size."""
-
 
 # minijinja takes the items of these apart.
 _BOXED: Final[dict[str, Function]] = {
@@ -339,14 +332,13 @@ def _guarded(name: str, function: Function) -> Function:
     """The function as minijinja calls it: the template's line comes first, and the row's budget pays for the call."""
     absorbs = name in _ABSORBING.split() or name.startswith("t_")
     for_texts = name.startswith("m_") and name[2:] not in {"get", *_PADDING}
-    weigh = (lambda _: 1) if name in _FREE else measure
     box = _BOXED.get(name, boxed)
 
     def apply(args: Sequence[object], named: dict[str, object]) -> object:
         given = [unboxed(value) for value in args]
         keywords = {key: unboxed(value) for key, value in named.items()}
         values = [*given, *keywords.values()]
-        BUDGET.spend(_STEP + sum(map(weigh, values)))
+        BUDGET.spend(_STEP + sum(map(measure, values)))
         field = None if absorbs else field_of(values)
         if field is not None and (field.lacks or name == "op_print"):
             raise FailedError(field.lacks, field=field)

@@ -210,7 +210,7 @@ def plan_messages(
         UsageError: no source is given, or more than one.
         InputError: a template can't be read, understood or filled from these columns.
     """
-    variables = Variables.of(columns)
+    variables = Variables(columns)
     match message, template, templates:
         case str(), None, None:
             source = source_of(message, "--message")

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, NoReturn
 
 from campaign.domain.text.lines import shown
@@ -59,13 +60,11 @@ def field_of(values: Sequence[object]) -> Field | None:
     return next((value.field for value in values if isinstance(value, Empty)), None)
 
 
+@dataclass(slots=True, eq=False)
 class Boxed:
     """Wraps a value that minijinja would change: an empty value into a text, 1.0 into 1."""
 
-    __slots__ = ("value",)
-
-    def __init__(self, value: object) -> None:
-        self.value = value
+    value: object
 
     def __bool__(self) -> bool:
         return bool(self.value)

@@ -9,11 +9,9 @@ import re
 from collections import ChainMap
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import Enum, auto
 from itertools import count
-from types import MappingProxyType
 from typing import Final
 
 from campaign.domain.lists.columns import normalize_name, same_name
@@ -55,25 +53,19 @@ def _cleaned(column: str, index: int) -> str:
     return name if name.isidentifier() and name not in RESERVED else f"column_{name}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Variables:
-    """The columns of a list and their variables. `places` maps variables to columns; `alike` maps loose names to all columns they fit."""
+    """The columns of a list and their variables. `places` maps variables to columns, `_alike` loose names to all columns they fit."""
 
-    columns: tuple[str, ...]
-    places: Mapping[str, int]
-    alike: Mapping[str, tuple[int, ...]]
-
-    @classmethod
-    def of(cls, columns: Sequence[str]) -> "Variables":
-        alike: dict[str, tuple[int, ...]] = {}
+    def __init__(self, columns: Sequence[str]) -> None:
+        self.columns = tuple(columns)
+        self.places: Mapping[str, int] = variables(columns)
+        self._alike: dict[str, list[int]] = {}
         for index, column in enumerate(columns):
-            key = normalize_name(_cleaned(column, index))
-            alike[key] = (*alike.get(key, ()), index)
-        return cls(columns=tuple(columns), places=MappingProxyType(variables(columns)), alike=MappingProxyType(alike))
+            self._alike.setdefault(normalize_name(_cleaned(column, index)), []).append(index)
 
     def ambiguous(self, name: str) -> str | None:
         """The error for a variable that could mean more than one column; None if it means one at most."""
-        alike = self.alike.get(normalize_name(name), ())
+        alike = self._alike.get(normalize_name(name), ())
         if len(alike) < 2:
             return None
         these = " and ".join(f"“{shown(self.columns[place])}” (column {place + 1})" for place in alike[:_SHOWN_COLUMNS])
