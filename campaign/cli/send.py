@@ -213,8 +213,8 @@ def _check(source: "ListSource", settings: "Settings", *, reach: bool) -> NoRetu
     checked = run_loop(checked_with_reach() if reach else look_through(source, settings))
     if checked.earlier_results is not None:
         sentence = (
-            f"{checked.earlier_results} holds results of this campaign, but the ledger does not know the campaign: it may have been sent "
-            "already."
+            f"{checked.earlier_results} holds results of this campaign, or may hold them, but the ledger does not know it: it may "
+            "have been sent already."
         )
         logs.tell("unknown_campaign", sentence, results=str(checked.earlier_results))
     print_checked(checked, as_json=settings.json_output)

@@ -9,6 +9,8 @@ from campaign.domain.verdict import WAS_SENDING
 _SAME_TIME_SECONDS: Final = 0.0015
 """Results files have times in milliseconds."""
 
+_NEVER_SENT: Final = frozenset({Skip.DUPLICATE, Skip.EXCLUDED})
+
 
 class RowState(NamedTuple):
     """`attempts` counts all that ended. `sent_at` is when the last of them began, in Unix seconds; 0 if there was none.
@@ -27,12 +29,12 @@ class RowState(NamedTuple):
 def tells_more(from_file: Outcome, known: RowState) -> bool:
     """Whether a results file has an attempt or a final outcome of a row that its ledger, which may still send the row, does not have.
 
-    An attempt under way counts only if the ledger never began one: it has no number by which the ledger could know it. The outcome
-    "duplicate" does not count: it says nothing about the pass, which another row has.
+    An attempt under way counts only if the ledger never began one: it has no number by which the ledger could know it. The outcomes
+    "duplicate" and "excluded" do not count: they say nothing about the pass, which another row has, or which a check left out.
     """
     if known.status in ENDED:
         return False
-    is_news = from_file.status in ENDED and (from_file.status, from_file.reason) != (Status.SKIPPED, Skip.DUPLICATE)
+    is_news = from_file.status in ENDED and not (from_file.status is Status.SKIPPED and from_file.reason in _NEVER_SENT)
     under_way = from_file.reason == WAS_SENDING and known.status is Status.PENDING and not known.begun
     return is_news or from_file.attempts + under_way > known.attempts
 

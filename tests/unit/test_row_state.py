@@ -30,6 +30,7 @@ def test_an_outcome_that_never_changes_is_news_unless_the_ledger_has_one(ended: 
 def test_no_more_attempts_are_no_news_and_neither_is_a_duplicate() -> None:
     assert not tells_more(told(Status.FAILED, 1), known(Status.PENDING, 1))
     assert not tells_more(told(Status.SKIPPED, reason=Skip.DUPLICATE), known(Status.PENDING))
+    assert not tells_more(told(Status.SKIPPED, reason=Skip.EXCLUDED), known(Status.PENDING))
     assert tells_more(told(Status.SKIPPED, reason=Skip.CANCELLED), known(Status.PENDING))
 
 

@@ -166,7 +166,7 @@ async def check(
                 return checked
             # Whether the store of the results can be reached is checked by the run.
             with suppress(InputError):
-                results = earlier_results(source, settings, campaign=given.spec.name, of_results=bool(given.layout.results))
+                results = earlier_results(source, settings, campaign=given.spec.name, of_results=bool(given.layout.results), reader=known)
                 checked = replace(checked, earlier_results=results)
             return checked
         finally:

@@ -23,7 +23,7 @@ from campaign.domain.lists.sheet import place as row_in_words
 from campaign.domain.model import RESULT_COLUMNS, Outcome
 from campaign.domain.row_state import RowState, same_attempt, tells_more
 from campaign.domain.status import ENDED, Status
-from campaign.domain.text.formula_escape import escape_formula, unescape_formula
+from campaign.domain.text.formula_escape import unescape_formula
 from campaign.domain.text.lines import sanitize_for_terminal
 from campaign.ledger.port import CampaignRecord, LedgerReader
 from campaign.loader.source import Source
@@ -96,20 +96,21 @@ def places_of_campaign(
     found += [place for one in lists for place in results_places(one, named)]
     for place in written:
         found += [place, *_in_any_format(place), failed_path(place)]
-    return with_resumed(found)
+    return with_folders(found)
 
 
-def with_resumed(places: Iterable[Location]) -> list[Location]:
-    """These places, and those in their folders where runs from any results file have written, which are named after that file.
+def with_folders(places: Iterable[Location]) -> list[Location]:
+    """These places, and all files in their folders that may be results: another ledger may have written its own under any name.
 
-    Folders of a store may hold anything, so of these only objects are listed whose names begin as those of `places` do.
+    Folders of a store may hold anything, so of these only objects are listed whose names begin as those of `places` do, and only those
+    that runs from any results file have written, which are named after that file.
     """
     places = list(places)
     folders = dict.fromkeys(place.parent for place in places if isinstance(place, Path))
     begun = dict.fromkeys(place.with_name(place.name.split(".")[0]) for place in places if not isinstance(place, Path))
     found: list[Location] = [path for folder in folders for path in _files_in(folder)]
-    found += [url for beginning in begun for url in object_store.named_like(beginning)]
-    return list(dict.fromkeys([*places, *filter(_is_resumed, found)]))
+    found += [url for beginning in begun for url in object_store.named_like(beginning) if ".resumed" in url.name]
+    return list(dict.fromkeys([*places, *(place for place in found if place.suffix.lower() in set(Format))]))
 
 
 def _files_in(folder: Path) -> list[Path]:
@@ -117,10 +118,6 @@ def _files_in(folder: Path) -> list[Path]:
         return [folder / name for name in sorted(os.listdir(folder))]  # noqa: PTH208 - only names are needed
     except OSError:
         return []
-
-
-def _is_resumed(place: Location) -> bool:
-    return ".resumed" in place.name and place.suffix.lower() in set(Format)
 
 
 def fingerprint(place: Location) -> str:
@@ -164,9 +161,10 @@ def check_not_newer(
         return ""
     problem = ""
     owner, of_another = owner_of(place), _is_of_another_ledger(place, record)
-    if of_another and not owner and may_hold_results_of(place, record.spec.name) and _may_send(reader, record):
-        raise _not_readable(place, record)
-    if owner == record.spec.name and _may_send(reader, record):
+    is_ours = owner == record.spec.name or (of_another and may_hold_results_of(place, record.spec.name, reader))
+    if is_ours and _may_send(reader, record):
+        if not owner:
+            raise _not_readable(place, record)
         comparison = _Comparison(place, reader, record, new_ids or {})
         try:
             source = Source.find(place)
@@ -235,7 +233,6 @@ class _Comparison:
         self._new_ids = new_ids
         self._reader = reader
         self._record = record
-        self._names = {record.spec.name, escape_formula(record.spec.name)}
         self._escaped = place.suffix.lower() in _ESCAPING
         self._elsewhere: list[tuple[str, Outcome]] = []
 
@@ -244,7 +241,7 @@ class _Comparison:
 
         told = {name: _texts(frame, name) for name in RESULT_COLUMNS}
         never_sent = (told["delivery_status"] == Status.PENDING) & told["delivery_attempts"].isin(["", "0"])
-        ours = told["delivery_campaign"].isin(self._names) & ~never_sent
+        ours = ~told["delivery_campaign"].isin(self._others(told["delivery_campaign"])) & ~never_sent
         rows = pd.DataFrame(told)[ours]
         numbers = pd.to_numeric(rows["delivery_row"], errors="coerce").fillna(0).astype("int64").tolist()
         keys = self._keys(frame[ours])
@@ -260,6 +257,11 @@ class _Comparison:
                 self._elsewhere.append((keys[place], outcome))
         if len(self._elsewhere) >= ROWS_AT_ONCE:
             self.compare_by_pass()
+
+    def _others(self, names: "pd.Series[str]") -> list[str]:
+        """Those that name another campaign of the ledger; any other name is one that a person has written over ours."""
+        found = {name: unescape_formula(name) if self._escaped else name for name in names.unique()}
+        return [name for name, own in found.items() if own != self._record.spec.name and self._reader.campaign(own) is not None]
 
     def _keys(self, frame: "pd.DataFrame") -> Sequence[str]:
         """The pass keys of the rows; empty if the column of the ids is gone."""

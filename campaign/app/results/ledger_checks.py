@@ -19,20 +19,22 @@ from campaign.app.results.known_results import (
     places_of_campaign,
     results_places,
     resume_from,
-    with_resumed,
+    with_folders,
 )
 from campaign.app.results.results_path import holds_results, may_hold_results_of, owner_of
 from campaign.app.results.sending_marker import check_not_sent_elsewhere
 from campaign.app.send import account_key
 from campaign.app.session import Session
+from campaign.domain.errors import UsageError
 from campaign.domain.ledger_identity import Difference, Displaced
-from campaign.domain.lists.locations import Location
+from campaign.domain.lists.locations import Location, place_of
 from campaign.domain.status import MAY_HAVE_ARRIVED
 from campaign.domain.text.lines import rows as rows_in_words
 from campaign.domain.text.lines import sanitize_for_terminal, utc_minute
 from campaign.insights import iso
 from campaign.ledger.ledger_errors import other_api
-from campaign.ledger.port import CampaignRecord
+from campaign.ledger.port import CampaignRecord, LedgerReader
+from campaign.reporter.files.target import failed_path
 from campaign.sender.api.api_url import ApiUrl
 from campaign.settings import Settings
 
@@ -52,7 +54,11 @@ async def check_known(work: Session, given: CheckedList, source: ListSource) -> 
     places = results_places(source, work.settings, of_results=bool(given.layout.results))
     await asyncio.to_thread(check_not_sent_elsewhere, chain(own_place(source), places), name)
     agreed: dict[str, str] = {}
-    results = await asyncio.to_thread(earlier_results, source, work.settings, campaign=name, of_results=bool(given.layout.results))
+    if given.layout.results:
+        await asyncio.to_thread(_check_not_renamed, work, source, name)
+    results = await asyncio.to_thread(
+        earlier_results, source, work.settings, campaign=name, of_results=bool(given.layout.results), reader=work.reader
+    )
     # Another process may have staged and sent the campaign since the ledger was read.
     if results is not None and work.reader.campaign(name) is None:
         work.require(
@@ -74,9 +80,26 @@ async def check_known(work: Session, given: CheckedList, source: ListSource) -> 
     return agreed
 
 
+def _check_not_renamed(work: Session, source: ListSource, name: str) -> None:
+    """Check that results with a campaign of this name, which the ledger does not know, are not those that it wrote for another one."""
+    if work.settings.name is not None:
+        return
+    for record in work.reader.campaigns():
+        own = record.spec.settings.get("results", "")
+        if own and any(is_list(place, source) for place in (place_of(own), failed_path(place_of(own)))):
+            own_name, told = sanitize_for_terminal(record.spec.name), sanitize_for_terminal(name)
+            raise UsageError(
+                f"{source} holds the results of the campaign “{own_name}”, but its delivery_campaign says “{told}”: its rows would be sent "
+                f"under both names. Nothing was sent. Write “{own_name}” into delivery_campaign again. To send what is left as another "
+                "campaign all the same, give it a --name.",
+                code="campaign_renamed",
+                campaign=record.spec.name,
+            )
+
+
 def _fingerprints(work: Session, given: CheckedList, source: ListSource) -> str:
     named = work.settings.model_copy(update={"name": given.spec.name})
-    places = with_resumed([*results_places(source, named, of_results=False)])
+    places = with_folders([*results_places(source, named, of_results=False)])
     return " ".join(fingerprint(place) for place in places if owner_of(place) == given.spec.name)
 
 
@@ -202,20 +225,25 @@ def _check_not_behind_results(
 
 def unknown_in_words(results: Location, name: str, ledger: str) -> str:
     """A sentence that a campaign's results exist, and the ledger does not know the campaign."""
-    holds, why = ("holds", "") if owner_of(results) else ("may hold", " (it names no campaign, or can't be read)")
+    owner = owner_of(results)
+    why = f" (it names “{sanitize_for_terminal(owner)}”)" if owner else " (it names no campaign, or can't be read)"
+    holds, why = ("holds", "") if owner == name else ("may hold", why)
     return (
         f"{results} {holds} results of the campaign “{sanitize_for_terminal(name)}”{why}, and the ledger {ledger} does not know the "
         f"campaign “{sanitize_for_terminal(name)}”: its passes may have been sent this message already."
     )
 
 
-def earlier_results(source: ListSource, settings: Settings, *, campaign: str, of_results: bool) -> Location | None:
+def earlier_results(
+    source: ListSource, settings: Settings, *, campaign: str, of_results: bool, reader: LedgerReader | None
+) -> Location | None:
     """A file with results of this campaign, in the place of its results or beside its list; None if there is none.
 
-    With `of_results`, the list is a results file itself, so only results of a run that went on from it count.
+    With `of_results`, the list is a results file itself, so only results of a run that went on from it count. `reader` is that of the
+    ledger, if there is one.
     """
     for place in dict.fromkeys(results_places(source, settings, of_results=of_results)):
-        if not is_list(place, source) and may_hold_results_of(place, campaign):
+        if not is_list(place, source) and may_hold_results_of(place, campaign, reader):
             return place
     return None
 

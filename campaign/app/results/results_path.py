@@ -10,7 +10,7 @@ import io
 import json
 import re
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -24,6 +24,7 @@ from campaign.domain.lists.sheet import NO_LINES, SheetLines
 from campaign.domain.model import RESULT_COLUMNS
 from campaign.domain.text.formula_escape import escape_formula, unescape_formula
 from campaign.domain.text.lines import sanitize_for_terminal
+from campaign.ledger.port import LedgerReader
 from campaign.reporter.files.target import (
     CELL_UNITS,
     MOST_COLUMNS,
@@ -45,6 +46,11 @@ _NAMED: Final = re.compile(r"\.(results|resumed)(\.failed)?$")
 _NO_ROW: Final = ""
 _MOST_ABOVE: Final = 10
 """In how many of the first lines a header is looked for."""
+
+_ROWS_NEEDED: Final = _MOST_ABOVE + 1
+
+_FIRST_UNITS: Final = 1 << 16
+"""What is read of a file at first, as there may be thousands in a folder."""
 
 _MOST_UNITS: Final = 10_000_000
 """More than a header and a row of results need; a file of another kind may consist of one line."""
@@ -69,9 +75,13 @@ def holds_results(place: Location) -> bool:
     return _found(place) is not None
 
 
-def may_hold_results_of(place: Location, campaign: str) -> bool:
-    """Whether a file is this campaign's results, or may be because it names no campaign or can't be read; raises as `owner_of` does."""
-    return _found(place) in {campaign, _NO_ROW}
+def may_hold_results_of(place: Location, campaign: str, reader: LedgerReader | None = None) -> bool:
+    """Whether a file is this campaign's results, or may be, as it names no campaign of the ledger or can't be read.
+
+    A person may have renamed the campaign in the file. Raises as `owner_of` does.
+    """
+    found = _found(place)
+    return found in {campaign, _NO_ROW} or (found is not None and (reader is None or reader.campaign(found) is None))
 
 
 def _found(place: Location) -> str | None:
@@ -131,13 +141,19 @@ def _of_table(rows: Iterable[Sequence[object]]) -> str | None:
 def _of_csv(path: Path) -> str | None:
     from campaign.loader.formats.csv import SEPARATORS
 
-    with path.open("rb") as file:
-        text = io.StringIO(_decoded(file.read(_MOST_UNITS)), newline="")
-    for separator in SEPARATORS:
-        text.seek(0)
-        if (name := _of_table(csv.reader(text, delimiter=separator))) is not None:
-            return name
-    return None
+    for units in (_FIRST_UNITS, _MOST_UNITS):
+        with path.open("rb") as file:
+            head = file.read(units)
+        text = _decoded(head)
+        tables = [list(islice(filter(any, _rows(text, separator)), _ROWS_NEEDED + 1)) for separator in SEPARATORS]
+        # Where the head ends within the file, its last row may be cut off.
+        if len(head) < units or all(len(rows) > _ROWS_NEEDED for rows in tables):
+            break
+    return next((name for rows in tables if (name := _of_table(rows)) is not None), None)
+
+
+def _rows(text: str, separator: str) -> Iterator[list[str]]:
+    return csv.reader(io.StringIO(text, newline=""), delimiter=separator)
 
 
 def _decoded(head: bytes) -> str:
@@ -170,7 +186,7 @@ def _of_xlsx(path: Path) -> str | None:
     from python_calamine import CalamineWorkbook
 
     with CalamineWorkbook.from_path(path) as workbook:
-        return _of_table(workbook.get_sheet_by_index(0).to_python(nrows=_MOST_ABOVE + 1))
+        return _of_table(workbook.get_sheet_by_index(0).to_python(nrows=_ROWS_NEEDED))
 
 
 def check_writable(

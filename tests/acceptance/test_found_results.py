@@ -1,0 +1,113 @@
+"""Results of a campaign under any name in a folder of its files, and results in which a person has renamed the campaign."""
+
+import csv
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.desk import Desk, broke_off
+from tests.acceptance.test_wrong_ledger import ROWS, WORDS, home, refused, texts
+from tests.examples import slow_after
+
+Names = Callable[[int], str]
+
+
+@pytest.fixture
+def desk(desk: Desk) -> Desk:
+    """One whose ledger is wherever the user's own data is."""
+    desk.make_list(ROWS)
+    environment = {name: value for name, value in desk.environment.items() if name != "CAMPAIGN_LEDGER"}
+    return replace(desk, environment=environment | {"HOME": home(desk, "anna")})
+
+
+def rename(path: Path, name: Names) -> None:
+    """Write other names of the campaign into results; `name` gives that of each row, which are counted from 1."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    with path.open("w", encoding="utf-8-sig", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows({**row, "delivery_campaign": name(number)} for number, row in enumerate(rows, 1))
+
+
+class TestAnyName:
+    @pytest.mark.parametrize("results", slow_after(1, ["out.csv", "out.parquet", "Spring sale.jsonl", "list.resumed-more.xlsx"]))
+    def test_older_results_are_not_gone_on_with_where_newer_ones_lie_beside_them(self, desk: Desk, results: str) -> None:
+        desk.run(*WORDS, "--results", results, "--limit", "6", code=5)
+        desk.run("run", results, "--results", "older.csv", "--limit", "1", code=5)
+        desk.run("resume", "list")
+        there = home(desk, "root")
+        for words in (("run", "older.csv", "--results", "again.csv"), ("retry", "older.csv", "--status", "not_delivered")):
+            assert results in refused(desk, *words, HOME=there)
+        assert (texts(desk), len(desk.sent())) == ([1], ROWS)
+
+    def test_a_list_is_not_sent_again_beside_its_results_of_another_name(self, desk: Desk) -> None:
+        desk.run(*WORDS, "--results", "out.csv")
+        there = home(desk, "root")
+        assert "out.csv" in refused(desk, *WORDS, HOME=there)
+        assert "out.csv" in refused(desk, *WORDS, "--results", "other.csv", HOME=there)
+        assert texts(desk) == [1]
+
+    def test_what_another_ledger_has_written_under_another_name_is_seen(self, desk: Desk) -> None:
+        desk.run(*WORDS, "--limit", "2", code=5)
+        desk.run("run", "list.results.csv", "--results", "other.csv", "--limit", "3", code=5, HOME=home(desk, "root"))
+        assert "other.csv" in refused(desk, "resume", "list")
+        assert texts(desk) == [1]
+
+    def test_other_files_in_the_folder_hold_nothing_up(self, desk: Desk) -> None:
+        desk.run(*WORDS, "--limit", "2", code=5)
+        desk.run("report", "list", "--output", "report.csv")
+        desk.run(*WORDS, "--name", "reminder", "--results", "reminder.csv")
+        (desk.folder / "damaged.xlsx").write_bytes(b"PK")
+        desk.run("resume", "list")
+        assert texts(desk) == [2]
+
+
+class TestRenamed:
+    @pytest.mark.parametrize(
+        ("name", "code"),
+        [
+            (lambda _: "Spring offer", "ledger_behind_results"),
+            (lambda row: "list" if row < 2 else "Spring offer", "ledger_behind_results"),
+            (lambda row: "list" if row < 2 else "", "ledger_behind_results"),
+            (lambda _: "", "results_not_readable"),
+        ],
+        ids=["renamed", "renamed_below_the_first", "emptied_below_the_first", "emptied"],
+    )
+    def test_what_another_ledger_has_gone_on_with_is_seen(self, desk: Desk, name: Names, code: str) -> None:
+        desk.run(*WORDS, "--limit", "2", code=5)
+        desk.run("run", "list.results.csv", "--limit", "3", code=5, HOME=home(desk, "root"))
+        rename(desk.folder / "list.resumed.csv", name)
+        assert broke_off(desk.run("resume", "list", code=2).stderr) == code
+        assert texts(desk) == [1]
+
+    def test_another_campaign_of_this_ledger_is_not_taken_for_it(self, desk: Desk) -> None:
+        desk.run(*WORDS, "--limit", "2", code=5)
+        desk.run(*WORDS, "--name", "reminder", "--results", "list.resumed.csv")
+        desk.run("resume", "list")
+        assert texts(desk) == [2]
+
+    def test_a_list_is_not_sent_again_beside_its_results(self, desk: Desk) -> None:
+        results = desk.folder / "list.results.jsonl"
+        desk.run(*WORDS, "--results", results.name)
+        results.write_text(results.read_text(encoding="utf-8").replace('"list"', '"Spring offer"'), encoding="utf-8")
+        there = home(desk, "root")
+        assert "“Spring offer”" in refused(desk, *WORDS, HOME=there)
+        assert results.name in desk.run("check", *WORDS[1:], HOME=there).stderr
+        assert texts(desk) == [1]
+
+    @pytest.mark.parametrize("file", ["list.results.csv", "list.results.failed.csv"])
+    def test_the_ledger_that_has_written_results_takes_them_for_no_other_campaign(self, desk: Desk, file: str) -> None:
+        """It would send the rows under the new name, and then those of the first one again."""
+        desk.simulator.set_faults(missing=["pass-00001", "pass-00002"])
+        desk.run(*WORDS, "--limit", "4", code=5)
+        desk.simulator.set_faults(missing=[])
+        rename(desk.folder / file, lambda _: "Spring offer")
+        for words in (("run", file, "--results", "new.csv"), ("retry", file, "--results", "new.csv")):
+            why = refused(desk, *words)
+            assert "“list”" in why
+            assert "“Spring offer”" in why
+        assert [one["campaign"] for one in json.loads(desk.run("list", "--json").stdout)] == ["list"]
