@@ -93,7 +93,7 @@ async def _staged(source: ListSource, settings: Settings, ui: UserInterface) -> 
             exclusions = await asyncio.to_thread(Exclusions, settings.exclude, given.spec.id_column)
             staged = await stage_unless_known(work, given, source, exclusions)
             work.keep(staged.record, staged.findings)
-            await asyncio.to_thread(warn_of_same_content, work, staged.record)
+            await asyncio.to_thread(warn_of_same_content, work, staged.record, given.same_messages)
             yield work, staged, results
 
 

@@ -239,7 +239,9 @@ class TestSameContent:
         assert warning["started_at"] == desk.json("status", "monday")["started_at"]
         # Said once, not again by what goes on; in the summary, too.
         assert "same_content" not in events(desk.run("resume", "tuesday").stderr)
-        assert "“tuesday”" in desk.run(*WORDS, "--name", "wednesday").stdout
+        # In a file it is the same text.
+        (desk.folder / "offer.txt").write_text(MESSAGE, encoding="utf-8")
+        assert "“tuesday”" in desk.run("run", "list.csv", "--template", "offer.txt", "--name", "wednesday").stdout
         assert texts(desk) == [3]
 
     @pytest.mark.slow

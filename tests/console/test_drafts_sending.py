@@ -45,6 +45,21 @@ async def test_a_name_that_is_taken_is_told_before_anything_is_sent(tmp_path: Pa
         await at.finished(21)
 
 
+async def test_a_list_that_was_sent_under_another_name_is_told_before_it_is_sent_again(tmp_path: Path) -> None:
+    async with desk(tmp_path, settings={"rate": "200"}) as at:
+        first, second = await at.begun(), await at.begun()
+        other = await at.begun(message="Another message")
+        await at.post(f"{first}/send")
+        await at.finished(20)
+        # The second was checked before the first was sent.
+        for draft in (second, other):
+            await at.post(f"{draft}/controls", name="promo 2")
+        answer = await at.get(f"{second}/send")
+        assert answer.codes == {"same_content"}
+        assert "“promo”" in answer.words
+        assert (await at.get(f"{other}/send")).codes == set()
+
+
 async def test_two_drafts_of_one_name_sent_at_once_are_one_campaign_and_a_sentence(tmp_path: Path) -> None:
     async with desk(tmp_path, settings={"rate": "200"}) as at:
         drafts = [await at.begun(), await at.begun(b"pass_id,first_name,code\na,b,c\n")]

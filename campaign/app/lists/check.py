@@ -61,6 +61,7 @@ class Checked:
 
     `rate_per_second` None is without pacing. `findings` are about messages that can be sent as they are; they change no exit code.
     `earlier_results` are results of a campaign that the ledger does not know: `run` does not send before a person decides about them.
+    `content_sha256` is that of the campaign that would be sent, and `messages` are the hashes of its messages.
     `lines` are the list's lines, by which people find rows. `reach` is None if no pass was read.
     """
 
@@ -74,6 +75,8 @@ class Checked:
     rate_per_second: float | None
     estimated_seconds: float
     earlier_results: Location | None = None
+    content_sha256: str = ""
+    messages: tuple[str, ...] = ()
     lines: SheetLines = NO_LINES
     reach: Reached | None = None
 
@@ -220,6 +223,8 @@ def _checked(
     rate_per_second = settings.messages_per_second
     return Checked(
         list_name=given.spec.list_name,
+        content_sha256=staged.record.content_sha256,
+        messages=given.same_messages,
         lines=given.table.lines,
         description=given.table.head.description,
         counts=counts,

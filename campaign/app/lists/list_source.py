@@ -17,6 +17,7 @@ from campaign.domain.lists.query import Query, is_query, parse_query
 from campaign.domain.text.formula_escape import unescape_formula
 from campaign.ledger.port import CampaignSpec
 from campaign.loader.messages.resolve import Messages, plan_messages
+from campaign.loader.messages.template import Template
 from campaign.loader.source import Source
 from campaign.loader.table import Table, open_table
 from campaign.settings import Settings
@@ -56,6 +57,11 @@ class CheckedList:
             lines=self.table.lines,
             repeated=self.repeats.found() if duplicates else None,
         )
+
+    @property
+    def same_messages(self) -> tuple[str, ...]:
+        """Each `CampaignSpec.message_sha256` of a campaign that sends these messages."""
+        return message_fingerprints(self.spec.id_column, self.messages)
 
     def own_cells(self) -> Iterator[list[tuple[str, ...]]]:
         """The values of the list's own columns, some rows at a time."""
@@ -244,5 +250,14 @@ def _messages(layout: Layout, settings: Settings, *, file: str) -> Messages | No
 
 def message_fingerprint(id_column: str, messages: Messages | None) -> str:
     """`CampaignSpec.message_sha256` for these messages."""
-    source = messages.fingerprint if messages is not None else "results"
+    return _hash("results" if messages is None else messages.fingerprint, id_column)
+
+
+def message_fingerprints(id_column: str, messages: Messages | None) -> tuple[str, ...]:
+    """The same, and that of the same text given in the other way."""
+    twin = (_hash(messages.twin, id_column),) if isinstance(messages, Template) else ()
+    return (message_fingerprint(id_column, messages), *twin)
+
+
+def _hash(source: str, id_column: str) -> str:
     return hashlib.sha256(json.dumps([source, id_column]).encode()).hexdigest()

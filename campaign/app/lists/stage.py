@@ -240,7 +240,7 @@ async def _differences(record: CampaignRecord, given: CheckedList) -> str:
         differences.append(
             "the list was changed" if same_number else f"the list has other rows ({record.rows:,} then, {given.table.rows:,} now)"
         )
-    if record.spec.message_sha256 != given.spec.message_sha256:
+    if record.spec.message_sha256 not in given.same_messages:
         differences.append("the message, or the column of the pass, is another")
     return " and ".join(differences)
 

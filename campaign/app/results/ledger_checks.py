@@ -3,7 +3,8 @@
 import asyncio
 import shlex
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import chain
 from typing import assert_never
 
@@ -124,23 +125,38 @@ def _any_results(source: ListSource, settings: Settings) -> Location | None:
     return next((place for place in dict.fromkeys(places) if holds_results(place)), None)
 
 
-def warn_of_same_content(work: Session, record: CampaignRecord) -> None:
+def warn_of_same_content(work: Session, record: CampaignRecord, messages: Collection[str]) -> None:
     """Warn if a campaign of another name has sent the same list and message. This is no error, as a person may want to send both."""
     if record.started_at:
         return
-    for other in work.reader.campaigns():
-        same = (other.content_sha256, other.spec.message_sha256) == (record.content_sha256, record.spec.message_sha256)
-        if other.id == record.id or not same or not other.started_at:
-            continue
-        by_status = work.reader.counts(other.id).by_status
-        if sent := sum(by_status[status] for status in MAY_HAVE_ARRIVED):
-            sentence = (
-                f"The campaign “{sanitize_for_terminal(other.spec.name)}” had the same list and message: {rows_in_words(sent)} of it "
-                f"{'was' if sent == 1 else 'were'} sent, from {utc_minute(other.started_at)} on. This one sends them again."
-            )
-            details = {"before": other.spec.name, "sent": sent, "started_at": iso(other.started_at)}
-            work.warn("same_content", sentence, count=sent, example=other.spec.name, in_summary=True, **details)
-            return
+    if (found := same_content(work.reader, record.content_sha256, messages)) is not None:
+        details = {"before": found.campaign, "sent": found.sent, "started_at": iso(found.started_at)}
+        work.warn("same_content", found.in_words(), count=found.sent, example=found.campaign, in_summary=True, **details)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SentBefore:
+    """A campaign that has sent a list and its message before, with the number of its rows that may have arrived."""
+
+    campaign: str
+    sent: int
+    started_at: float
+
+    def in_words(self) -> str:
+        return (
+            f"The campaign “{sanitize_for_terminal(self.campaign)}” had the same list and message: {rows_in_words(self.sent)} of it "
+            f"{'was' if self.sent == 1 else 'were'} sent, from {utc_minute(self.started_at)} on. This one sends them again."
+        )
+
+
+def same_content(reader: LedgerReader, content_sha256: str, messages: Collection[str]) -> SentBefore | None:
+    """The campaign that has sent a list with this content, None if there is none; `messages` are the hashes of its messages."""
+    for other in reader.campaigns():
+        if other.started_at and other.content_sha256 == content_sha256 and other.spec.message_sha256 in messages:
+            by_status = reader.counts(other.id).by_status
+            if sent := sum(by_status[status] for status in MAY_HAVE_ARRIVED):
+                return SentBefore(campaign=other.spec.name, sent=sent, started_at=other.started_at)
+    return None
 
 
 async def check_same_ledger(

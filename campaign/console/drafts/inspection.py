@@ -80,7 +80,11 @@ class Specimen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListCheck:
-    """The result of a check. `key` is `Draft.checkable`; `problem_rows` is the number of rows in the file `PROBLEMS`."""
+    """The result of a check.
+
+    `key` is `Draft.checkable`; `content_sha256` and `messages` are as in `app.lists.check.Checked`; `problem_rows` is the number of rows in
+    the file `PROBLEMS`.
+    """
 
     key: str
     error: str = ""
@@ -90,6 +94,8 @@ class ListCheck:
     problems: tuple[Finding, ...] = ()
     concerns: tuple[Finding, ...] = ()
     samples: tuple[Specimen, ...] = ()
+    content_sha256: str = ""
+    messages: tuple[str, ...] = ()
     problem_rows: int = 0
 
 

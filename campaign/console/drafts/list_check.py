@@ -62,6 +62,8 @@ def _list_check(checked: Checked, key: str) -> ListCheck:
             Specimen(place=place(sample.row, checked.lines.of(sample.row)), message=sample.message, length=sample.length)
             for sample in checked.samples
         ),
+        content_sha256=checked.content_sha256,
+        messages=checked.messages,
         problem_rows=counts.left_out,
     )
 

@@ -12,11 +12,12 @@ import structlog
 
 from campaign.app.lists.list_source import list_fingerprint
 from campaign.app.open_ledger import reading
+from campaign.app.results.ledger_checks import same_content
 from campaign.console import audit_log
 from campaign.console.access import Person
 from campaign.console.drafts.context import DraftContext
 from campaign.console.drafts.draft import FLAGS, Draft, MessageSource, Stage, Upload, needs_approval, problem_with_name
-from campaign.console.drafts.inspection import kept_check, without_paths
+from campaign.console.drafts.inspection import ListCheck, kept_check, without_paths
 from campaign.console.drafts.store import MESSAGE, with_problem
 from campaign.console.subprocesses import CommandSpec, RunningCommand, start_command
 from campaign.domain.errors import CampaignError, UsageError
@@ -114,6 +115,12 @@ class Sender:
         if any(other.name == draft.name for other in others) or self._record(draft.name) is not None:
             return f"There is a campaign named “{draft.name}” already. Give this one another name, at the step “Controls”."
         return ""
+
+    def sent_before(self, found: ListCheck) -> str:
+        """A sentence that a campaign has sent the same list and message, whatever its name; empty if none has. Blocks."""
+        with reading(self.context.console.settings) as reader:
+            before = same_content(reader, found.content_sha256, found.messages)
+        return "" if before is None else before.in_words()
 
     def _record(self, name: str) -> CampaignRecord | None:
         with reading(self.context.console.settings) as reader:

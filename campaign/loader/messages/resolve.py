@@ -214,10 +214,12 @@ def plan_messages(
     match message, template, templates:
         case str(), None, None:
             source = source_of(message, "--message")
-            return Template(source, variables, max_length, fingerprint=_fingerprint("message", source.text))
+            alone, in_file = _fingerprint("message", source.text), _fingerprint("template", source.text)
+            return Template(source, variables, max_length, fingerprint=alone, twin=in_file)
         case None, Path(), None:
             source = read_source(template)
-            return Template(source, variables, max_length, fingerprint=_fingerprint("template", source.text))
+            alone, in_file = _fingerprint("message", source.text), _fingerprint("template", source.text)
+            return Template(source, variables, max_length, fingerprint=in_file, twin=alone)
         case None, None, Path():
             return _from_folder(templates, variables, max_length, file)
         case None, None, None:

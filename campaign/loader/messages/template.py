@@ -65,18 +65,21 @@ class Template:
     row by row, and rows with a cell that is empty though it is needed, long or not printable. Each row has its own budget, and a row that
     fails doesn't affect the others.
 
+    `twin` is the fingerprint of the same text given in the other way, by --message or in a file.
+
     Raises:
         InputError: the syntax is wrong; the template uses a forbidden construct or an unknown variable; or it takes more work than any
             message needs.
     """
 
-    def __init__(self, source: Source, variables: Variables, max_length: int, *, fingerprint: str = "") -> None:
+    def __init__(self, source: Source, variables: Variables, max_length: int, *, fingerprint: str = "", twin: str = "") -> None:
         translated = translate(source, variables)
         self.parts = _parts(translated.tree, variables)
         self._braces_meant = any("{{" in text.data or "{%" in text.data for text in translated.tree.find_all(nodes.TemplateData))
         self._columns = variables.columns
         self._max_length = max_length
         self.fingerprint = fingerprint
+        self.twin = twin
         self._source = source
         self._wasted_units = 0
         self._variables = [

@@ -226,6 +226,7 @@ async def _values(request: web.Request, draft: Draft) -> dict[str, Any]:
     looked = await context_of(request).looked(draft)
     plan = _plan(console, draft, found, own_zones=bool(getattr(looked, "own_zones", False)))
     taken = await asyncio.to_thread(wizard.sender_of(request).name_taken, draft) if draft.stage is Stage.EDITING else ""
+    before = await asyncio.to_thread(wizard.sender_of(request).sent_before, found)
     entries = await audit_log.entries(console.store, draft.name, limit=20) if draft.name else []
     return values | {
         "ready": True,
@@ -236,6 +237,7 @@ async def _values(request: web.Request, draft: Draft) -> dict[str, Any]:
         "approval_over": console.rules.approval_over,
         "may_decide": is_for(person, draft),
         "name_taken": taken,
+        "sent_before": before,
         "entries": entries,
         "tested": draft.test_arrived,
         "too_fast": not plan.by_batches and (plan.rate_per_second is None or plan.rate_per_second > ALLOWED_PER_SECOND),
