@@ -195,7 +195,10 @@ async def read_back(name: str, settings: Settings, ui: UserInterface) -> Command
         if sentence := other_token(record, settings):
             work.warn("other_token", sentence, count=1, example=record.spec.name, in_summary=True)
         results = await asyncio.to_thread(results_of, record, settings)
-        with ui.watch(name, await work.counts(record)) as observer:
+        counts = await work.counts(record)
+        if not counts.by_status[Status.UNKNOWN]:
+            return await work.end(record, End(ended=StopReason.LIMIT), results, "Nothing was read: the campaign has no unknown rows.")
+        with ui.watch(name, counts) as observer:
             kept = settings.with_fallback(kept_of(record.spec.settings))
             end = await verify(record, work.ledger, work.reader, kept, observer=observer, stop=stop)
         return await work.end(record, end, results, end.why)

@@ -71,6 +71,9 @@ def test_verifying_against_somebody_else_concludes_nothing(desk: Desk) -> None:
     assert desk.json("verify", "list", code=4)["by_status"]["unknown"] == 6
     desk.simulator.set_faults(portal="")
     assert desk.json("verify", "list")["by_status"]["accepted"] == 6
+    requests = len(desk.simulator.requests())
+    assert "Nothing was read" in desk.run("verify", "list").stdout
+    assert len(desk.simulator.requests()) == requests
     assert {len(texts) for texts in desk.sent().values()} == {1}
 
 

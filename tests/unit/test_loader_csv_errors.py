@@ -37,6 +37,8 @@ LONG = "x" * 131_073
         ("sep=;\nid;name\n1;a;b\n", 1, None, "too_many_values"),
         ("id\nMüller, Anna\nBerg, Bo\n", 1, None, "too_many_values"),
         ('id,name\n"1\n2",a\n3\n', 2, "name", "too_few_values"),
+        ('id,name,text\n"1,Bo,""Hi, Bo"""\n', 1, None, "one_column"),
+        ('id,name,text\n"Berg, Bo"\n', 1, "name", "too_few_values"),
         ('id,name\n1,"a\n2,b\n', 1, "name", "quote_not_closed"),
         ('id,name\n"1,a\n2,b\n', 1, "id", "quote_not_closed"),
         ('id,"name\n1,a\n', None, None, "quote_not_closed"),

@@ -137,7 +137,7 @@ class _CsvFile:
                     yield self._line, cells
                     self._row += 1
                 elif self._columns and not blank:
-                    raise self._uneven(len(cells))
+                    raise self._uneven(cells)
                 self._held.clear()
                 self._line += 1
         except csv.Error as error:
@@ -177,13 +177,20 @@ class _CsvFile:
         column = None if self._held else self._column_at_end([before])
         return self._error(code, f"{problem} Save the list again as CSV UTF-8.", column=column)
 
-    def _uneven(self, found: int) -> InputError:
-        width = len(self._columns)
+    def _uneven(self, cells: list[str]) -> InputError:
+        found, width = len(cells), len(self._columns)
         has = f"This row has {found} value{'s' * (found != 1)} where the header has {width} column{'s' * (width != 1)}."
         label, begins = _label(self._separator), self._text_line - len(self._held) + 1
         if found > width:
             hint = f" Put a value that has a {label} in it between quotation marks." if self._separator else ""
             return self._error("too_many_values", f"{has}{hint}", text_line=begins)
+        # A single value with one separator in it may be a name: “Berg, Bo”.
+        if found == 1 and width > 2 and [len(inner) for inner in self._parsed(cells, strict=False)] == [width]:
+            problem = (
+                "All values of this row are in one cell: a spreadsheet has opened the file as one column. "
+                "Import it there instead (in Excel: Data, From Text/CSV), and save it again; or use an .xlsx file."
+            )
+            return self._error("one_column", problem, text_line=begins)
         problem = f"{has} Add what is missing, if only the {label}s."
         return self._error("too_few_values", problem, text_line=begins, column=self._column(found))
 
