@@ -111,9 +111,8 @@ def _fill_from_postgres(query: Query, path: Path) -> None:
     try:
         given = conninfo_to_dict(query.database)
     except psycopg.ProgrammingError:
-        raise UsageError(
-            "The database's URL can't be read. Write it as postgresql://USER@HOST:PORT/DATABASE?query=SELECT ...", code="bad_list_url"
-        ) from None
+        problem = "The database's URL can't be read. Write it as postgresql://USER@HOST:PORT/DATABASE?query=SELECT ..."
+        raise UsageError(problem, code="bad_list_url") from None
     usual: dict[str, Any] = {"connect_timeout": _CONNECT_SECONDS, "application_name": "campaign"}
     try:
         connection = psycopg.connect(**usual | given | {"client_encoding": "utf8"})
@@ -175,9 +174,8 @@ def _refused(query: Query, problem: str, at: int | None) -> InputError:
         return InputError(f"{words}. {_AGAIN}", code="bad_query", file=query.name)
     line = query.text.count("\n", 0, at) + 1
     character = at - query.text.rfind("\n", 0, at)
-    return InputError(
-        f"Line {line}, character {character}: {words}. {_AGAIN}", code="bad_query", file=query.name, line=line, character=character
-    )
+    problem = f"Line {line}, character {character}: {words}. {_AGAIN}"
+    return InputError(problem, code="bad_query", file=query.name, line=line, character=character)
 
 
 def _missing_extra() -> UsageError:

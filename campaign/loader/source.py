@@ -125,14 +125,11 @@ class Source:
             return cls._read(path, name=name)
         except FileNotFoundError:
             raise _missing(path, name) from None
-        except PermissionError:
-            raise InputError(
-                "You may not read this file. Change its permissions, or run as someone who may.", code="file_not_readable", file=name
-            ) from None
         except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-            raise InputError(
-                f"The file can't be read ({error}). Check the path and the disk.", code="file_not_readable", file=name
-            ) from None
+            why = f"The file can't be read ({error}). Check the path and the disk."
+            if isinstance(error, PermissionError):
+                why = "You may not read this file. Change its permissions, or run as someone who may."
+            raise InputError(why, code="file_not_readable", file=name) from None
 
     @classmethod
     def copied(cls, fill: Callable[[Path], None], *, name: str) -> Self:
@@ -175,9 +172,8 @@ class Source:
         with suppress(OSError):
             if _stamp(self.path) == self.stamp:
                 return
-        raise InputError(
-            "The file was changed while it was being read. Run again when nobody writes to it.", code="changed_file", file=self.name
-        )
+        problem = "The file was changed while it was being read. Run again when nobody writes to it."
+        raise InputError(problem, code="changed_file", file=self.name)
 
     def close(self) -> None:
         if self.copy is not None:
@@ -275,9 +271,6 @@ def _missing(path: Path, name: str) -> InputError:
         return InputError(f"There is no such file, and no folder {path.parent} either. Check the path.", code="no_file", file=name)
     by_lower = {name.lower(): name for name in names}
     near = [str(path.parent / by_lower[name]) for name in get_close_matches(path.name.lower(), by_lower, n=3, cutoff=0.6)]
-    hint = (
-        f"Did you mean {' or '.join(near)}?"
-        if near
-        else f"The folder {path.parent.absolute()} has nothing of a similar name. Check the path."
-    )
+    nothing = f"The folder {path.parent.absolute()} has nothing of a similar name. Check the path."
+    hint = f"Did you mean {' or '.join(near)}?" if near else nothing
     return InputError(f"There is no such file. {hint}", code="no_file", file=name, suggestions=near)

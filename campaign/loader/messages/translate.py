@@ -9,13 +9,13 @@ loops, scopes and assignments. Nodes are allowed by name, so that a new construc
 import inspect
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import jinja2
 from jinja2 import nodes
+from jinja2.visitor import NodeVisitor
 
 from campaign.domain.errors import TemplateError
 from campaign.domain.lists.columns import same_name
@@ -92,8 +92,8 @@ def _syntax_problem(error: jinja2.TemplateSyntaxError, text: str, variables: Var
     return f"The template can't be understood: {shown((error.message or '').rstrip('.'), 300)}. Check the braces and tags here."
 
 
-@dataclass(slots=True)
-class _Translator:
+@dataclass
+class _Translator(NodeVisitor):
     source: Source
     names: Names
     _code: list[str] = field(default_factory=list)
@@ -115,54 +115,35 @@ class _Translator:
         found = re.search(rf"\b{re.escape(near)}\b(?=[^{{]*[}}%]}})", self.source.text.split("\n")[line - 1]) if near else None
         return self.source.refused(line, problem, column=found.start() + 1 if found else None)
 
-    def _refused_kind(self, node: nodes.Node) -> TemplateError:
-        kind = type(node).__name__
-        return self._refused(node, f"“{_SPELLED.get(kind, kind.lower())}” can't be used in a message. Write the text out instead.")
-
-    @contextmanager
-    def _deeper(self, node: nodes.Node) -> Iterator[None]:
+    def visit(self, node: nodes.Node, *args: Any, **kwargs: Any) -> Any:
+        """The code of an expression; None for a statement, whose code is written."""
         self._depth += 1
         if self._depth > _MAX_DEPTH or self._loops > _MAX_LOOPS:
             raise self._refused(node, _TOO_DEEP)
-        yield
+        code = super().visit(node, *args, **kwargs)
         self._depth -= 1
+        return code
+
+    def generic_visit(self, node: nodes.Node, *_args: Any, **_kwargs: Any) -> str:
+        kind = type(node).__name__
+        if (name := f"op_{kind.lower()}") in FUNCTIONS:
+            return self._call(name, node, self._values(list(node.iter_child_nodes())))
+        raise self._refused(node, f"“{_SPELLED.get(kind, kind.lower())}” can't be used in a message. Write the text out instead.")
 
     # Statements
 
     def _body(self, body: Sequence[nodes.Node]) -> None:
         for node in body:
-            with self._deeper(node):
-                self._statement(node)
+            self.visit(node)
 
     def _write(self, node: nodes.Node, code: str, opens: str = "{%", closes: str = "%}") -> None:
         """Write a tag on the same line as in the template, so that errors have the right line."""
         self._code.append(f"{opens}{chr(10) * (node.lineno - self._line)} {code} {closes}")
         self._line = max(self._line, node.lineno)
 
-    def _statement(self, node: nodes.Node) -> None:
-        match node:
-            case nodes.Output():
-                for inner in node.nodes:
-                    self._output(inner)
-            case nodes.If():
-                self._if(node)
-            case nodes.For():
-                self._for(node)
-            case nodes.Assign():
-                self._assign(node)
-            case nodes.With():
-                given = [nodes.Assign(*pair, lineno=node.lineno) for pair in zip(node.targets, node.values, strict=True)]
-                self._scoped(node, [*given, *node.body])
-            case nodes.AssignBlock():
-                self._assign_block(node)
-            case nodes.FilterBlock():
-                # Spaces keep the name apart from all that a template can write.
-                name = f" {self._depth}"
-                captured = nodes.AssignBlock(nodes.Name(name, "store"), node.filter, node.body, lineno=node.lineno)
-                self._assign_block(captured)
-                self._output(nodes.Name(name, "load", lineno=node.lineno))
-            case _:
-                raise self._refused_kind(node)
+    def visit_Output(self, node: nodes.Output) -> None:
+        for inner in node.nodes:
+            self._output(inner)
 
     def _output(self, node: nodes.Expr) -> None:
         # The budget doesn't pay for what minijinja prints itself, so nothing in a loop is left to it.
@@ -170,29 +151,29 @@ class _Translator:
             self._code.append(node.data)
             self._line += node.data.count("\n")
             return
-        value = json.dumps(node.data) if isinstance(node, nodes.TemplateData) else self._value(node)
+        value = json.dumps(node.data) if isinstance(node, nodes.TemplateData) else self.visit(node)
         printed = self._call("op_print", node, [value])
         if isinstance(node, nodes.Name) and self.names.is_column(node.name) and not self._loops:
             printed = f"{value} or {printed}"  # a column is true exactly when it is not empty
         self._write(node, printed, "{{", "}}")
 
-    def _if(self, node: nodes.If) -> None:
+    def visit_If(self, node: nodes.If) -> None:
         if len(node.elif_) > _MAX_BRANCHES:
             raise self._refused(node, _TOO_DEEP)
         for keyword, branch in [("if", node), *(("elif", branch) for branch in node.elif_)]:
-            self._write(branch, f"{keyword} {self._value(branch.test)}")
+            self._write(branch, f"{keyword} {self.visit(branch.test)}")
             self._body(branch.body)
         self._write(node, "else")
         self._body(node.else_)
         self._write(node, "endif")
 
-    def _for(self, node: nodes.For) -> None:
+    def visit_For(self, node: nodes.For) -> None:
         if node.recursive:
             raise self._refused(node, "A loop can't be recursive in a message. Write the text out instead.")
         codes, names = self._targets(node.target)
-        items = self._call("op_items" if isinstance(node.target, nodes.Name) else "op_pairs", node, [self._value(node.iter)])
+        items = self._call("op_items" if isinstance(node.target, nodes.Name) else "op_pairs", node, [self.visit(node.iter)])
         with self.names.scope(names):
-            test = f" if {self._value(node.test)}" if node.test is not None else ""
+            test = f" if {self.visit(node.test)}" if node.test is not None else ""
         self._write(node, f"for {codes} in {items}{test}")
         self._loops += 1
         with self.names.scope(names, loop=Meaning.LOOP):
@@ -202,23 +183,23 @@ class _Translator:
         self._scoped(node, node.else_)
         self._write(node, "endfor")
 
-    def _assign(self, node: nodes.Assign) -> None:
+    def visit_Assign(self, node: nodes.Assign) -> None:
         match node.target, node.node:
             case nodes.NSRef(name=name, attr=attr), value:
                 if not self.names.is_namespace(name):
                     raise self._refused(node, f"“{shown(name)}” is not a namespace, so nothing can be set in it.", name)
-                self._write(node, f"set {code_of(name)}.{code_of(attr)} = {self._value(value)}")
+                self._write(node, f"set {code_of(name)}.{code_of(attr)} = {self.visit(value)}")
             case nodes.Name(name=name) as target, nodes.Call(node=nodes.Name(name="namespace"), args=[]) as call:
                 given = ", ".join(f"{code_of(key)}={value}" for key, value in self._keywords(call).items())
                 self._write(node, f"set {code_of(self._target(target))} = namespace({given})")
                 self.names.define(same_name(name), meaning=Meaning.NAMESPACE)
             case target, value:
-                code = self._value(value)
+                code = self.visit(value)
                 codes, names = self._targets(target)
                 self._write(node, f"set {codes} = {self._call('op_items', node, [code]) if isinstance(target, nodes.Tuple) else code}")
                 self.names.define(*names)
 
-    def _assign_block(self, node: nodes.AssignBlock) -> None:
+    def visit_AssignBlock(self, node: nodes.AssignBlock) -> None:
         """Set a variable to the text of a body, filtered."""
         name = self._target(node.target)
         self._write(node, f"set {code_of(name)}")
@@ -228,7 +209,17 @@ class _Translator:
         if node.filter is not None:
             innermost = [node.filter, *node.filter.find_all(nodes.Filter)]
             next(chained for chained in innermost if chained.node is None).node = nodes.Name(name, "load", lineno=node.lineno)
-            self._write(node, f"set {code_of(name)} = {self._value(node.filter)}")
+            self._write(node, f"set {code_of(name)} = {self.visit(node.filter)}")
+
+    def visit_FilterBlock(self, node: nodes.FilterBlock) -> None:
+        # Spaces keep the name apart from all that a template can write.
+        name = f" {self._depth}"
+        self.visit_AssignBlock(nodes.AssignBlock(nodes.Name(name, "store"), node.filter, node.body, lineno=node.lineno))
+        self._output(nodes.Name(name, "load", lineno=node.lineno))
+
+    def visit_With(self, node: nodes.With) -> None:
+        given = [nodes.Assign(*pair, lineno=node.lineno) for pair in zip(node.targets, node.values, strict=True)]
+        self._scoped(node, [*given, *node.body])
 
     def _scoped(self, node: nodes.Node, body: Sequence[nodes.Node]) -> None:
         """Write a body that has a scope in Jinja2 but none in minijinja."""
@@ -250,51 +241,36 @@ class _Translator:
             raise self._refused(node, "This can't be set, as it means something in every template. Take another name.")
         return same_name(node.name)
 
-    def _name(self, node: nodes.Name) -> str:
+    def visit_Name(self, node: nodes.Name) -> str:
         if problem := self.names.use(name := same_name(node.name)):
             raise self._refused(node, problem, node.name)
         return code_of(name)
 
     # Expressions
 
-    def _value(self, node: nodes.Node) -> str:
-        with self._deeper(node):
-            return self._expression(node)
-
     def _values(self, found: Sequence[nodes.Node]) -> list[str]:
-        return [self._value(node) for node in found]
+        return [self.visit(node) for node in found]
 
-    def _expression(self, node: nodes.Node) -> str:  # noqa: C901, PLR0912 - one case for each kind of node
-        kind = type(node).__name__.lower()
-        match node:
-            case nodes.Name():
-                return self._name(node)
-            case nodes.Const():
-                return self._const(node)
-            case nodes.Not():
-                return f"(not {self._value(node.node)})"
-            case nodes.And() | nodes.Or():
-                return f"({self._value(node.left)} {kind} {self._value(node.right)})"
-            case nodes.CondExpr():
-                otherwise = self._value(node.expr2) if node.expr2 is not None else '""'
-                return f"({self._value(node.expr1)} if {self._value(node.test)} else {otherwise})"
-            case nodes.Compare():
-                return self._compare(node)
-            case nodes.Filter():
-                return self._filter(node)
-            case nodes.Test():
-                return self._applied("test", node, self._value(node.node), node.name)
-            case nodes.Getattr():
-                return self._attribute(node)
-            case nodes.Getitem(arg=nodes.Slice() as part):
-                bounds = [self._value(bound) if bound is not None else "none" for bound in (part.start, part.stop, part.step)]
-                return self._call("op_cut", node, [self._value(node.node), *bounds])
-            case nodes.Call():
-                return self._called(node)
-            case _ if f"op_{kind}" in FUNCTIONS:
-                return self._call(f"op_{kind}", node, self._values(list(node.iter_child_nodes())))
-            case _:
-                raise self._refused_kind(node)
+    def visit_Not(self, node: nodes.Not) -> str:
+        return f"(not {self.visit(node.node)})"
+
+    def visit_And(self, node: nodes.And | nodes.Or) -> str:
+        return f"({self.visit(node.left)} {type(node).__name__.lower()} {self.visit(node.right)})"
+
+    visit_Or = visit_And
+
+    def visit_CondExpr(self, node: nodes.CondExpr) -> str:
+        otherwise = self.visit(node.expr2) if node.expr2 is not None else '""'
+        return f"({self.visit(node.expr1)} if {self.visit(node.test)} else {otherwise})"
+
+    def visit_Getitem(self, node: nodes.Getitem) -> str:
+        if not isinstance(part := node.arg, nodes.Slice):
+            return self.generic_visit(node)
+        bounds = [self.visit(bound) if bound is not None else "none" for bound in (part.start, part.stop, part.step)]
+        return self._call("op_cut", node, [self.visit(node.node), *bounds])
+
+    def visit_Test(self, node: nodes.Test) -> str:
+        return self._applied("test", node, self.visit(node.node), node.name)
 
     def _call(self, name: str, node: nodes.Node, args: Sequence[str], keywords: Mapping[str, str] | None = None) -> str:
         """A call of a function of `functions`; the template's line is its first argument."""
@@ -303,7 +279,7 @@ class _Translator:
             raise self._refused(node, f"More than {_MAX_VALUES:,} values are joined or listed here. Write it in simpler parts.")
         return f"{name}({', '.join(given)})"
 
-    def _const(self, node: nodes.Const) -> str:
+    def visit_Const(self, node: nodes.Const) -> str:
         match node.value:
             case int() | float() as number if abs(number) > MAX_NUMBER:
                 raise self._refused(node, _TOO_MANY_DIGITS)
@@ -317,7 +293,7 @@ class _Translator:
             case _:
                 return "none"
 
-    def _compare(self, node: nodes.Compare) -> str:
+    def visit_Compare(self, node: nodes.Compare) -> str:
         sides = [node.expr, *(operand.expr for operand in node.ops)]
         values = self._values(sides)
         columns = [side.name for side in sides if isinstance(side, nodes.Name) and self.names.is_column(side.name)]
@@ -330,7 +306,7 @@ class _Translator:
         rest = [code for pair in zip(signs, values[1:], strict=True) for code in pair]
         return self._call("op_compare", node, [values[0], *rest])
 
-    def _attribute(self, node: nodes.Getattr) -> str:
+    def visit_Getattr(self, node: nodes.Getattr) -> str:
         match node.node:
             case nodes.Name(name=name) if self.names.is_namespace(name) and not node.attr.startswith("_"):
                 return f"{code_of(name)}.{code_of(node.attr)}"
@@ -342,7 +318,7 @@ class _Translator:
                 problem = f"“.{shown(node.attr)}” can't be used here: a column is plain text, without parts. Remove it."
                 raise self._refused(node, problem, node.attr)
 
-    def _called(self, node: nodes.Call) -> str:
+    def visit_Call(self, node: nodes.Call) -> str:
         plain = not node.kwargs
         match node.node:
             case nodes.Name(name="range") if plain:
@@ -350,16 +326,16 @@ class _Translator:
             case nodes.Getattr(node=nodes.Name(name="loop"), attr="cycle" | "changed" as attr) if plain and self.names.is_set("loop"):
                 return f"loop.{attr}({', '.join(self._positional(node))})"
             case nodes.Getattr(attr=attr) as method:
-                return self._applied("method", node, self._value(method.node), attr)
+                return self._applied("method", node, self.visit(method.node), attr)
             case nodes.Name(name="namespace"):
                 raise self._refused(node, "namespace() can only be given a name, as in {% set ns = namespace(total=0) %}.", "namespace")
             case _:
                 raise self._refused(node, "Only range(), namespace() and the methods of a text can be called in a message.")
 
-    def _filter(self, node: nodes.Filter) -> str:
+    def visit_Filter(self, node: nodes.Filter) -> str:
         excuses = node.name in {"default", "d"}
         self.names.excused += excuses
-        value = self._value(node.node)  # type: ignore[arg-type]  # None only in a block, whose text takes its place
+        value = self.visit(node.node)  # type: ignore[arg-type]  # None only in a block, whose text takes its place
         self.names.excused -= excuses
         if node.name == "map":
             if not (node.args and isinstance(node.args[0], nodes.Const) and isinstance(node.args[0].value, str)):
@@ -392,4 +368,4 @@ class _Translator:
         keywords = [keyword for keyword in node.kwargs if isinstance(keyword, nodes.Keyword)]
         if len({keyword.key for keyword in keywords}) < len(keywords):
             raise self._refused(node, "A value is named twice. Check what stands in brackets.")
-        return {keyword.key: self._value(keyword.value) for keyword in keywords}
+        return {keyword.key: self.visit(keyword.value) for keyword in keywords}
