@@ -335,8 +335,11 @@ class LedgerReader(Protocol):
     def rows_numbered(self, campaign: int, numbers: Sequence[int]) -> dict[int, ResultRow]:
         """The rows with these numbers, as far as they exist."""
 
-    def earlier_texts(self, campaign: int, numbers: Sequence[int]) -> list[tuple[int, str]]:
-        """Each text that attempts of these rows have sent before a correction gave the row another one, with the row's number."""
+    def sent_texts(self, campaign: int, numbers: Sequence[int]) -> list[tuple[int, str | None, int]]:
+        """Each text that attempts of these rows have sent: the row's number, the text, and how many of the row's attempts these are.
+
+        The text is None if the row still has it; others are from before a correction.
+        """
 
     def row_states(self, campaign: int, numbers: Sequence[int]) -> list[RowState]:
         """The state of the rows with these numbers, as far as they exist, in any order."""

@@ -100,8 +100,8 @@ class Reader(ABC):
     def rows_numbered(self, campaign: int, numbers: Sequence[int]) -> dict[int, ResultRow]:
         return {values[0]: result(values) for values in self._all("rows_numbered", campaign=campaign, rows=self._list(numbers))}
 
-    def earlier_texts(self, campaign: int, numbers: Sequence[int]) -> list[tuple[int, str]]:
-        return [(row, text) for row, text in self._all("earlier_texts", campaign=campaign, rows=self._list(numbers))]
+    def sent_texts(self, campaign: int, numbers: Sequence[int]) -> list[tuple[int, str | None, int]]:
+        return [(row, text, attempts) for row, text, attempts in self._all("sent_texts", campaign=campaign, rows=self._list(numbers))]
 
     def row_states(self, campaign: int, numbers: Sequence[int]) -> list[RowState]:
         return [row_state(values) for values in self._all("row_states", campaign=campaign, rows=self._list(numbers))]

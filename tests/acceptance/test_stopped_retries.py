@@ -324,3 +324,21 @@ def test_a_corrected_file_that_is_given_again_after_its_retry_keeps_its_correcti
     fresh = [row | {"delivery_message": "Hi Name 2"} for row in table(desk.folder / "list.results.failed.csv")]
     desk.run("retry", write(desk.folder / "corrected.csv", fresh))
     assert desk.sent()["pass-00002"] == ["Hi Name 2"], "a person can take a correction back"
+
+
+@pytest.mark.parametrize("is_invalid_first", [True, False])
+def test_so_does_one_whose_rows_this_ledger_had_not_sent_before(desk: Desk, *, is_invalid_first: bool) -> None:
+    (desk.folder / "list.csv").write_text(f"pass_id,first_name\n{'' if is_invalid_first else 'pass-00001'},Name 1\n", encoding="utf-8")
+    desk.simulator.set_faults(missing=["pass-00001"])
+    desk.run("run", "list.csv", "--message", MESSAGE, code=3)
+    ledger = () if is_invalid_first else ("--ledger", "two.db")
+    if ledger:
+        desk.run("run", "list.results.csv", *ledger, code=3)
+    [row] = table(desk.folder / "list.results.csv")
+    corrected = write(desk.folder / "corrected.csv", [row | {"pass_id": "pass-00001", "first_name": "Ms 1"}])
+    desk.run("retry", corrected, "--message", MESSAGE, *ledger, code=3)
+    desk.simulator.set_faults(missing=[])
+    assert "newest failed-rows file" in desk.run("retry", corrected, *ledger, code=2).stderr
+    assert not desk.sent()
+    desk.run("retry", corrected, "--message", MESSAGE, *ledger)
+    assert desk.sent() == {"pass-00001": ["Hi Ms 1"]}

@@ -86,7 +86,7 @@ class TestCorrecting:
         assert (one.pass_id, one.message, one.cells, one.outcome.attempts) == ("new-1", "Corrected", ("new-1", "New"), 1)
         assert (two.outcome.status, two.outcome.error) == (Status.PENDING, "")
         assert (three.pass_id, three.message) == ("pass-3", "Hello")
-        assert reader.earlier_texts(record.id, [1, 2, 3]) == [(1, "Hello")]
+        assert sorted(reader.sent_texts(record.id, [1, 2, 3])) == [(1, "Hello", 1), (3, None, 1)]
         claims = await ledger.claim(runner, 9)
         assert [(claim.row, claim.pass_id, claim.message, claim.counted_attempts) for claim in claims] == [
             (1, "new-1", "Corrected", 0),

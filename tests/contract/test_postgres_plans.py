@@ -104,7 +104,7 @@ SETTLED = {
         ("keep_text", {"rows": [1, 2, 3], "messages": ["New"] * 3}, {"attempts_by_row", "rows_pkey"}),
         ("rows_numbered", {}, {"rows_pkey"}),
         ("row_states", {}, {"attempts_by_row", "rows_pkey"}),
-        ("earlier_texts", {}, {"attempts_by_row"}),
+        ("sent_texts", {}, {"attempts_by_row"}),
         ("unfinished", {"only": list(ALL)}, {"rows_pkey"}),
         ("recent", {}, {"attempts_pkey"}),
         ("rows", {"statuses": None}, {"rows_pkey"}),

@@ -39,7 +39,7 @@ from campaign.ledger.sqlite.connection import SQL, connect, prepare
         ("messages", "sqlite_autoindex_rows_1"),
         ("rows_numbered", "sqlite_autoindex_rows_1"),
         ("row_states", "sqlite_autoindex_rows_1"),
-        ("earlier_texts", "attempts_by_row"),
+        ("sent_texts", "attempts_by_row"),
         ("attempts_by_runner", "attempts_by_row"),
         ("purge_rows", "sqlite_autoindex_rows_1"),
         ("purge_attempts", "attempts_by_row"),

@@ -150,10 +150,20 @@ class Corrector:
         for lines in self.file.batches():
             batch, rows = Batch(), matcher.match(lines)
             busy = under_way(reader, self.file.record, rows)
-            old = self._with_old_text(reader, lines, rows)
+            old, unsure = self._with_old_text(reader, lines, rows)
             for line, row in zip(lines, rows, strict=True):
-                new_text = "" if row.row in old or not _has_other_text(line, row) else line.message
-                self._decide(line, row, batch, new_text=new_text, is_busy=row.row in busy, was_retried=row.row in already)
+                is_unsure = row.row in unsure
+                is_old = row.row in old or (is_unsure and self._was_rendered(line, row))
+                new_text = "" if is_old or not _has_other_text(line, row) else line.message
+                self._decide(
+                    line,
+                    row,
+                    batch,
+                    new_text=new_text,
+                    is_unsure=is_unsure and not is_old,
+                    is_busy=row.row in busy,
+                    was_retried=row.row in already,
+                )
             yield batch
         if self.totals.problems:
             in_file = self.file.table.lines
@@ -171,17 +181,30 @@ class Corrector:
                 yield ResultRow(row=row.row, pass_id=row.pass_id, message=row.message, cells=row.cells, outcome=outcome)
             yield from reader.rows_numbered(self.file.record.id, batch.again).values()
 
-    def _with_old_text(self, reader: LedgerReader, lines: Sequence[Line], rows: Sequence[ResultRow]) -> frozenset[int]:
-        """The rows whose lines were written before their last attempt, and have a text that an attempt before it has sent."""
-        old = {
-            row.row: one_line_end(line.message)
+    def _with_old_text(self, reader: LedgerReader, lines: Sequence[Line], rows: Sequence[ResultRow]) -> tuple[set[int], set[int]]:
+        """Of the rows whose lines were written before their last attempt: those with a text that an attempt before it has sent; and those
+        that this ledger had not sent yet, whose text from then it does not know.
+        """
+        earlier = {
+            row.row: line
             for line, row in zip(lines, rows, strict=True)
             if _has_other_text(line, row) and line.attempts.strip() != str(row.outcome.attempts)
         }
-        earlier = reader.earlier_texts(self.file.record.id, sorted(old)) if old else ()
-        return frozenset(row for row, text in earlier if old[row] == one_line_end(text))
+        old, elsewhere = set(), {row.row: row.outcome.attempts for row in rows}
+        for number, text, attempts in reader.sent_texts(self.file.record.id, sorted(earlier)) if earlier else ():
+            elsewhere[number] -= attempts
+            if text is not None and one_line_end(earlier[number].message) == one_line_end(text):
+                old.add(number)
+        unsure = {number for number, line in earlier.items() if _was_written_within(line, elsewhere[number])}
+        return old, unsure - old
 
-    def _decide(self, line: Line, row: ResultRow, batch: Batch, *, new_text: str, is_busy: bool, was_retried: bool) -> None:
+    def _was_rendered(self, line: Line, row: ResultRow) -> bool:
+        """Whether the row's message is what the given text makes of the line's values, so that the line's own message is from before."""
+        return self.texts.source is not None and self.texts.source.render(line.filled(row)).text == row.message
+
+    def _decide(
+        self, line: Line, row: ResultRow, batch: Batch, *, new_text: str, is_unsure: bool, is_busy: bool, was_retried: bool
+    ) -> None:
         status = row.outcome.status
         cells = line.filled(row)
         changes = self._changes(cells, row)
@@ -203,6 +226,12 @@ class Corrector:
         elif not changed and status is not Status.INVALID:
             batch.again.append(row.row)
             self.totals.sent += 1
+        elif is_unsure:
+            self._wrong(
+                line,
+                "The row was sent after this file was written, and has another delivery_message now. Give the same --message or --template "
+                "as then, or correct the row in the newest failed-rows file.",
+            )
         else:
             self._correct(line, row, batch, cells=cells, changes=changes, new_text=new_text)
 
@@ -297,3 +326,9 @@ def _same(one: str, other: str) -> bool:
 
 def _has_other_text(line: Line, row: ResultRow) -> bool:
     return bool(line.message.strip()) and not _same(line.message, row.message)
+
+
+def _was_written_within(line: Line, attempts: int) -> bool:
+    """Whether a line of a row that needs attention was written when the row had at most so many attempts."""
+    written = line.attempts.strip()
+    return line.status in CORRECTABLE and written.isdecimal() and int(written) <= attempts

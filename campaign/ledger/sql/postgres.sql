@@ -746,9 +746,10 @@ SELECT row, pass_id, message, cells, status, reason, notification_status, notifi
        settled_at, latency_seconds, pass_status, device_type
 FROM campaign.rows WHERE campaign = %(campaign)s AND row = ANY (%(rows)s::bigint[]);
 
--- name: earlier_texts
-SELECT DISTINCT row, message FROM campaign.attempts
-WHERE campaign = %(campaign)s AND row = ANY (%(rows)s::bigint[]) AND message IS NOT NULL;
+-- name: sent_texts
+-- Of those after which a row is pending, an attempt counts if it got no answer (`AttemptOutcome.counts_as_attempt`).
+SELECT row, message, count(*) FILTER (WHERE fencing_token > 0 AND (status <> 'pending' OR http_status IS NULL)) FROM campaign.attempts
+WHERE campaign = %(campaign)s AND row = ANY (%(rows)s::bigint[]) GROUP BY row, message;
 
 -- name: row_states
 -- OFFSET 0 prevents a scan of all attempts where the rows are many.

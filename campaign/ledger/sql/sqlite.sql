@@ -654,9 +654,10 @@ SELECT row, pass_id, message, cells, status, reason, notification_status, notifi
        settled_at, latency_seconds, pass_status, device_type
 FROM rows WHERE campaign = :campaign AND row IN (SELECT value FROM json_each(:rows));
 
--- name: earlier_texts
-SELECT DISTINCT row, message FROM attempts
-WHERE campaign = :campaign AND row IN (SELECT value FROM json_each(:rows)) AND message IS NOT NULL;
+-- name: sent_texts
+-- Of those after which a row is pending, an attempt counts if it got no answer (`AttemptOutcome.counts_as_attempt`).
+SELECT row, message, sum(fencing_token > 0 AND (status <> 'pending' OR http_status IS NULL)) FROM attempts
+WHERE campaign = :campaign AND row IN (SELECT value FROM json_each(:rows)) GROUP BY row, message;
 
 -- name: row_states
 SELECT row, pass_key, status, attempts, sent_at, fencing_token > 0 OR EXISTS (SELECT 1 FROM attempts WHERE campaign = r.campaign AND row = r.row)
