@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from functools import partial
 from itertools import chain
@@ -19,6 +19,7 @@ from campaign.app.lists.named_rows import ALREADY_RETRIED, NamedRows, named_rows
 from campaign.app.lists.stage import exclude, warn
 from campaign.app.open_ledger import find_whole
 from campaign.app.results.ledger_checks import check_same_ledger
+from campaign.app.results.results_path import owner_of
 from campaign.app.run import (
     check_not_cancelled,
     checked_list,
@@ -29,9 +30,9 @@ from campaign.app.run import (
 )
 from campaign.app.send import StopRequest, check_access, send
 from campaign.app.session import CommandResult, Session, UserInterface, session
-from campaign.domain.errors import StoppedError, UsageError
+from campaign.domain.errors import InputError, StoppedError, UsageError
 from campaign.domain.lists.columns import listed
-from campaign.domain.lists.locations import Location
+from campaign.domain.lists.locations import Location, place_of
 from campaign.domain.model import Counts, ResultRow
 from campaign.domain.retry_selection import Selection
 from campaign.domain.status import CORRECTABLE, OPEN, RETRYABLE, Status
@@ -79,9 +80,24 @@ async def retry(
             if file is not None:
                 return await _correct(work, target if isinstance(target, str) else of, file, selection)
         check_batch_settings(settings)
-        async with checked_list(target, settings, stop) as given:
-            staged = await stage_unless_known(work, given, target)
+        with _ledger_offered(target, work):
+            async with checked_list(target, settings, stop) as given:
+                staged = await stage_unless_known(work, given, target)
         return await _again(work, staged.record, selection)
+
+
+@contextmanager
+def _ledger_offered(target: FileSource, work: Session) -> Iterator[None]:
+    """If nothing says which column of results has the passes, add to the error that another ledger may know it."""
+    try:
+        yield
+    except InputError as error:
+        name = owner_of(place_of(target)) if isinstance(target, str) else ""
+        if error.code != "missing_id_column" or not name:
+            raise
+        unknown = f"The ledger {work.reader.place} does not know the campaign “{sanitize_for_terminal(name)}”."
+        hint = f"{unknown} If another one does, name that one with --ledger."
+        raise error.at(problem=f"{error.problem} {hint}") from error
 
 
 async def _again(work: Session, record: CampaignRecord, selection: Selection, source: FileSource | None = None) -> CommandResult:

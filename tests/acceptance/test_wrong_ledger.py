@@ -108,6 +108,14 @@ class TestAnotherLedger:
         assert newer["by_status"]["delivered"] == ROWS
         assert texts(desk) == [1]
 
+    def test_failed_rows_that_only_another_ledger_can_read_name_it(self, desk: Desk) -> None:
+        (desk.folder / "cards.csv").write_text("card,first_name\n1,Ann\n,Bo\n", encoding="utf-8")
+        desk.run("run", "cards.csv", "--message", MESSAGE, "--id-column", "card", code=3)
+        why = refused(desk, "retry", "cards.results.failed.csv", HOME=home(desk, "bo"))
+        assert "“cards”" in why
+        assert str(ledger_of(desk, "bo")) in why
+        assert "--ledger" in why
+
     def test_whoever_means_to_send_again_gives_it_another_name(self, desk: Desk) -> None:
         desk.run(*WORDS)
         desk.run(*WORDS, "--name", "reminder", HOME=home(desk, "root"))
