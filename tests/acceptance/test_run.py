@@ -153,6 +153,7 @@ class TestGoingOn:
         refused = desk.run("run", str(desk.make_list(4)), "--message", MESSAGE, code=2)
         assert "--name" in refused.stderr
         assert "3 then, 4 now" in refused.stderr
+        assert "campaign resume" not in refused.stderr  # it is finished
         assert len(desk.sent()) == 3
 
     def test_pause_takes_effect_at_once_and_resume_goes_on(self, desk: Desk) -> None:

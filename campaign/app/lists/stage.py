@@ -251,6 +251,8 @@ def _other_content(record: CampaignRecord, given: CheckedList, differences: str,
         go_on = "That one was cancelled, and nothing more of it is sent."
     elif given.layout.results:
         go_on = f"To send its failed rows again: {command_line('retry', name, ledger=ledger_name)}."
+    elif record.finished_at:
+        go_on = "That one is finished."
     else:
         go_on = f"To go on with that one: {command_line('resume', name, ledger=ledger_name)}."
     return OtherContentError(
