@@ -4,6 +4,7 @@ Hashes of 64 bits go into a temporary file, and are compared one part at a time.
 (`near_keys`) differs from its pass key. Without unusual ids, or if all ids have one style, nothing is compared.
 """
 
+import secrets
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from campaign.domain.errors import InputError
 from campaign.domain.lists.columns import find_id_column, is_results_file
 from campaign.domain.lists.near_ids import near_keys
-from campaign.domain.lists.pass_ids import ids_of
+from campaign.domain.lists.pass_ids import are_keys, ids_of
 from campaign.domain.model import StagedBatch, StagedRow
 from campaign.domain.status import LEFT_OUT
 from campaign.loader.source import no_room
@@ -24,6 +25,7 @@ from campaign.loader.source import no_room
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
+    import pyarrow as pa
     from numpy.typing import NDArray
 
     Numbers = NDArray[np.int64]
@@ -35,6 +37,9 @@ COMPARED_AT_ONCE: Final = 1 << 19
 SORTED_AT_ONCE: Final = 1 << 20
 HELD_BYTES: Final = 1 << 16
 BLOCK_BYTES: Final = 4 << 20
+HASHED_BYTES: Final = 64
+"""Longer texts are hashed one by one, as all texts are filled up to the longest."""
+_FACTOR: Final = secrets.randbits(64) | 1
 MOST_REPEATED: Final = 250_000
 """How many repeated passes are remembered. If a list has more, the ledger finds the duplicates."""
 
@@ -58,7 +63,9 @@ class Repeats:
             with suppress(InputError):
                 self._place = find_id_column(columns, self._id_column)
         if self._place is not None:
-            self._hashes.add(_hashes_of(ids_of(frame.iloc[:, self._place].array.tolist())[1]))
+            import pyarrow as pa  # noqa: PLC0415 - it takes a while to import
+
+            self._hashes.add(_hashes_of(keys_of(pa.array(frame.iloc[:, self._place]))[1]))
 
     def found(self) -> "Repeated | None":
         """The passes that are in more than one row; None if the id column is not known, or there are too many to remember."""
@@ -73,23 +80,24 @@ class Repeats:
             twice = np.union1d(twice, hashes[1:][hashes[1:] == hashes[:-1]])
             if len(twice) > MOST_REPEATED:
                 return None
-        return Repeated(twice)
+        return Repeated(twice, self._hashes)
 
 
 class Repeated:
     """The passes that are in a list more than once, by hash; remembers which of them already have a row that can be sent."""
 
-    def __init__(self, hashes: "Sequence[int] | Numbers" = ()) -> None:
+    def __init__(self, twice: "Sequence[int] | Numbers" = (), rows: "_Hashes | None" = None) -> None:
         import pandas as pd  # noqa: PLC0415 - it takes a while to import
 
-        self._hashes = pd.Index(hashes)
+        self._twice = pd.Index(twice)
+        self._rows = rows
         self._seen: set[str] = set()
 
-    def among(self, keys: Sequence[str]) -> list[int]:
-        """The positions of the keys that may be of a repeated pass, as two passes can share a hash."""
-        if self._hashes.empty:
+    def among(self, first: int, count: int) -> list[int]:
+        """Which of these rows may be of a repeated pass, counted from the first, as two passes can share a hash."""
+        if self._twice.empty or self._rows is None:
             return []
-        positions: list[int] = (self._hashes.get_indexer(_hashes_of(keys)) >= 0).nonzero()[0].tolist()
+        positions: list[int] = (self._twice.get_indexer(self._rows.read(first - 1, count)[:, 0]) >= 0).nonzero()[0].tolist()
         return positions
 
     def is_first(self, key: str) -> bool:
@@ -193,10 +201,36 @@ def _near_ids(part: "_Part", to_send: bytearray | None) -> NearIds:
     )
 
 
-def _hashes_of(keys: Sequence[str]) -> "Numbers":
-    import numpy as np  # noqa: PLC0415 - it takes a while to import
+def keys_of(cells: "pa.Array") -> "tuple[Sequence[int], pa.Array]":
+    """`ids_of` an array. The keys are the same array if each id is its own key."""
+    import pyarrow as pa  # noqa: PLC0415 - it takes a while to import
+    import pyarrow.compute as pc  # noqa: PLC0415 - (same)
 
-    return np.fromiter(map(hash, keys), np.int64, len(keys))
+    if are_keys(bytes(cells.buffers()[2] or b""), set(pc.unique(pc.binary_length(cells)).to_pylist())):
+        return (), cells
+    odd, keys = ids_of(cells.to_pylist())
+    return odd, pa.array(keys, pa.large_string())
+
+
+def _hashes_of(keys: "Sequence[str] | pa.Array") -> "Numbers":
+    """A number for each text; which, nobody knows before, so that nobody can choose ids that share one."""
+    import numpy as np  # noqa: PLC0415 - it takes a while to import
+    import pyarrow as pa  # noqa: PLC0415 - (same)
+    import pyarrow.compute as pc  # noqa: PLC0415 - (same)
+
+    keys = keys if isinstance(keys, pa.Array) else pa.array(keys, pa.large_string())
+    sizes = pc.binary_length(keys).to_numpy()
+    long = np.flatnonzero(sizes > HASHED_BYTES)
+    short = pc.if_else(pa.array(sizes > HASHED_BYTES), pa.scalar("", keys.type), keys) if len(long) else keys
+    words = min(int(sizes.max()), HASHED_BYTES) // 8 + 1
+    texts = np.frombuffer(pc.ascii_rpad(short, words * 8, padding="\0").buffers()[2], np.uint64).reshape(len(keys), words)
+    found = sizes.astype(np.uint64)
+    for at in range(words):
+        mixed = (found ^ texts[:, at]) * np.uint64(_FACTOR)
+        found = np.where(sizes > 8 * at, mixed ^ (mixed >> np.uint64(32)), found)
+    hashes: Numbers = found.view(np.int64)
+    hashes[long] = [hash(keys[at].as_py()) for at in long.tolist()]
+    return hashes
 
 
 class _Hashes:
@@ -215,6 +249,14 @@ class _Hashes:
         except OSError as error:
             raise no_room(error) from error
         self.count += len(columns[0])
+
+    def read(self, first: int, count: int) -> "Numbers":
+        """So many rows from the first on, counted from 0."""
+        import numpy as np  # noqa: PLC0415 - (same)
+
+        row_bytes = 8 * self._width
+        self._file.seek(first * row_bytes)
+        return np.frombuffer(self._file.read(count * row_bytes), np.int64).reshape(-1, self._width)
 
     def parts(self, least: int) -> "Iterator[_Part]":
         """Readers of the rows in more than `least` parts; rows of one hash are in one part."""

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import chain, compress
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from campaign.domain.errors import InputError
 from campaign.domain.lists.columns import Layout
 from campaign.domain.lists.outcomes import read_outcome
-from campaign.domain.lists.pass_ids import check_pass_id, ids_of, pass_key
+from campaign.domain.lists.pass_ids import check_pass_id, pass_key
 from campaign.domain.lists.sheet import NO_LINES, SheetLines
 from campaign.domain.model import (
     DUPLICATE,
@@ -35,7 +35,7 @@ from campaign.domain.text.lines import shown
 from campaign.loader.formats.frames import TEXT, rows_of
 from campaign.loader.messages.resolve import Messages
 from campaign.loader.messages.result import Rendered, as_it_was, cells_in
-from campaign.loader.repeats import Repeated
+from campaign.loader.repeats import Repeated, keys_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -103,8 +103,8 @@ class Stager:
         """Rows that were never sent: plain rows by column, the others one by one."""
         cells_of = [pa.array(frame.iloc[:, place]) for place in range(frame.shape[1])]
         _add_content(self._hash, cells_of)
-        ids = cells_in(frame, self.layout.id_place)
-        odd, keys = ids_of(ids)
+        ids = cells_of[self.layout.id_place]
+        odd, keys = keys_of(ids)
         try:
             rendered = messages.render_columns(frame)
         except InputError as error:
@@ -112,7 +112,7 @@ class Stager:
         texts = rendered.texts
         zones = self._zones(frame)
         among = self.repeated or Repeated()
-        repeated = set(among.among(keys))
+        repeated = set(among.among(first, len(ids)))
         alone = sorted({*rendered.refused, *odd, *(at for at, zone in enumerate(zones or ()) if zone is None)})
         cells_alone = dict(zip(alone, rows_of(frame.iloc[alone]) if alone else (), strict=True))
         is_plain, is_duplicate = np.ones(len(ids), bool), np.zeros(len(ids), bool)
@@ -120,21 +120,21 @@ class Stager:
         for at in sorted(repeated.union(alone)):
             if at in cells_alone:
                 row = self._row(first + at, cells_alone[at], {}, rendered.refused.get(at) or Rendered(text=texts[at]))
-                if at in repeated and row.outcome.status is Status.PENDING and not among.is_first(keys[at]):
+                if at in repeated and row.outcome.status is Status.PENDING and not among.is_first(row.pass_key):
                     row = replace(row, outcome=DUPLICATE)
                 others.append(row)
                 is_plain[at] = False
-            elif not among.is_first(keys[at]):
+            elif not among.is_first(keys[at].as_py()):
                 is_plain[at], is_duplicate[at] = False, True
         short = keys is ids and zones is None
-        more = [] if short else [pa.array(keys, TEXT), pa.array(zones or [""] * len(ids), TEXT).fill_null("")]
-        rows = _as_jsonb(cells_of[self.layout.id_place], pa.array(texts, TEXT), _as_json(cells_of), *more)
+        more = [] if short else [keys, pa.array(zones or [""] * len(ids), TEXT).fill_null("")]
+        rows = _as_jsonb(ids, pa.array(texts, TEXT), _as_json(cells_of), *more)
         return StagedBatch(
             first=first,
             short=short,
             plain=_only(is_plain, rows),
             numbers=(np.flatnonzero(is_plain) + first).tolist(),
-            pass_keys=list(compress(keys, is_plain)),
+            pass_keys=keys.filter(pa.array(is_plain)).to_pylist(),
             duplicates=_only(is_duplicate, rows),
             others=others,
         )

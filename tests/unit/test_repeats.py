@@ -61,6 +61,13 @@ def test_the_same_rows_are_duplicates(rows: list[tuple[str, str]], size: int, so
     assert [(row.pass_id, row.message, row.cells) for row in marked] == [(row.pass_id, row.message, row.cells) for row in plain]
 
 
+@given(st.lists(st.one_of(IDS, st.text("a\0é", max_size=80)), min_size=1, max_size=12))
+def test_a_hash_is_that_of_the_text_whatever_is_beside_it(texts: list[str]) -> None:
+    found = repeats._hashes_of(texts).tolist()
+    assert found == [repeats._hashes_of([text])[0] for text in texts]
+    assert len(set(found)) == len(set(texts))
+
+
 def test_ids_whose_hashes_are_equal_are_still_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     real = repeats._hashes_of
     monkeypatch.setattr(repeats, "_hashes_of", lambda keys: real(keys) * 0)

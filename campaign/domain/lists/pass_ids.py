@@ -60,16 +60,19 @@ def pass_key(pass_id: str) -> str:
 
 def ids_of(texts: Sequence[str]) -> tuple[Sequence[int], Sequence[str]]:
     """Return the positions of the cells for which `is_plain_id` is false, and the `pass_key` of every cell."""
-    joined, lengths = "\n".join(texts), set(map(len, texts))
-    others = joined.encode("utf-8", "surrogatepass").translate(None, _PLAIN_BYTES)
-    is_plain = others == b"\n" * (len(texts) - 1) and 0 not in lengths and max(lengths, default=0) <= ID_CHARACTERS
-    odd = [] if is_plain else [place for place, text in enumerate(texts) if not is_plain_id(text)]
-    if not odd and (_UUID_CHARACTERS.isdisjoint(lengths) or joined.islower()):
-        return odd, texts
+    if are_keys("".join(texts).encode("utf-8", "surrogatepass"), set(map(len, texts))):
+        return (), texts
+    odd = [place for place, text in enumerate(texts) if not is_plain_id(text)]
     keys = list(map(pass_key, texts))
     for place in odd:
         keys[place] = pass_key(check_pass_id(texts[place])[0])
     return odd, keys
+
+
+def are_keys(characters: bytes, lengths: set[int]) -> bool:
+    """Whether ids of these characters and lengths are plain, and each its own `pass_key`."""
+    plain = not characters.translate(None, _PLAIN_BYTES) and 0 not in lengths and max(lengths, default=0) <= ID_CHARACTERS
+    return plain and (_UUID_CHARACTERS.isdisjoint(lengths) or characters.islower())
 
 
 def _check_sendable(pass_id: str) -> tuple[Invalid | None, str]:

@@ -272,7 +272,7 @@ def _regular(text: str, separator: str, width: int) -> pa.RecordBatch | None:
         ).to_batches()
     except pa.ArrowInvalid:
         return None
-    blank = pc.any(pc.equal(found[0], "")).as_py() and any(ends in data for ends in (b"\n\n", b"\n\r", b"\r\r"))
+    blank = pc.min(pc.binary_length(found[0])).as_py() == 0 and any(ends in data for ends in (b"\n\n", b"\n\r", b"\r\r"))
     return None if blank or any(too_long(array) is not None for array in found.columns) else found
 
 
