@@ -264,7 +264,6 @@ def _sized_stamp(path: Path, name: str) -> tuple[int, int, int, int]:
 
 
 def _missing(path: Path, name: str) -> InputError:
-    """The error for a missing file, with files of a similar name."""
     try:
         names = [entry.name for entry in islice(path.parent.iterdir(), _NAMES_COMPARED)]
     except OSError:

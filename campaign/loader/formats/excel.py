@@ -72,7 +72,6 @@ def _rows(sheet: CalamineSheet) -> Iterator[tuple[int, list[str]]]:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[CalamineWorkbook]:
-    """Open the workbook. Raises InputError if it is damaged, protected or too large."""
     with path.open("rb") as file, tempfile.TemporaryFile() as copy:
         is_zip = file.read(len(_ZIP)) == _ZIP
         file.seek(0)

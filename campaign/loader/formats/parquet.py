@@ -47,7 +47,6 @@ def read_parquet(path: Path, header_row: int | None = None) -> List:
 
 
 def _check_sizes(metadata: Any) -> None:
-    """Check the sizes that the file declares. Raises InputError if one exceeds its limit."""
     unpacked = sum(metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups))
     for found, most, what, code in (
         (metadata.num_rows, limits.ROWS, "rows", "too_many_rows"),
@@ -61,7 +60,6 @@ def _check_sizes(metadata: Any) -> None:
 
 
 def _read(file: pq.ParquetFile, columns: Sequence[int]) -> Iterator[pa.RecordBatch]:
-    """Yield batches of some columns, in the file's order."""
     names = [file.schema_arrow.names[place] for place in columns]
     whole = len(columns) == len(file.schema_arrow)
     for batch in file.iter_batches(_ROWS_AT_ONCE, columns=None if whole else names, use_threads=False):
@@ -69,7 +67,6 @@ def _read(file: pq.ParquetFile, columns: Sequence[int]) -> Iterator[pa.RecordBat
 
 
 def _rows(file: pq.ParquetFile, kept: Sequence[int], header: Header) -> Iterator[pa.RecordBatch]:
-    """Yield the rows of these columns, as text."""
     done, expected = 0, file.metadata.num_rows
     with file, damage("Parquet file"):
         for batch in text_batches(_read(file, kept), header):

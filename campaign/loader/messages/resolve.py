@@ -140,11 +140,10 @@ class FolderMessages:
         self._place = place
         self._column = variables.columns[place]
         self._templates = {name: Template(source, variables, max_length) for name, source in sources.items()}
-        stems: dict[str, list[str]] = {}
+        self._stems: dict[str, list[str]] = {}
         for name in sources:
-            stems.setdefault(name.rpartition(".")[0], []).append(name)
-        self._ambiguous = {stem: names for stem, names in stems.items() if len(names) > 1}
-        for stem, names in stems.items():
+            self._stems.setdefault(name.rpartition(".")[0], []).append(name)
+        for stem, names in self._stems.items():
             if len(names) == 1:
                 self._templates.setdefault(stem, self._templates[names[0]])
         self._problem = lru_cache(maxsize=_PROBLEMS)(self._find_problem)
@@ -177,7 +176,7 @@ class FolderMessages:
         column = f"The column “{shown(self._column)}”"
         if not name:
             return f"{column} is empty, so the row has no template. Name one of the files in the folder of templates."
-        if names := self._ambiguous.get(name):
+        if names := self._stems.get(name):
             return f"{column} says “{shown(name)}”, which could be {' or '.join(names)}. Write the suffix too."
         close = get_close_matches(name.casefold(), {known.casefold(): known for known in self._templates}, n=1)
         near = f" Did you mean “{shown(close[0])}”?" if close else ""
