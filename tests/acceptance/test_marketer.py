@@ -139,7 +139,6 @@ def test_whoever_corrects_the_list_itself_is_shown_the_way(promo: Desk) -> None:
 def test_the_commands_of_the_readme_work_as_they_stand(desk: Desk) -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     shutil.copy(SAMPLES / "promo.csv", desk.folder / "promo.csv")
-    shutil.copy(SAMPLES / "templates" / "offer.txt", desk.folder / "offer.txt")
     lines = [shlex.split(line[2:], comments=True) for line in re.findall(r"^\$ campaign .*$", text, re.MULTILINE)]
     told = [words[1:] for words in lines if words[1] in {"check", "test", "run"}]
     assert [words[0] for words in told] == ["check", "test", "run"]
