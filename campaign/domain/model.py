@@ -7,9 +7,14 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final, overload
+from typing import TYPE_CHECKING, Final, overload
 
 from campaign.domain.status import LEFT_OUT, NEEDS_ATTENTION, OPEN, SEND_FAILED, SENT_TO, Status
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+    from numpy.typing import NDArray
 
 
 class Skip(StrEnum):
@@ -207,14 +212,14 @@ class StagedBatch(Sequence[StagedRow]):
     Each is an array in SQLite's binary JSON, of its pass id, message, its cells as a JSON array in a text, pass key, and time zone. With
     `short` the last two are left out, as the key of each row is its id, and no row has a zone. Before each value are its kind, and its size
     in bytes in four bytes, big-endian. An array's place is its row's number, counted from `first`; the places of other rows are empty.
-    `numbers` and `pass_keys` are those of the plain rows, `others` the rows that are neither.
+    `numbers` and `pass_keys` are those of the plain rows, also as arrays; `others` are the rows that are neither.
     """
 
     first: int
     short: bool = False
     plain: tuple[bytes, ...]
-    numbers: Sequence[int]
-    pass_keys: Sequence[str]
+    numbers: "Sequence[int] | NDArray[np.int64]"
+    pass_keys: "Sequence[str] | pa.Array"
     duplicates: tuple[bytes, ...] = ()
     others: Sequence[StagedRow] = ()
 

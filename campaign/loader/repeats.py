@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from campaign.domain.errors import InputError
 from campaign.domain.lists.columns import find_id_column, is_results_file
-from campaign.domain.lists.near_ids import near_keys
+from campaign.domain.lists.near_ids import SMALL, are_near_keys, near_keys
 from campaign.domain.lists.pass_ids import are_keys, ids_of
 from campaign.domain.model import StagedBatch, StagedRow
 from campaign.domain.status import LEFT_OUT
@@ -146,11 +146,17 @@ class NearIdFinder:
             self.add([row.row for row in sent], [row.pass_key for row in sent])
             yield batch
 
-    def add(self, numbers: Sequence[int], pass_keys: Sequence[str]) -> None:
+    def add(self, numbers: "Sequence[int] | Numbers", pass_keys: "Sequence[str] | pa.Array") -> None:
         """Add rows that can be sent, or were."""
-        if not pass_keys:
+        if not len(pass_keys):
             return
-        keys, style = near_keys(pass_keys)
+        if isinstance(pass_keys, Sequence):
+            keys, style = near_keys(pass_keys)
+        elif are_near_keys(*_characters(pass_keys)):
+            keys, style = pass_keys, SMALL
+        else:
+            pass_keys = pass_keys.to_pylist()
+            keys, style = near_keys(pass_keys)
         self._styles.add(style)
         passes = _hashes_of(pass_keys)
         near = passes if keys is pass_keys else _hashes_of(keys)
@@ -204,12 +210,18 @@ def _near_ids(part: "_Part", to_send: bytearray | None) -> NearIds:
 def keys_of(cells: "pa.Array") -> "tuple[Sequence[int], pa.Array]":
     """`ids_of` an array. The keys are the same array if each id is its own key."""
     import pyarrow as pa  # noqa: PLC0415 - it takes a while to import
-    import pyarrow.compute as pc  # noqa: PLC0415 - (same)
 
-    if are_keys(bytes(cells.buffers()[2] or b""), set(pc.unique(pc.binary_length(cells)).to_pylist())):
+    if are_keys(*_characters(cells)):
         return (), cells
     odd, keys = ids_of(cells.to_pylist())
     return odd, pa.array(keys, pa.large_string())
+
+
+def _characters(texts: "pa.Array") -> tuple[bytes, set[int]]:
+    """All bytes of the texts together, and their lengths in bytes."""
+    import pyarrow.compute as pc  # noqa: PLC0415 - it takes a while to import
+
+    return bytes(texts.buffers()[2] or b""), set(pc.unique(pc.binary_length(texts)).to_pylist())
 
 
 def _hashes_of(keys: "Sequence[str] | pa.Array") -> "Numbers":

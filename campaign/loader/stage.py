@@ -133,8 +133,8 @@ class Stager:
             first=first,
             short=short,
             plain=_only(is_plain, rows),
-            numbers=(np.flatnonzero(is_plain) + first).tolist(),
-            pass_keys=keys.filter(pa.array(is_plain)).to_pylist(),
+            numbers=np.flatnonzero(is_plain) + first,
+            pass_keys=keys.filter(pa.array(is_plain)),
             duplicates=_only(is_duplicate, rows),
             others=others,
         )

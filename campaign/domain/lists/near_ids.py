@@ -21,7 +21,9 @@ class Difference(StrEnum):
 
 
 _PLAIN: Final = re.compile(r"[0-9a-z_-]+")
-_DIGITS_AND_DASHES: Final = b"0123456789_-\n"
+_DIGITS_AND_DASHES: Final = b"0123456789_-"
+SMALL: Final = "small"
+"""The style of ids without capitals."""
 _SMALL_LETTERS: Final = b"abcdefghijklmnopqrstuvwxyz"
 _CAPITALS: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _LENGTHS_WITHOUT_DASHES: Final = frozenset(range(32, 36))
@@ -42,13 +44,19 @@ def near_key(pass_key: str) -> str:
     return _folded_plain(pass_key) if _PLAIN.fullmatch(pass_key) else _folded(pass_key)
 
 
+def are_near_keys(characters: bytes, lengths: set[int]) -> bool:
+    """Whether each of the ids of these characters and lengths is its own `near_key`, and of the style `SMALL`."""
+    small = not characters.translate(None, _DIGITS_AND_DASHES + _SMALL_LETTERS)
+    return small and min(lengths) > _NUMBER_DIGITS and lengths.isdisjoint(_LENGTHS_WITHOUT_DASHES)
+
+
 def near_keys(pass_keys: Sequence[str]) -> tuple[Sequence[str], str]:
     """The `near_key` of each id, as the same object if none differs from its id; and the style that all ids are written in.
 
     Two different ids of one style are never near. The style is empty if some of these ids may be near each other.
     """
     joined = "\n".join(pass_keys)
-    letters = joined.encode("utf-8", "surrogatepass").translate(None, _DIGITS_AND_DASHES)
+    letters = joined.encode("utf-8", "surrogatepass").translate(None, _DIGITS_AND_DASHES + b"\n")
     capitals = len(letters) - len(letters.translate(None, _CAPITALS))
     if letters.translate(None, _CAPITALS + _SMALL_LETTERS) or len(pass_keys) != joined.count("\n") + 1:
         found = list(map(near_key, pass_keys))
@@ -61,7 +69,7 @@ def near_keys(pass_keys: Sequence[str]) -> tuple[Sequence[str], str]:
         keys = list(map(_folded_plain, keys))
     elif zeros:
         keys = [_folded_plain(key) if at in zeros else key for at, key in enumerate(keys)]
-    case = "small" if not capitals else "capital" if capitals == len(letters) else ""
+    case = SMALL if not capitals else "capital" if capitals == len(letters) else ""
     if not (lacks_dashes or zeros):
         return keys, case
     return keys, f"{case} {min(lengths)}" if case and len(lengths) == 1 else ""
