@@ -74,6 +74,11 @@ def may_turn_up(reader: LedgerReader, record: CampaignRecord) -> bool:
     return bool(reader.unidentified_batches(record.id, since=time.time())) and not reader.batches(record.id)
 
 
+def is_in_batches(reader: LedgerReader, record: CampaignRecord) -> bool:
+    """Whether PassEntry may have, or may still create, a batch of the campaign that has not ended."""
+    return bool(reader.batches(record.id) or reader.unidentified_batches(record.id, since=time.time()))
+
+
 def check_can_undo(record: CampaignRecord, left: list[Batch], settings: Settings) -> None:
     """See that the batches of a cancelled campaign can be cancelled at PassEntry; raises UsageError if there is no token."""
     try:

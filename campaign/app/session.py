@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, Self
 
-from campaign.app.batches import check_batch_settings
+from campaign.app.batches import check_batch_settings, is_in_batches
 from campaign.app.campaign_settings import cannot_finish, check_schedule, kept_of, opens_in_words, schedule_of, utc_now
 from campaign.app.confirmation import Question, new_in_words, new_ledger, question_of
 from campaign.app.lists.message_warnings import Rows
@@ -294,10 +294,11 @@ class Session:
 
 
 async def unmark(record: CampaignRecord, ledger: Ledger, reader: LedgerReader, results: Location | None) -> None:
-    """Remove the marker of the results, unless another process of this ledger still sends."""
+    """Remove the marker of the results, unless another process of this ledger still sends, or a batch of it may still be sent."""
 
     def work() -> None:
-        if results is not None and not any(runner.alive for runner in reader.runners(record.id)):
+        may_send = any(runner.alive for runner in reader.runners(record.id)) or is_in_batches(reader, record)
+        if results is not None and not may_send:
             remove_marker(results, record)
 
     # A marker that stays does no harm: the next run of this ledger removes it.

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from campaign.simulator.config import ENTITY, SimulatorConfig
-from tests.acceptance.desk import Desk
+from tests.acceptance.desk import Desk, broke_off
 from tests.acceptance.simulated import simulated
 from tests.acceptance.test_jobs import write_job
 from tests.examples import slow_after
@@ -118,6 +118,26 @@ def test_a_batch_that_turns_up_when_all_has_ended_is_cancelled_by_the_next_comma
         told = 0 if then == "cancel" else 5
         assert sum(map(len, there.sent().values())) == told
         assert {batch.status for batch in vendor.batches()} <= {"cancelled", "successful"}
+
+
+def test_another_ledger_sends_nothing_while_a_batch_may_turn_up(desk: Desk) -> None:
+    """The run has ended, and its results say that the rows were not sent."""
+    config = SimulatorConfig(limit_per_second=0, validation_seconds=0.1, late_seconds=6.0, batch_faults={"create_late": 1.0})
+    with simulated(config) as vendor:
+        there = Desk(desk.folder, vendor, desk.environment | {"PASSENTRY_API_URL": vendor.url})
+        there.make_list(5)
+        process = there.start("run", "list.csv", *MESSAGE, *BY_BATCH)
+        there.until(process, lambda: vendor.summary().late_pending)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
+        vendor.set_faults(batch_faults={})
+        for words in (("run", "list.results.csv"), ("run", "list.results.csv", *BY_BATCH)):
+            assert broke_off(there.run(*words, code=2, CAMPAIGN_LEDGER="other.db").stderr) == "sent_from_elsewhere"
+        while vendor.summary().late_pending:
+            time.sleep(0.05)  # real time, which the simulator counts
+        there.run("resume", "list", "--via", "single")
+        assert {len(texts) for texts in there.sent().values()} == {1}
+        assert {batch.status for batch in vendor.batches()} == {"cancelled"}
 
 
 def test_a_job_sends_by_batches_and_is_refused_without_its_entity_by_a_check(desk: Desk) -> None:

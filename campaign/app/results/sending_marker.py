@@ -1,6 +1,7 @@
 """The file beside a campaign's results that names the ledger from which it is being sent, so that no other ledger sends it too.
 
-It is there from before the first claim until the results are written; after a kill it stays. No results file, and no list, has its suffix.
+It is there from before the first claim until the results are written; it stays after a kill, and while a batch may be sent or turn up.
+No results file, and no list, has its suffix.
 """
 
 import json
@@ -119,7 +120,8 @@ def _in_words(found: Marker, path: Path | None, campaign: str) -> str:
         ledger, host = sanitize_for_terminal(found.ledger), sanitize_for_terminal(found.host)
         who = f"another ledger, {ledger} on {host}, since {sanitize_for_terminal(found.since)} ({path})"
     return (
-        f"The campaign “{sanitize_for_terminal(campaign)}” is being sent from {who}, or that run was killed. Nothing was sent. Use that "
-        "ledger (--ledger or CAMPAIGN_LEDGER), or wait until its run has ended and its results are here. After a kill, run the same "
+        f"The campaign “{sanitize_for_terminal(campaign)}” is being sent from {who}, or that run was killed, or has left batches at "
+        "PassEntry. Nothing was sent. Use that ledger (--ledger or CAMPAIGN_LEDGER), or wait until its run has ended and its results are "
+        "here. After a kill, or with batches left, run the same "
         f"command there again. Only if that ledger is lost: nobody knows what it has sent; to send all the same, remove {path}."
     )
