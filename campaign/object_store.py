@@ -145,6 +145,30 @@ def named_like(url: ObjectUrl) -> list[ObjectUrl]:
     return [one for one in found if one.parent == url.parent]
 
 
+def read(url: ObjectUrl, *, seconds: float = PATIENCE_SECONDS) -> bytes | None:
+    """The bytes of a small object; None if it does not exist. Raises as `find`, also after `seconds`."""
+    with _reading(url) as (store, path):
+        try:
+            content: bytes = store.cat_file(path, timeout=seconds)
+        except FileNotFoundError:
+            return None
+        return content
+
+
+def create(url: ObjectUrl, content: bytes) -> bool:
+    """Put a small object, unless it exists; returns whether it did not. Of several at once one does, if the store can tell.
+
+    Raises:
+        UsageError: the store can't be reached, refuses the request, or can't tell.
+    """
+    with _changing(url, "written") as (store, path):
+        try:
+            store.pipe_file(path, content, mode="create", timeout=PATIENCE_SECONDS)
+        except FileExistsError:
+            return False
+    return True
+
+
 def check_writable(url: ObjectUrl) -> None:
     """Check that objects can be put beside `url` and removed, by doing both; raises UsageError, which says why, if not."""
     draft = url.with_name(f".campaign-results-{hashlib.sha256(str(url).encode()).hexdigest()[:12]}-{secrets.token_hex(4)}.tmp")
@@ -159,11 +183,11 @@ def put(file: Path, url: ObjectUrl) -> None:
         store.put_file(str(file), path, timeout=_seconds_for(file.stat().st_size), **_STORES[url.store].put)
 
 
-def remove(url: ObjectUrl) -> None:
-    """Remove the object, if it exists; raises UsageError, which says why, if that fails."""
+def remove(url: ObjectUrl, *, seconds: float = PATIENCE_SECONDS) -> None:
+    """Remove the object, if it exists; raises UsageError, which says why, if a request fails, or takes more than `seconds`."""
     with _changing(url, "removed") as (store, path), suppress(FileNotFoundError):
-        store.info(path, timeout=PATIENCE_SECONDS)
-        store.rm_file(path, timeout=PATIENCE_SECONDS)
+        store.info(path, timeout=seconds)
+        store.rm_file(path, timeout=seconds)
 
 
 def _opened(url: ObjectUrl) -> tuple[Any, str]:

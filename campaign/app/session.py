@@ -246,7 +246,7 @@ class Session:
             check_not_sent_elsewhere(places, record.spec.name, record.spec.mark)
             for place in places:
                 check_not_newer(place, self.reader, record, self.compared)
-        except UsageError:
+        except (UsageError, InputError):
             if created and results is not None:
                 remove_marker(results, record)
             raise

@@ -17,6 +17,7 @@ from tests.examples import slow_after
 MESSAGE = "Hi {{ first_name }}"
 LIST = "lists/promo.csv"
 URL = f"s3://{BUCKET}/{LIST}"
+SENDING = "lists/promo.results.sending"
 RESULTS, FAILED = "lists/promo.results.csv", "lists/promo.results.failed.csv"
 
 
@@ -186,6 +187,35 @@ class TestAnotherLedger:
         desk.run(*there, CAMPAIGN_LEDGER=str(desk.folder / "other.db"))
         assert broke_off(desk.run(*words, code=2).stderr) == "ledger_behind_results"
         assert [len(texts) for texts in desk.sent().values()] == [1] * 4
+
+    def test_is_told_which_one_sends_also_after_a_kill(self, desk: Desk, store: Store) -> None:
+        store.put(LIST, rows(12))
+        other = {"CAMPAIGN_LEDGER": str(desk.folder / "other.db")}
+        words = ("run", URL, "--message", MESSAGE)
+        process = desk.start(*words, CAMPAIGN_RATE="4")
+        desk.until(process, lambda: len(desk.sent()) >= 2)
+        for again in (words, (*words, "--results", f"s3://{BUCKET}/lists/promo.other.csv")):
+            assert broke_off(desk.run(*again, code=2, **other).stderr) == "sent_from_elsewhere"
+        process.kill()
+        process.communicate()
+        for left in (desk.folder / "tmp").iterdir():
+            left.unlink()
+        assert desk.environment["CAMPAIGN_LEDGER"] in store.text(SENDING)
+        assert broke_off(desk.run(*words, code=2, **other).stderr) == "sent_from_elsewhere"
+        desk.run(*words)
+        assert SENDING not in store.names()
+        assert broke_off(desk.run(*words, code=2, **other).stderr) == "ledger_without_campaign"
+        assert [len(texts) for texts in desk.sent().values()] == [1] * 12
+
+    @pytest.mark.slow
+    def test_of_several_that_start_at_once_one_sends(self, desk: Desk, store: Store) -> None:
+        store.put(LIST, rows(12))
+        words = ("run", URL, "--message", MESSAGE)
+        started = [desk.start(*words, CAMPAIGN_RATE="4", CAMPAIGN_LEDGER=str(desk.folder / f"{number}.db")) for number in range(3)]
+        for process in started:
+            process.communicate(timeout=60)
+        assert sorted(process.returncode for process in started) == [0, 2, 2]
+        assert [len(texts) for texts in desk.sent().values()] == [1] * 12
 
     @pytest.mark.slow
     def test_results_in_another_format_are_the_campaigns_too(self, desk: Desk, store: Store) -> None:

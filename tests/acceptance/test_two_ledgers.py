@@ -105,7 +105,7 @@ class TestAtTheSameTime:
         assert not marker(desk).exists()
 
     def test_whoever_creates_no_marker_is_told_too(self, desk: Desk) -> None:
-        """As with results in a store, of which there are none yet when both look."""
+        """As `send` writes no results unless it is asked to."""
         there = home(desk, "root")
         desk.run("stage", *WORDS[1:], HOME=there)
         with Terminal(desk, "send", "list", HOME=there, CAMPAIGN_YES="false") as asked:

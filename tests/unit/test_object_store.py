@@ -169,6 +169,12 @@ class TestPutting:
             assert relay.died.is_set()
         assert store.text("results.csv") == "old"
 
+    def test_of_two_that_create_one_object_the_first_does(self, store: Store) -> None:
+        url = url_of("a/promo.sending")
+        assert object_store.read(url) is None
+        assert [object_store.create(url, content) for content in (b"first", b"second")] == [True, False]
+        assert object_store.read(url) == store.get("a/promo.sending") == b"first"
+
     def test_whether_it_can_be_written_is_found_out_without_a_trace(self, store: Store) -> None:
         store.put("out/results.csv", "old")
         object_store.check_writable(url_of("out/results.csv"))

@@ -1,4 +1,4 @@
-"""The file beside a campaign's results that names the ledger from which it is being sent, so that no other ledger sends it too.
+"""The file or object beside a campaign's results that names the ledger from which it is being sent, so that no other ledger sends it too.
 
 It is there from before the first claim until the results are written; it stays after a kill, and while a batch may be sent or turn up.
 No results file, and no list, has its suffix.
@@ -7,20 +7,24 @@ No results file, and no list, has its suffix.
 import json
 import os
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from campaign import object_store
 from campaign.atomic import AtomicFile
-from campaign.domain.errors import UsageError
-from campaign.domain.lists.locations import Location
+from campaign.domain.errors import InputError, UsageError
+from campaign.domain.lists.locations import Location, ObjectUrl
 from campaign.domain.text.lines import sanitize_for_terminal
 from campaign.ledger.port import CampaignRecord
 
 SUFFIX: Final = ".sending"
+
+_STORE_SECONDS: Final = 4.0
+"""How long a request to a store may take while the ledger waits for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,34 +41,29 @@ class Marker:
 _UNREADABLE: Final = Marker(mark="", campaign="", ledger="", host="", since="")
 
 
-def marker_path(results: Location) -> Path | None:
-    """The marker of results, or of the failed rows beside them, in any format; None for an object in a store."""
-    if not isinstance(results, Path):
-        return None
+def marker_path(results: Location) -> Location:
+    """The marker of results, or of the failed rows beside them, in any format."""
     # The results replace the target of a link.
-    real = Path(os.path.realpath(results))
+    real = Path(os.path.realpath(results)) if isinstance(results, Path) else results
     return real.with_name(real.stem.removesuffix(".failed") + SUFFIX)
 
 
 def mark_as_sending(results: Location, record: CampaignRecord, ledger: str) -> bool | None:
     """Create the marker; False if this ledger's is there already, None if there can't be one.
 
-    There can't be one for an object in a store, in a folder that can't be written or has no hard links, or where another campaign has one.
+    There can't be one in a store that can't create an object only if there is none, in a folder that can't be written or has no hard links,
+    or where another campaign has one.
 
     Raises:
         UsageError: there is one of another ledger.
+        InputError: a store can't be read.
         DiskFullError: it does not fit, and nor would the results.
     """
     path = marker_path(results)
-    if path is None:
-        return None
     since = f"{datetime.now(tz=UTC):%Y-%m-%d %H:%M} UTC"
     marker = Marker(mark=record.spec.mark, campaign=record.spec.name, ledger=ledger, host=socket.gethostname(), since=since)
-    with suppress(UsageError), AtomicFile(path) as draft:
-        draft.file.write(json.dumps(asdict(marker), indent=1).encode() + b"\n")
-        draft.sync()
-        # Other users must be able to read it.
-        if draft.commit_if_new(mode=0o644):
+    with suppress(UsageError):
+        if _create(path, json.dumps(asdict(marker), indent=1).encode() + b"\n"):
             return True
     check_not_sent_elsewhere([path], record.spec.name, record.spec.mark)
     found = _read(path)
@@ -74,8 +73,12 @@ def mark_as_sending(results: Location, record: CampaignRecord, ledger: str) -> b
 def remove_marker(results: Location, record: CampaignRecord) -> None:
     """Remove the marker, if it is this ledger's."""
     path = marker_path(results)
-    if path is not None and (found := _read(path)) is not None and found.mark == record.spec.mark:
-        with suppress(OSError):
+    with suppress(OSError, InputError, UsageError):
+        if (found := _read(path, seconds=_STORE_SECONDS)) is None or found.mark != record.spec.mark:
+            return
+        if isinstance(path, ObjectUrl):
+            object_store.remove(path, seconds=_STORE_SECONDS)
+        else:
             path.unlink(missing_ok=True)
 
 
@@ -86,10 +89,11 @@ def check_not_sent_elsewhere(places: Iterable[Location], campaign: str, mark: st
 
     Raises:
         UsageError: another one is, or was until it was killed.
+        InputError: a store can't be read.
     """
-    own = dict.fromkeys(filter(None, map(marker_path, places)))
+    own = dict.fromkeys(map(marker_path, places))
     # Results in the same folder may have another name there.
-    others = [path for folder in dict.fromkeys(path.parent for path in own) for path in _markers_in(folder) if path not in own]
+    others = [path for path in dict.fromkeys(_markers_beside(own)) if path not in own]
     for path in (*own, *others):
         found = _read(path)
         if found is _UNREADABLE and path not in own:
@@ -98,22 +102,45 @@ def check_not_sent_elsewhere(places: Iterable[Location], campaign: str, mark: st
             raise UsageError(_in_words(found, path, campaign), code="sent_from_elsewhere", option="--ledger", marker=str(path))
 
 
-def _markers_in(folder: Path) -> list[Path]:
+def _create(path: Location, content: bytes) -> bool:
+    if isinstance(path, ObjectUrl):
+        # A store that ignores the condition would replace the marker of another ledger.
+        return object_store.find(path) is None and object_store.create(path, content) and object_store.read(path) == content
+    with AtomicFile(path) as draft:
+        draft.file.write(content)
+        draft.sync()
+        # Other users must be able to read it.
+        return draft.commit_if_new(mode=0o644)
+
+
+def _markers_beside(own: Iterable[Location]) -> Iterator[Location]:
+    """The markers in the folders of these; of a store's folder, which may hold anything, only those whose names begin as these do."""
+    for folder in dict.fromkeys(path.parent for path in own if isinstance(path, Path)):
+        with suppress(OSError):
+            yield from (folder / name for name in sorted(os.listdir(folder)) if name.endswith(SUFFIX))  # noqa: PTH208 - only names are needed
+    for beginning in dict.fromkeys(path.with_name(path.name.split(".")[0]) for path in own if isinstance(path, ObjectUrl)):
+        yield from (url for url in object_store.named_like(beginning) if url.name.endswith(SUFFIX))
+
+
+def _read(path: Location, *, seconds: float = object_store.PATIENCE_SECONDS) -> Marker | None:
+    if isinstance(path, ObjectUrl):
+        content = object_store.read(path, seconds=seconds)
+        return None if content is None else _parsed(content)
     try:
-        return [folder / name for name in sorted(os.listdir(folder)) if name.endswith(SUFFIX)]  # noqa: PTH208 - only names are needed
+        return _parsed(path.read_bytes())
     except OSError:
-        return []
-
-
-def _read(path: Path) -> Marker | None:
-    try:
-        found = json.loads(path.read_bytes())
-        return Marker(**{name: str(found[name]) for name in Marker.__slots__})
-    except (OSError, ValueError, KeyError, TypeError):
         return _UNREADABLE if os.path.isfile(path) else None  # noqa: PTH113 - pathlib's raises in a shut folder
 
 
-def _in_words(found: Marker, path: Path | None, campaign: str) -> str:
+def _parsed(content: bytes) -> Marker:
+    try:
+        found = json.loads(content)
+        return Marker(**{name: str(found[name]) for name in Marker.__slots__})
+    except (ValueError, KeyError, TypeError):
+        return _UNREADABLE
+
+
+def _in_words(found: Marker, path: Location, campaign: str) -> str:
     if found is _UNREADABLE:
         who = f"another ledger: {path} says so, and can't be read"
     else:
