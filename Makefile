@@ -65,8 +65,8 @@ check: $(DEV) ## lint, format, types, layers, pins, known vulnerabilities
 	@! grep -vixFf constraints.txt .venv/installed || { echo 'These are installed and not pinned in constraints.txt.' >&2; exit 1; }
 	$(BIN)/python -m tests.install.audit
 
-bench: $(DEV) ## figures of this machine, beside its peers; 20 minutes, and nothing else should run
-	$(BIN)/python -m tests.bench --json build/bench.json
+bench: $(DEV) ## figures of this machine, beside its peers; 20 minutes, and nothing else should run; ONLY=staging for some
+	$(BIN)/python -m tests.bench $(ONLY) --json build/bench.json
 
 bench-short: $(DEV) ## the same in a minute, for CI: fails if a ratio has fallen far
 	$(BIN)/python -m tests.bench --short --json build/bench-short.json

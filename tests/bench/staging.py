@@ -1,11 +1,15 @@
 """Staging: rows a second from a list into a ledger, by the whole command, and its memory; beside one pass over the same file.
 
 The list has 2 % duplicates, the message three fields of it. The command reads the list twice: once to check it all, once to stage it.
+With BASELINE=CHECKOUT in the environment, the commands of that checkout, which has a `.venv` of its own, do the same by turns.
 """
 
+import os
 import tempfile
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Final
 
 from campaign.domain.status import Status
@@ -17,6 +21,9 @@ from tests.bench.given import DUPLICATES_EVERY, MESSAGE, write_csv, write_parque
 FULL_ROWS: Final = (100_000, 1_000_000, 10_000_000)
 SHORT_ROWS: Final = (20_000, 100_000)
 MOST_MB: Final = 400.0
+PAIRS: Final = 5
+BESIDE_BASELINE: Final = (("stage", "csv", 2.2), ("stage", "parquet", 1.0), ("check", "csv", 2.2))
+"""Commands, kinds of lists, and how many times as fast as the baseline each has to be."""
 FLOORS: Final = {
     "csv": Floor(
         bound=at_least(0.012),
@@ -56,6 +63,8 @@ def measured(folder: Path, *, short: bool) -> Found:
         figures += _memory(kind, found, short=short)
         if kind == "csv" and not short:
             figures.append(_on_one_core(folder, 1_000_000))
+    if not short and (baseline := os.environ.get("BASELINE")):
+        figures += _beside_baseline(folder, Path(baseline).resolve(), 1_000_000)
     return Found(figures=figures)
 
 
@@ -114,6 +123,38 @@ def _on_one_core(folder: Path, rows: int) -> Figure:
         beside_value=found.rows / found.bare.seconds,
         goal=at_least(100_000),
     )
+
+
+def _beside_baseline(within: Path, checkout: Path, rows: int) -> Iterator[Figure]:
+    older = ["env", f"PYTHONPATH={checkout}", str(checkout / ".venv/bin/python"), "-m", "campaign"]
+    for command, kind, times in BESIDE_BASELINE:
+        with tempfile.TemporaryDirectory(dir=within) as name:
+            path = Path(name) / f"list.{kind}"
+            (write_csv if kind == "csv" else write_parquet)(path, rows)
+            words = [command, str(path), "--message", MESSAGE]
+            turns = [[_alone(Path(name), [*start, *words]) for start in (campaign(), older)] for _ in range(PAIRS)]
+        ours, theirs = zip(*turns, strict=True)
+        yield Figure(
+            name=f"{command} {kind}, {rows:,} rows, by turns",
+            value=rows / median(one.seconds for one in ours),
+            unit="rows/s",
+            beside=f"{checkout.name}, medians of {PAIRS}",
+            beside_value=rows / median(one.seconds for one in theirs),
+            ratio_goal=at_least(times),
+        )
+        yield Figure(
+            name=f"{command} {kind}, {rows:,} rows, by turns: CPU",
+            value=median(one.cpu_seconds for one in ours),
+            unit="s",
+            beside=checkout.name,
+            beside_value=median(one.cpu_seconds for one in theirs),
+        )
+
+
+def _alone(within: Path, words: Sequence[str]) -> Spent:
+    """A command with a ledger of its own."""
+    with tempfile.TemporaryDirectory(dir=within) as name:
+        return spent(words, environment(Path(name) / "campaign.db"), folder=Path(name))
 
 
 def _staged(within: Path, kind: str, rows: int, *, one_core: bool = False) -> Staged:
