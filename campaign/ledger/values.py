@@ -14,6 +14,7 @@ from campaign.domain.model import UNSENT, Claim, Outcome, ResultRow, Settlement,
 from campaign.domain.retry_selection import Selection
 from campaign.domain.row_state import RowState
 from campaign.domain.status import ENDED, MAY_HAVE_ARRIVED, OPEN, Status
+from campaign.domain.verdict import EARLIER_ATTEMPT
 from campaign.ledger.port import CampaignRecord, CampaignSpec, DesiredState, UnverifiedRow
 from campaign.ledger.records import ROWS_AT_ONCE, AttemptColumns, ResultColumns
 
@@ -105,7 +106,9 @@ def attempts_elsewhere(campaign: int, rows: Iterable[StagedRow]) -> list[tuple[A
     found: list[tuple[Any, ...]] = []
     for row in rows:
         outcome = row.outcome
-        attempts = [(0, outcome.status)] if outcome.status in MAY_HAVE_ARRIVED else []
+        # A row that is to be sent again although an earlier attempt may have arrived is pending.
+        told = Status.UNKNOWN if (outcome.status, outcome.reason) == (Status.PENDING, EARLIER_ATTEMPT) else outcome.status
+        attempts = [(0, told)] if told in MAY_HAVE_ARRIVED else []
         if outcome.notification_status and outcome.status in {Status.PENDING, Status.UNKNOWN}:
             # It was answered before it was to be sent again: its pass holds the message.
             attempts.insert(0, (-1, Status.NOT_DELIVERED))

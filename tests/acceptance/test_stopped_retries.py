@@ -297,6 +297,28 @@ def test_on_another_ledger_a_pass_that_shows_the_text_from_before_proves_nothing
     assert times(undelivered) == {1: 5}
 
 
+@pytest.mark.parametrize("again", ["by a person", "by --on-unknown resend"])
+def test_on_another_ledger_a_refusal_does_not_hide_that_an_earlier_attempt_may_have_arrived(desk: Desk, again: str) -> None:
+    desk.simulator.set_faults(faults={"cut_after": 1.0})
+    desk.make_list(2)
+    run = ("run", "list.csv", "--message", MESSAGE, "--on-unknown")
+    if again == "by a person":
+        desk.run(*run, "hold", code=3)
+        desk.simulator.set_faults(faults={"throttle": 1.0}, retry_after="60")
+        process = desk.start("retry", "list", "--status", "unknown")
+        desk.until(process, lambda: any(request.status == 429 for request in desk.simulator.requests()))
+        process.send_signal(signal.SIGINT)
+        process.communicate()
+    else:
+        desk.run(*run, "resend", "--limit", "2", code=5)
+    assert {row["delivery_status"] for row in table(desk.folder / "list.results.csv")} == {"pending"}
+    desk.simulator.set_faults(faults={}, missing=["pass-00001", "pass-00002"])
+    desk.run("run", "list.results.csv", "--ledger", "two.db", code=3)
+    desk.simulator.set_faults(missing=[])
+    desk.run("retry", "list", "--ledger", "two.db", code=3)
+    assert times(desk) == {1: 2}
+
+
 def test_a_run_that_was_stopped_goes_on_on_another_ledger_as_usual(undelivered: Desk) -> None:
     undelivered.make_list(ROWS, "half.csv")
     undelivered.run("run", "half.csv", "--message", MESSAGE, "--limit", "5", code=5)

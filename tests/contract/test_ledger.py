@@ -13,7 +13,7 @@ from campaign.domain.model import DUPLICATE, Claim, Outcome, Settlement, Skip, S
 from campaign.domain.pace.pacing import SPARE
 from campaign.domain.retry_selection import Selection
 from campaign.domain.status import Status
-from campaign.domain.verdict import WAS_SENDING, Latest, PassReading, Resolution
+from campaign.domain.verdict import EARLIER_ATTEMPT, WAS_SENDING, Latest, PassReading, Resolution
 from campaign.ledger.clock import ticks
 from campaign.ledger.port import ClaimFilter, DesiredState, Ledger, LedgerReader, Runner
 from tests.contract.backends import Backend, HandClock
@@ -173,7 +173,9 @@ class TestClaiming:
         assert (again.fencing_token, again.attempts, again.counted_attempts, again.http_status) == (claim.fencing_token + 1, 1, 1, 200)
         assert not again.may_have_arrived
 
-    async def test_a_claim_says_that_an_earlier_attempt_may_have_arrived_until_that_is_concluded(self, ledger: Ledger) -> None:
+    async def test_a_claim_says_that_an_earlier_attempt_may_have_arrived_until_that_is_concluded(
+        self, ledger: Ledger, reader: LedgerReader
+    ) -> None:
         record = await campaign_of(ledger, staged(1), staged(2), staged(3))
         runner = await ledger.register_runner(record.id, quiet_seconds=10)
         first, second, third = await ledger.claim(runner, 3)
@@ -182,7 +184,20 @@ class TestClaiming:
         (unverified,) = await ledger.claim_unverified(record.id, 9)
         assert await ledger.record_verification(unverified, Resolution(status=Status.PENDING), again_in_seconds=None)
         assert await ledger.retry(record.id, Selection(statuses=frozenset({Status.UNKNOWN}))) == 1
-        assert {claim.row: claim.may_have_arrived for claim in await ledger.claim(runner, 9)} == {1: True, 2: False, 3: True}
+        # Another ledger knows it from the reasons in the results.
+        told = [(part.status, part.reason) for part in reader.result_columns(record.id)]
+        assert told == [(("pending",) * 3, (EARLIER_ATTEMPT, "", EARLIER_ATTEMPT))]
+        claims = await ledger.claim(runner, 9)
+        assert {claim.row: claim.may_have_arrived for claim in claims} == {1: True, 2: False, 3: True}
+        await ledger.release(runner, claims)
+        assert [row.outcome.reason for row in reader.rows(record.id)] == [EARLIER_ATTEMPT, "", EARLIER_ATTEMPT]
+
+    async def test_so_does_the_claim_of_a_row_that_another_ledger_was_to_send_again(self, ledger: Ledger, reader: LedgerReader) -> None:
+        outcomes = [Outcome(status=Status.PENDING, reason=reason, attempts=1) for reason in (EARLIER_ATTEMPT, "http_503")]
+        record = await campaign_of(ledger, *(replace(staged(row), outcome=outcome) for row, outcome in enumerate(outcomes, 1)))
+        assert [row.outcome.reason for row in reader.rows(record.id)] == [EARLIER_ATTEMPT, "http_503"]
+        runner = await ledger.register_runner(record.id, quiet_seconds=10)
+        assert {claim.row: claim.may_have_arrived for claim in await ledger.claim(runner, 9)} == {1: True, 2: False}
 
     async def test_so_does_the_claim_of_a_row_that_another_ledger_was_sending(self, ledger: Ledger) -> None:
         """It has no attempt that ended."""

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from campaign.domain.lists.outcomes import UNREADABLE_STATUS, read_outcome
 from campaign.domain.model import RESULT_COLUMNS, UNSENT, Outcome
 from campaign.domain.status import Status
-from campaign.domain.verdict import WAS_SENDING
+from campaign.domain.verdict import EARLIER_ATTEMPT, WAS_SENDING
 
 BLANK = dict.fromkeys(RESULT_COLUMNS, "")
 KEPT = [status for status in Status if status not in {Status.PENDING, Status.SENDING}]
@@ -27,6 +27,12 @@ def test_of_what_waits_to_be_sent_once_more_the_last_attempt_is_kept() -> None:
     found = read(status="pending", attempts="2", http_status="200", notification_status="notDelivered")
     assert found == Outcome(status=Status.PENDING, attempts=2, http_status=200, notification_status="notDelivered")
     assert read(status="pending", attempts="0") is UNSENT
+
+
+@pytest.mark.parametrize(("written", "attempts"), [("", 1), ("0", 1), ("3", 3)])
+def test_what_waits_though_an_earlier_attempt_may_have_arrived_was_tried(written: str, attempts: int) -> None:
+    found = read(status="pending", reason=EARLIER_ATTEMPT, attempts=written)
+    assert found == Outcome(status=Status.PENDING, reason=EARLIER_ATTEMPT, attempts=attempts)
 
 
 def test_what_was_being_sent_may_have_arrived() -> None:

@@ -9,7 +9,7 @@ from typing import Final
 from campaign.domain.model import UNSENT, Outcome
 from campaign.domain.status import MAY_HAVE_ARRIVED, SENT_TO, Status
 from campaign.domain.text.formula_escape import strip_unseen
-from campaign.domain.verdict import WAS_SENDING
+from campaign.domain.verdict import EARLIER_ATTEMPT, WAS_SENDING
 
 UNREADABLE_STATUS: Final = "unreadable_status"
 
@@ -28,13 +28,16 @@ def read_outcome(delivery: Mapping[str, str]) -> Outcome:
     A row without a status and without a trace of an attempt is pending, because a person added it. `sending` becomes `unknown`, because
     another ledger, or a batch, may still send it. A status that can't be read becomes `unknown` too.
     """
-    status = _status(delivery)
+    status, reason = _status(delivery), _text(delivery, "reason")
     attempts = _attempts(_text(delivery, "attempts"))
+    if status is Status.PENDING and reason == EARLIER_ATTEMPT:
+        # A ledger does not count the attempt of a row that it found as `sending` in a file.
+        attempts = max(attempts, 1)
     if status is Status.PENDING and not attempts:
         return UNSENT
     return Outcome(
         status=Status.UNKNOWN if status in {None, Status.SENDING} else status or Status.UNKNOWN,
-        reason=UNREADABLE_STATUS if status is None else WAS_SENDING if status is Status.SENDING else _text(delivery, "reason"),
+        reason=UNREADABLE_STATUS if status is None else WAS_SENDING if status is Status.SENDING else reason,
         notification_status=_text(delivery, "notification_status"),
         notification_message=_text(delivery, "notification_message"),
         http_status=_http_status(_text(delivery, "http_status")),

@@ -729,17 +729,24 @@ FROM (SELECT campaign, settled_at FROM campaign.attempts ORDER BY id DESC LIMIT 
 WHERE campaign = %(campaign)s AND settled_at >= campaign.ledger_now() - %(within)s;
 
 -- name: rows
-SELECT row, pass_id, message, cells, status, reason, notification_status, notification_message, http_status, error, attempts, sent_at,
-       settled_at, latency_seconds, pass_status, device_type
-FROM campaign.rows WHERE campaign = %(campaign)s AND (%(statuses)s::text[] IS NULL OR status = ANY (%(statuses)s::text[])) ORDER BY row;
+-- From the reason of a pending row, another ledger knows of an earlier attempt that may have arrived; here and in `result_columns`.
+SELECT row, pass_id, message, cells, status,
+    CASE WHEN status = 'pending' AND (attempts > 0 OR quiet_until > 0) AND EXISTS (
+        SELECT 1 FROM campaign.attempts AS a WHERE a.campaign = r.campaign AND a.row = r.row AND a.status = 'unknown' AND a.message IS NULL OFFSET 0
+    ) THEN 'earlier_attempt' ELSE reason END,
+    notification_status, notification_message, http_status, error, attempts, sent_at, settled_at, latency_seconds, pass_status, device_type
+FROM campaign.rows AS r WHERE campaign = %(campaign)s AND (%(statuses)s::text[] IS NULL OR status = ANY (%(statuses)s::text[])) ORDER BY row;
 
 -- name: messages
 SELECT row, pass_id, message FROM campaign.rows WHERE campaign = %(campaign)s AND status = ANY (%(statuses)s::text[]) ORDER BY row;
 
 -- name: result_columns
-SELECT row, message, cells, status, reason, notification_status, notification_message, http_status, error, attempts, sent_at, settled_at,
-       latency_seconds, pass_status, device_type
-FROM campaign.rows WHERE campaign = %(campaign)s AND (%(statuses)s::text[] IS NULL OR status = ANY (%(statuses)s::text[])) ORDER BY row;
+SELECT row, message, cells, status,
+    CASE WHEN status = 'pending' AND (attempts > 0 OR quiet_until > 0) AND EXISTS (
+        SELECT 1 FROM campaign.attempts AS a WHERE a.campaign = r.campaign AND a.row = r.row AND a.status = 'unknown' AND a.message IS NULL OFFSET 0
+    ) THEN 'earlier_attempt' ELSE reason END,
+    notification_status, notification_message, http_status, error, attempts, sent_at, settled_at, latency_seconds, pass_status, device_type
+FROM campaign.rows AS r WHERE campaign = %(campaign)s AND (%(statuses)s::text[] IS NULL OR status = ANY (%(statuses)s::text[])) ORDER BY row;
 
 -- name: rows_numbered
 SELECT row, pass_id, message, cells, status, reason, notification_status, notification_message, http_status, error, attempts, sent_at,

@@ -635,9 +635,13 @@ SELECT count(*), min(settled_at) FROM (SELECT campaign, settled_at FROM attempts
 WHERE campaign = :campaign AND settled_at >= :since;
 
 -- name: rows
-SELECT row, pass_id, message, cells, status, reason, notification_status, notification_message, http_status, error, attempts, sent_at,
-       settled_at, latency_seconds, pass_status, device_type
-FROM rows WHERE campaign = :campaign ORDER BY row;
+-- From the reason of a pending row, another ledger knows of an earlier attempt that may have arrived; here and in `result_columns`.
+SELECT row, pass_id, message, cells, status,
+    iif(status = 'pending' AND (attempts > 0 OR quiet_until > 0)
+        AND EXISTS (SELECT 1 FROM attempts AS a WHERE a.campaign = r.campaign AND a.row = r.row AND a.status = 'unknown' AND a.message IS NULL),
+        'earlier_attempt', reason),
+    notification_status, notification_message, http_status, error, attempts, sent_at, settled_at, latency_seconds, pass_status, device_type
+FROM rows AS r WHERE campaign = :campaign ORDER BY row;
 
 -- name: messages
 -- The plus keeps the order of the rows, instead of sorting them.
@@ -645,9 +649,12 @@ SELECT row, pass_id, message FROM rows
 WHERE campaign = :campaign AND +status IN (SELECT value FROM json_each(:statuses)) ORDER BY row;
 
 -- name: result_columns
-SELECT row, message, cells, status, reason, notification_status, notification_message, http_status, error, attempts, sent_at, settled_at,
-       latency_seconds, pass_status, device_type
-FROM rows WHERE campaign = :campaign ORDER BY row;
+SELECT row, message, cells, status,
+    iif(status = 'pending' AND (attempts > 0 OR quiet_until > 0)
+        AND EXISTS (SELECT 1 FROM attempts AS a WHERE a.campaign = r.campaign AND a.row = r.row AND a.status = 'unknown' AND a.message IS NULL),
+        'earlier_attempt', reason),
+    notification_status, notification_message, http_status, error, attempts, sent_at, settled_at, latency_seconds, pass_status, device_type
+FROM rows AS r WHERE campaign = :campaign ORDER BY row;
 
 -- name: rows_numbered
 SELECT row, pass_id, message, cells, status, reason, notification_status, notification_message, http_status, error, attempts, sent_at,
