@@ -10,6 +10,7 @@ import io
 import json
 import re
 import tempfile
+import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -54,6 +55,9 @@ _FIRST_UNITS: Final = 1 << 16
 
 _MOST_UNITS: Final = 10_000_000
 """More than a header and a row of results need; a file of another kind may consist of one line."""
+
+_FIRST_TEXTS: Final = 1 << 20
+"""What is read of each part of a workbook, in bytes."""
 
 _HEAD_BYTES: Final = 16 << 20
 """More than that in UTF-8, as a line of a list has at most a megabyte."""
@@ -185,8 +189,21 @@ def _of_parquet(path: Path) -> str | None:
 def _of_xlsx(path: Path) -> str | None:
     from python_calamine import CalamineWorkbook
 
+    if not _has_delivery_columns(path):
+        return None
     with CalamineWorkbook.from_path(path) as workbook:
         return _of_table(workbook.get_sheet_by_index(0).to_python(nrows=_ROWS_NEEDED))
+
+
+def _has_delivery_columns(workbook: Path) -> bool:
+    """Whether a workbook may hold results: to open it takes long, whatever is read of it, and headers are among its first texts."""
+    with zipfile.ZipFile(workbook) as parts:
+        for name in parts.namelist():
+            if name.endswith(".xml"):
+                with parts.open(name) as part:
+                    if b"delivery" in part.read(_FIRST_TEXTS).lower():
+                        return True
+    return False
 
 
 def check_writable(
