@@ -7,6 +7,7 @@ import os
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Final
 
@@ -64,7 +65,11 @@ def results_places(source: ListSource, settings: Settings, *, of_results: bool =
 
 
 def _in_any_format(place: Location) -> Iterator[Location]:
-    return (place.with_name(f"{place.stem}{suffix}") for suffix in Format)
+    if isinstance(place, Path):
+        return (place.with_suffix(suffix) for suffix in Format)
+    # To list them takes one request, and to ask for each of them two.
+    others = (url for url in object_store.named_like(place.with_name(place.stem)) if url.stem == place.stem)
+    return chain([place], (url for url in others if url.suffix.lower() in set(Format)))
 
 
 def own_place(source: ListSource | None) -> list[Location]:

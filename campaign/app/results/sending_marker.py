@@ -105,7 +105,7 @@ def check_not_sent_elsewhere(places: Iterable[Location], campaign: str, mark: st
 def _create(path: Location, content: bytes) -> bool:
     if isinstance(path, ObjectUrl):
         # A store that ignores the condition would replace the marker of another ledger.
-        return object_store.find(path) is None and object_store.create(path, content) and object_store.read(path) == content
+        return object_store.read(path) is None and object_store.create(path, content) and object_store.read(path) == content
     with AtomicFile(path) as draft:
         draft.file.write(content)
         draft.sync()
