@@ -150,15 +150,16 @@ def _commands(view: CampaignView) -> Iterator[str]:
         which, them = _the(unknown, "unknown"), "it" if unknown == 1 else "them"
         in_vain = f"Nobody can tell what became of {which}. To send {them} again, if twice is better than not at all"
         yield from to_copy("If that can't tell either, and twice is better than not at all" if view.to_read else in_vain, _twice(view))
-    if may_send and (failed := count(Status.FAILED, 0)):
+    corrected = list(_once_corrected(view)) if may_send else []
+    in_file = any(line.startswith(" ") for line in corrected)
+    if may_send and (failed := count(Status.FAILED, 0)) and not (in_file and _wrong_rows(view) == failed):
         yield from to_copy(f"To send {_the(failed, 'failed')} again, once the cause is fixed", view.command("retry"))
+    yield from corrected
     if may_send and not_delivered:
         passes = "the pass is in a wallet" if not_delivered == 1 else "the passes are in wallets"
         yield from to_copy(
             f"To send {_the(not_delivered, 'not delivered')} again, once {passes}", view.command("retry", "--status", "not_delivered")
         )
-    if may_send:
-        yield from _once_corrected(view)
     if view.state is CampaignState.FINISHED and not (view.counts.needs_attention or not_delivered):
         yield "There is nothing left to do."
 
@@ -167,10 +168,14 @@ def _twice(view: CampaignView) -> str:
     return view.command("retry", "--status", "unknown")
 
 
+def _wrong_rows(view: CampaignView) -> int:
+    return sum(count for reason, count in view.counts.reasons(Status.FAILED).items() if reason in WRONG_ROW)
+
+
 def _once_corrected(view: CampaignView) -> Iterator[str]:
     """Yield the next steps for rows that have to be corrected, because sending them again unchanged would fail again."""
     invalid, failed = (view.counts.by_status.get(status, 0) for status in (Status.INVALID, Status.FAILED))
-    refused = sum(count for reason, count in view.counts.reasons(Status.FAILED).items() if reason in WRONG_ROW)
+    refused = _wrong_rows(view)
     if not invalid and not refused:
         return
     if view.state is CampaignState.STAGED:

@@ -69,7 +69,7 @@ def test_who_asked_is_told_how_it_ended_and_nothing_else(desk: Desk) -> None:
     assert told["type"] == "warning"
     failed = json.loads(desk.run("status", "list", "--json").stdout)["by_status"]["failed"]
     assert f"20 rows: {20 - failed} delivered, {failed} failed." in told["message"]
-    assert "    campaign retry list" in told["message"]
+    assert f"    campaign retry {desk.folder / 'list.results.failed.csv'}" in told["message"]
     events = [json.loads(line) for line in done.stderr.splitlines()]
     sent = [event for event in events if event["event"] == "notice_sent"]
     assert {(event["service"], event["number"], event["occasion"]) for event in sent} == {("json", 1, "failed"), ("json", 2, "failed")}
@@ -204,7 +204,7 @@ def test_a_signal_while_notices_are_sent_ends_them_and_not_the_exit_code(desk: D
         process.send_signal(number)
         out, err = process.communicate(timeout=HELD_SECONDS - 20)
     assert process.returncode == 3
-    assert "3 rows need attention. Next: campaign retry list" in out
+    assert "3 rows need attention. Next: campaign retry " in out
     assert json.loads(err.splitlines()[-1])["event"] == "notice_not_sent"
 
 

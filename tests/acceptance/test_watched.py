@@ -176,7 +176,8 @@ class TestMail:
         failed = desk.json("status", "list")["by_status"]["failed"]
         assert done.stdout.splitlines()[-1] == (
             f"Campaign list is finished. 20 rows: {20 - failed} delivered, {failed} failed. "
-            f"{failed} row{'s need' if failed > 1 else ' needs'} attention. Next: campaign retry list"
+            f"{failed} row{'s need' if failed > 1 else ' needs'} attention. "
+            f"Next: campaign retry {desk.folder / 'list.results.failed.csv'}"
         )
         assert done.stderr == ""
 
