@@ -26,9 +26,9 @@ from campaign.ledger.port import DesiredState
 from campaign.ledger.sqlite import SqliteLedger, SqliteReader, connection, writer
 from campaign.ledger.sqlite.claims import claim_rows
 from campaign.ledger.sqlite.connection import BUSY_SECONDS, LOCK_SECONDS, connect, in_words, prepare
-from campaign.ledger.sqlite.integrity import check_not_mounted_alone
+from campaign.ledger.sqlite.integrity import check_not_mounted_alone, latest_in_file, marked
 from campaign.ledger.sqlite.staging import CACHE_KIB
-from campaign.ledger.sqlite.writer import LONGEST_LOG_PAGES
+from campaign.ledger.sqlite.writer import LONGEST_LOG_PAGES, Writer
 from campaign.sender.lease_keeper import HEARTBEAT_SECONDS, MARGIN_SECONDS
 from tests.contract.backends import HandClock
 from tests.contract.given import campaign_of, ends, spec, staged
@@ -218,6 +218,7 @@ async def test_after_a_checkpoint_a_lost_log_is_noticed_all_the_same(tmp_path: P
 @pytest.mark.parametrize("since", ["a run that ended", "a long log", "a long log of a killed process"])
 async def test_an_older_file_under_the_log_of_the_newer_one_is_told(tmp_path: Path, since: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The log has the newest times, and brings only the pages that it has: the rest would be of the older file."""
+    monkeypatch.setattr(Writer, "begin_move", lambda _: None)
     monkeypatch.setattr(writer, "LONGEST_LOG_PAGES_BEFORE_A_SYNC", LONGEST_LOG_PAGES)
     path, wal = tmp_path / "campaign.db", tmp_path / "campaign.db-wal"
     await half_sent(path)
@@ -252,6 +253,30 @@ async def test_an_older_file_under_the_log_of_the_newer_one_is_told(tmp_path: Pa
     # The refusal has merged nothing, so that the newer file can be put back.
     path.write_bytes(files[path])
     SqliteReader(path).close()
+
+
+async def test_staged_rows_are_moved_to_the_file_beside_the_commits(tmp_path: Path) -> None:
+    path = tmp_path / "campaign.db"
+    async with opened(path) as ledger:
+        record = await ledger.create(spec(name="long"))
+        await ledger.stage(record.id, [staged(row, message="x" * PAGE_BYTES) for row in range(1, 50)])
+        assert ledger._writer._moving is not None
+        await ledger._writer._moving
+        assert path.stat().st_size > 50 * PAGE_BYTES
+        assert marked(path).in_file == latest_in_file(path)
+        assert marked(path).in_file > marked(path).latest
+
+
+async def test_the_log_is_not_moved_to_a_file_that_took_the_ledgers_place(tmp_path: Path) -> None:
+    path = tmp_path / "campaign.db"
+    await half_sent(path)
+    shutil.copy(path, tmp_path / "older")
+    async with opened(path) as ledger:
+        await ledger.register_runner(1, quiet_seconds=0)
+        (tmp_path / "older").replace(path)
+        older = path.read_bytes()
+        ledger._writer._move_aside()
+        assert path.read_bytes() == older
 
 
 async def test_a_mark_that_can_not_be_read_or_written_is_no_damage(tmp_path: Path) -> None:
@@ -506,8 +531,11 @@ async def test_a_file_that_is_mounted_alone_is_refused(tmp_path: Path) -> None:
         check_not_mounted_alone(path, mounts)
 
 
-@pytest.mark.parametrize("finished", [True, False])
-async def test_a_power_cut_loses_no_staged_campaign_and_makes_no_ledger_seem_older(tmp_path: Path, *, finished: bool) -> None:
+@pytest.mark.parametrize(("moved", "finished"), [(False, False), (False, True), (True, False)])
+async def test_a_power_cut_loses_no_staged_campaign_and_makes_no_ledger_seem_older(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, moved: bool, finished: bool
+) -> None:
+    monkeypatch.setattr(Writer, "begin_move", Writer._move_aside if moved else lambda _: None)
     path, before = tmp_path / "campaign.db", apsw.vfs_names()[0]
     disk = Disk()
     apsw.set_default_vfs(VFS_NAME)
@@ -524,8 +552,9 @@ async def test_a_power_cut_loses_no_staged_campaign_and_makes_no_ledger_seem_old
     unsynced = any(contents.dirty for name, contents in disk.contents.items() if name.endswith("-wal"))
     disk.lose_power(random.Random(1))
     (tmp_path / "campaign.db-shm").unlink(missing_ok=True)
-    assert unsynced is not finished
+    assert unsynced is not (moved or finished)
     with read(path) as reader:
         found = reader.campaign("promo")
         assert found is not None
-        assert (found.desired_state, reader.counts(found.id).rows) == ((DesiredState.GO, 499) if finished else (DesiredState.STAGING, 0))
+        assert found.desired_state is (DesiredState.GO if finished else DesiredState.STAGING)
+        assert reader.counts(found.id).rows == (499 if moved or finished else 0)

@@ -51,8 +51,8 @@ class TurnWriter(Writer):
         self._come(loop)
         return await future
 
-    def begin_sync(self) -> None:
-        """Nothing: the power may be lost before the disk has any of the log."""
+    def begin_move(self) -> None:
+        """Nothing: the power may be lost before any of the log is moved."""
 
     def _come(self, loop: asyncio.AbstractEventLoop) -> None:
         if not self._turn_comes:

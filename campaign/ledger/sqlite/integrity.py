@@ -61,12 +61,6 @@ def marked(ledger: Path) -> Mark:
     return Mark()
 
 
-def sync_log(ledger: Path) -> None:
-    """Have what is in the ledger's `-wal` written to disk."""
-    with suppress(OSError), _beside(ledger, "-wal").open("rb") as log:
-        os.fsync(log.fileno())
-
-
 def has_log(ledger: Path) -> bool:
     """Whether commits may be in the ledger's `-wal`, and not in the file itself."""
     try:

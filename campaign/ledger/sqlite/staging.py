@@ -60,7 +60,7 @@ class Staging(Store):
 
         # A staging that a power cut ends starts over, and `finish_staging` is durable with all that is before it.
         await self._writer.do(work, durable=False)
-        self._writer.begin_sync()
+        self._writer.begin_move()
 
     async def finish_staging(
         self, campaign: int, *, content_sha256: str, duplicates_marked: bool = False, near_ids: bool = True, quiet_seconds: float = 0.0

@@ -4,15 +4,15 @@ import asyncio
 import queue
 import threading
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import apsw
 
-from campaign.domain.errors import LedgerError
-from campaign.ledger.sqlite.connection import SqliteClock, errors_as_sentences, in_words, move_log
-from campaign.ledger.sqlite.integrity import RollbackGuard, sync_log
+from campaign.domain.errors import CampaignError, LedgerError
+from campaign.ledger.sqlite.connection import SqliteClock, connect, errors_as_sentences, in_words, move_log
+from campaign.ledger.sqlite.integrity import RollbackGuard
 
 T = TypeVar("T")
 Work = Callable[[apsw.Connection], Any]
@@ -44,7 +44,7 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="ledger-writer", daemon=True)
         self._closed = False
         self._log_pages = 0
-        self._synced: asyncio.Future[None] | None = None
+        self._moving: asyncio.Future[None] | None = None
         connection.set_wal_hook(self._logged)
         self._thread.start()
 
@@ -64,17 +64,28 @@ class Writer:
             await asyncio.sleep(PATIENCE_SECONDS)
         raise LedgerError(f"The ledger {self._path} is too slow: {MOST_WAITING} writes wait for the disk.", code="ledger_slow")
 
-    def begin_sync(self) -> None:
-        """Have the disk begin with the log before it has to be moved, so that the move waits for less."""
-        if self._synced is None or self._synced.done():
+    def begin_move(self) -> None:
+        """Begin to move the log in another thread, so that little of it is left for the one that writes."""
+        if self._moving is None or self._moving.done():
             # Not in the thread that writes: to begin another one, it would wait for Python's lock.
-            self._synced = asyncio.get_running_loop().run_in_executor(None, sync_log, self._path)
+            self._moving = asyncio.get_running_loop().run_in_executor(None, self._move_aside)
+
+    def _move_aside(self) -> None:
+        # What is not moved now is moved after a later commit.
+        with suppress(OSError, apsw.Error, CampaignError), closing(connect(self._path)) as connection:
+            # The log must not be moved to another file that was put in the ledger's place, nor when that is closed.
+            connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+            self._guard.check_in_place()
+            with closing(RollbackGuard(self._path)) as guard:
+                move_log(connection, guard)
 
     async def close(self) -> None:
         if not self._closed:
             self._closed = True
             self._waiting.put(None)
             await asyncio.to_thread(self._thread.join)
+            if self._moving is not None:
+                await self._moving
             self._connection.close()
             self._guard.close()
 
