@@ -212,6 +212,12 @@ class TestToOneself:
         assert broke_off(refused.stderr) == "no_terminal"
         with Terminal(desk, "test", "list.csv", *MESSAGE, "--to", "mine", CAMPAIGN_YES="false") as terminal:
             terminal.until(r"Send\? \[y/N\]")
+            terminal.type("n\n")
+            assert terminal.end() == 2
+            assert "campaign test list.csv" in str(terminal.screen)
+        assert json.loads(desk.run("status", "--json").stdout) == []
+        with Terminal(desk, "test", "list.csv", *MESSAGE, "--to", "mine", CAMPAIGN_YES="false") as terminal:
+            terminal.until(r"Send\? \[y/N\]")
             assert "  Hi Name 1" in str(terminal.screen)
             assert desk.simulator.requests() == []
             terminal.type("y\n")

@@ -1,6 +1,7 @@
 """`test`: sends one row's message to one's own pass, as a separate campaign."""
 
 import asyncio
+import shlex
 import time
 from dataclasses import replace
 from itertools import count
@@ -12,7 +13,7 @@ from campaign.app.open_ledger import find
 from campaign.app.run import checked_list
 from campaign.app.send import check_access
 from campaign.app.session import CommandResult, UserInterface, session
-from campaign.domain.errors import InputError, UsageError
+from campaign.domain.errors import CampaignError, InputError, UsageError
 from campaign.domain.lists.pass_ids import check_pass_id, pass_key
 from campaign.domain.lists.sheet import place
 from campaign.domain.model import Invalid, Outcome, StagedRow
@@ -59,7 +60,11 @@ async def send_test(
             await work.ledger.stage(record.id, [staged])
             await work.ledger.finish_staging(record.id, content_sha256="")
             record = find(work.reader, name)
-            work.ask(record, 1, frozenset({Status.PENDING}), to=pass_id)
+            try:
+                work.ask(record, 1, frozenset({Status.PENDING}), to=pass_id, instead=shlex.join(["campaign", *ui.words]))
+            except CampaignError:
+                await work.ledger.delete_if_unsent(record.id)
+                raise
             finished = await work.send(record, None)
             became = next(iter(work.reader.rows(record.id))).outcome
             return replace(finished, note=_in_words(became, of=place(chosen.row, given.table.lines.of(chosen.row)), pass_id=pass_id))
