@@ -12,7 +12,7 @@ from campaign.domain.status import Status
 from campaign.domain.text.lines import rows, sanitize_for_terminal
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from campaign.app.jobs.job import Job
     from campaign.app.jobs.validate import JobCheck
@@ -83,7 +83,7 @@ def _table(found: "Sequence[JobCheck]") -> list[str]:
     width = max(len(sanitize_for_terminal(one.file)) for one in found)
     lines: list[str] = []
     for one in found:
-        texts = [sanitize_for_terminal(text) for text in one.problems] or [sanitize_for_terminal(_good(one))]
+        texts = [sanitize_for_terminal(text) for text in one.problems or (_good(one), *_warnings(one))]
         lines.append(f"{sanitize_for_terminal(one.file):<{width}}  {'wrong' if one.problems else 'ok':<5}  {texts[0]}")
         lines += (f"{'':<{width}}         {text}" for text in texts[1:])
     wrong = sum(bool(one.problems) for one in found)
@@ -100,3 +100,16 @@ def _good(one: "JobCheck") -> str:
         return f"campaign “{one.campaign}”: sends again what is {chosen}{of}"
     sendable = one.checked.counts.by_status[Status.PENDING]
     return f"campaign “{one.campaign}”: {rows(one.checked.counts.rows)} of {one.checked.list_name}, {sendable:,} can be sent"
+
+
+def _warnings(one: "JobCheck") -> "Iterator[str]":
+    """What a person is asked to check before a run, which nobody sees when the job starts unattended."""
+    from campaign.domain.lists.lint_findings import LintKind
+    from campaign.domain.text.reasons import finding_in_words
+
+    if (checked := one.checked) is None:
+        return
+    for finding in checked.findings:
+        if finding.kind is not LintKind.LINK:
+            what = finding_in_words(finding, lock_screen=checked.lock_screen)
+            yield f"Check this: {what}: {finding.where(checked.lines, most=3)}."

@@ -284,11 +284,11 @@ class TestFolder:
 
     def test_each_that_is_wrong_is_told_with_all_its_mistakes(self, office: Desk) -> None:
         (office.folder / "list.csv").write_text("pass_id,first_name\na,Anna\nb,\n", encoding="utf-8")
-        write_job(office, 'list = "list.csv"\nmessage = "Hi {{ first_name }}"\n', "1.toml")
+        write_job(office, 'list = "list.csv"\nmessage = "Hi {{ first_name }} {code}"\n', "1.toml")
         write_job(office, 'list = "list.csv"\nmessage = "Hi {{ last_name }}"\n', "2.toml")
         write_job(office, 'list = "list.csv"\nlimt = 3\nrate = 0\n', "3.toml")
         seen = office.run("jobs", "check", ".", code=2).stdout
-        assert re.search(r"^1\.toml  ok     .*“list”", seen)
+        assert re.search(r"^1\.toml  ok     .*“list”.*\n {15}Check this: 1 message seems to hold a .*: line 2 \(row 1\)\.", seen)
         assert re.search(r"^2\.toml  wrong  .*last_name", seen, re.MULTILINE)
         assert re.search(r"^3\.toml  wrong  line 2, “limt”: .*\n {15}line 3, “rate”: ", seen, re.MULTILINE)
         found = json.loads(office.run("jobs", "check", ".", "--json", code=2).stdout)
