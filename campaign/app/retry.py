@@ -11,7 +11,7 @@ from typing import Final
 from campaign.app.batches import check_batch_settings
 from campaign.app.campaign_settings import Exclusions, check_not_over, utc_now
 from campaign.app.campaigns import check_here
-from campaign.app.lists.correction_file import CorrectionFile, correction_file
+from campaign.app.lists.correction_file import CorrectionFile, check_texts, correction_file
 from campaign.app.lists.corrections import Corrector, Texts, Totals, describe, under_way
 from campaign.app.lists.list_source import FileSource
 from campaign.app.lists.message_warnings import near_to_send
@@ -82,7 +82,8 @@ async def retry(
         check_batch_settings(settings)
         with _ledger_offered(target, work):
             async with checked_list(target, settings, stop) as given:
-                staged = await stage_unless_known(work, given, target)
+                check = check_texts if Status.FAILED in (selection.statuses or FAILED) else None
+                staged = await stage_unless_known(work, given, target, check=check)
         return await _again(work, staged.record, selection)
 
 

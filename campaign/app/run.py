@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from campaign.app.batches import check_batch_settings, check_can_undo, check_undone, may_turn_up, orphans
 from campaign.app.campaign_settings import Exclusions, kept_of, remembered, utc_now
 from campaign.app.campaigns import check_here
-from campaign.app.lists.list_source import CheckedList, ListSource, find_list, opened
+from campaign.app.lists.list_source import CheckedList, ListCheck, ListSource, find_list, opened
 from campaign.app.lists.stage import LOOK_SECONDS, Staged, check_rest, stage
 from campaign.app.open_ledger import find, find_whole, open_ledger, open_reader
 from campaign.app.results.known_results import check_not_newer
@@ -97,10 +97,14 @@ async def _staged(source: ListSource, settings: Settings, ui: UserInterface) -> 
             yield work, staged, results
 
 
-async def stage_unless_known(work: Session, given: CheckedList, source: ListSource, exclusions: Exclusions | None = None) -> Staged:
-    """Stage a list, unless another ledger has sent it; raises as `check_known` and `stage` do."""
+async def stage_unless_known(
+    work: Session, given: CheckedList, source: ListSource, exclusions: Exclusions | None = None, check: ListCheck | None = None
+) -> Staged:
+    """Stage a list, unless another ledger has sent it; raises as `check_known`, `check` and `stage` do."""
     settings, own_zones = work.settings, given.layout.zone_place is not None
     agreed = await check_known(work, given, source)
+    if check is not None:
+        await asyncio.to_thread(check, given)
     return await stage(
         work.ledger,
         work.reader,

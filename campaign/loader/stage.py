@@ -33,7 +33,7 @@ from campaign.domain.status import LEFT_OUT, NEEDS_ATTENTION, OPEN, Status
 from campaign.domain.text.formula_escape import unescape_formula
 from campaign.domain.text.lines import shown
 from campaign.loader.formats.frames import TEXT, rows_of
-from campaign.loader.messages.resolve import Messages
+from campaign.loader.messages.resolve import ColumnMessages, Messages
 from campaign.loader.messages.result import Rendered, as_it_was, cells_in
 from campaign.loader.repeats import Repeated, keys_of
 
@@ -63,7 +63,8 @@ class Stager:
 
     Args:
         layout: what each column means.
-        messages: where the texts come from; None keeps those of a results file.
+        messages: where the texts come from; None keeps those of a results file. Those of failed rows are kept unless they are given as a
+            template: a person may have corrected what it is filled from.
         zones_must_be_known: a row with an unknown time zone is invalid, because the run has no other one for it.
         lines: the lines of the list's rows, for errors.
         repeated: the passes that are in the list more than once. Their rows after the first that can be sent are duplicates. None leaves
@@ -146,7 +147,8 @@ class Stager:
         if outcome is not UNSENT and _never_tried(outcome) and (text or self.messages is not None):
             # A person may have corrected the row since.
             outcome = UNSENT
-        if self.messages is not None and (not text or outcome.status is Status.PENDING):
+        made = outcome.status is Status.PENDING or (outcome.status is Status.FAILED and not isinstance(self.messages, ColumnMessages))
+        if self.messages is not None and (made or not text):
             rendered = rendered or self._render(self.messages, number, cells)
             text, reason, error = rendered.text, reason or rendered.reason, error or rendered.error
         elif outcome.status in _MAY_BE_SENT:

@@ -4,15 +4,18 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from campaign.app.lists.list_source import FileSource
+from campaign.app.lists.list_source import CheckedList, FileSource
 from campaign.domain.errors import InputError, UsageError
 from campaign.domain.lists.columns import find_zone_column, listed, normalize_name
 from campaign.domain.lists.pass_ids import pass_key
 from campaign.domain.lists.sheet import place
 from campaign.domain.model import RESULT_COLUMNS, ResultRow
+from campaign.domain.status import NEEDS_ATTENTION, Status
 from campaign.domain.text.formula_escape import strip_unseen, unescape_formula
 from campaign.domain.text.lines import capitalized
+from campaign.domain.verdict import same_text
 from campaign.ledger.port import CampaignRecord, LedgerReader
+from campaign.loader.messages.resolve import ColumnMessages
 from campaign.loader.table import Table, open_table
 
 CAMPAIGN, ROW, STATUS, MESSAGE = "delivery_campaign", "delivery_row", "delivery_status", "delivery_message"
@@ -156,6 +159,40 @@ def correction_file(source: FileSource, reader: LedgerReader) -> Iterator[Correc
         )
         _check_columns(file)
         yield file
+
+
+def check_texts(given: CheckedList) -> None:
+    """Check that it is known what to send to failed rows, in a file whose campaign the ledger does not know.
+
+    Raises:
+        InputError: no message is given, and all rows need attention, as in a file of failed rows, whose columns may have been corrected; or
+            a row's message and its column of messages differ.
+    """
+    layout, messages = given.layout, given.messages
+    if not layout.results or len(layout.columns) == 1 or not (messages is None or isinstance(messages, ColumnMessages)):
+        return
+    clean = unescape_formula if layout.neutralised else str
+    row = unsure = 0
+    for frame, rows in zip(given.table.frames(), given.own_cells(), strict=True):
+        texts = map(clean, frame[MESSAGE].array.tolist())
+        for cells, status, text in zip(rows, frame[STATUS].array.tolist(), texts, strict=True):
+            row += 1
+            if messages is None and status not in NEEDS_ATTENTION:
+                return
+            if not unsure and status == Status.FAILED and text.strip():
+                unsure = row if messages is None or not same_text(messages.render(cells).text, text) else 0
+    if unsure:
+        problem, advice = "It may have been corrected since its delivery_message was made", "Give that text again: --message or --template"
+        if messages is not None:
+            problem, advice = "Its delivery_message and its column of messages differ", "Make both the same, or empty delivery_message"
+        raise InputError(
+            f"{problem}, and this ledger does not know the campaign “{given.spec.name}”, so it can't tell what was corrected. {advice}; or "
+            "name the ledger that has sent the campaign with --ledger. Nothing was sent.",
+            code="texts_not_known",
+            file=given.table.name,
+            row=unsure,
+            line=given.table.lines.of(unsure),
+        )
 
 
 def _check_columns(file: CorrectionFile) -> None:

@@ -150,10 +150,10 @@ class Corrector:
         for lines in self.file.batches():
             batch, rows = Batch(), matcher.match(lines)
             busy = under_way(reader, self.file.record, rows)
-            old, unsure = self._with_old_text(reader, lines, rows)
+            old, unsure, untried = self._with_old_text(reader, lines, rows)
             for line, row in zip(lines, rows, strict=True):
                 is_unsure = row.row in unsure
-                is_old = row.row in old or (is_unsure and self._was_rendered(line, row))
+                is_old = row.row in old or ((is_unsure or row.row in untried) and self._was_rendered(line, row))
                 new_text = "" if is_old or not _has_other_text(line, row) else line.message
                 self._decide(
                     line,
@@ -181,22 +181,24 @@ class Corrector:
                 yield ResultRow(row=row.row, pass_id=row.pass_id, message=row.message, cells=row.cells, outcome=outcome)
             yield from reader.rows_numbered(self.file.record.id, batch.again).values()
 
-    def _with_old_text(self, reader: LedgerReader, lines: Sequence[Line], rows: Sequence[ResultRow]) -> tuple[set[int], set[int]]:
+    def _with_old_text(self, reader: LedgerReader, lines: Sequence[Line], rows: Sequence[ResultRow]) -> tuple[set[int], set[int], set[int]]:
         """Of the rows whose lines were written before their last attempt: those with a text that an attempt before it has sent; and those
-        that this ledger had not sent yet, whose text from then it does not know.
+        that this ledger had not sent yet, whose text from then it does not know. And failed rows whose text was made again when they
+        came to this ledger, which it has not sent yet.
         """
-        earlier = {
-            row.row: line
-            for line, row in zip(lines, rows, strict=True)
-            if _has_other_text(line, row) and line.attempts.strip() != str(row.outcome.attempts)
-        }
-        old, elsewhere = set(), {row.row: row.outcome.attempts for row in rows}
-        for number, text, attempts in reader.sent_texts(self.file.record.id, sorted(earlier)) if earlier else ():
+        others = {row.row: line for line, row in zip(lines, rows, strict=True) if _has_other_text(line, row)}
+        tried = {row.row: row.outcome.attempts for row in rows}
+        earlier = {number for number, line in others.items() if line.attempts.strip() != str(tried[number])}
+        old, elsewhere = set(), dict(tried)
+        for number, text, attempts in reader.sent_texts(self.file.record.id, sorted(others)) if others else ():
             elsewhere[number] -= attempts
-            if text is not None and one_line_end(earlier[number].message) == one_line_end(text):
+            if number in earlier and text is not None and one_line_end(others[number].message) == one_line_end(text):
                 old.add(number)
-        unsure = {number for number, line in earlier.items() if _was_written_within(line, elsewhere[number])}
-        return old, unsure - old
+        unsure = {number for number in earlier if _was_written_within(others[number], elsewhere[number])}
+        spec = self.file.record.spec
+        made = self.texts.given is not None and spec.message_sha256 != message_fingerprint(spec.id_column, None)
+        untried = {number for number in others.keys() - earlier if made and elsewhere[number] == tried[number] > 0}
+        return old, unsure - old, untried
 
     def _was_rendered(self, line: Line, row: ResultRow) -> bool:
         """Whether the row's message is what the given text makes of the line's values, so that the line's own message is from before."""

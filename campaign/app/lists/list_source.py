@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -68,6 +68,10 @@ class CheckedList:
         from campaign.loader.formats.frames import rows_of
 
         return (list(map(self.layout.cells, rows_of(frame))) for frame in self.table.frames())
+
+
+ListCheck = Callable[[CheckedList], None]
+"""Raises a `CampaignError` if the list may not be staged."""
 
 
 @contextmanager
