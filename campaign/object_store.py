@@ -131,11 +131,13 @@ def matching(pattern: ObjectUrl) -> list[Found]:
 
 
 def named_like(url: ObjectUrl) -> list[ObjectUrl]:
-    """The objects in the folder of `url` whose names are its own, a dot, and anything.
+    """The objects in the folder of `url` whose names are its own, a dot, and anything; none if it has no name.
 
     Raises:
         InputError: the store can't be reached, or refuses the request.
     """
+    if not url.name:
+        return []
     with _reading(url, "listed") as (store, path):
         try:
             names = store.find(path.rpartition("/")[0], prefix=f"{url.name}.", timeout=PATIENCE_SECONDS)

@@ -114,6 +114,8 @@ class TestFinding:
         found = {url.key for url in object_store.named_like(url_of(f"{folder}promo"))}
         assert found == {f"{folder}promo.csv", f"{folder}promo.resumed.csv", f"{folder}promo.resumed-2.XLSX"}
         assert object_store.named_like(url_of("nothing/promo")) == []
+        store.put(f"{folder}.hidden.csv", "pass_id\n")
+        assert object_store.named_like(url_of(f"{folder}.hidden.csv").with_name("")) == []
 
     def test_when_it_was_written(self, store: Store) -> None:
         store.put("promo.csv", "pass_id\n")
