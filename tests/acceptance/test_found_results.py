@@ -23,14 +23,19 @@ def desk(desk: Desk) -> Desk:
     return replace(desk, environment=environment | {"HOME": home(desk, "anna")})
 
 
-def rename(path: Path, name: Names) -> None:
-    """Write other names of the campaign into results; `name` gives that of each row, which are counted from 1."""
+def edit(path: Path, change: Callable[[dict[str, str], int], dict[str, str]]) -> None:
+    """Change each row of results; rows are counted from 1."""
     with path.open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))
     with path.open("w", encoding="utf-8-sig", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
-        writer.writerows({**row, "delivery_campaign": name(number)} for number, row in enumerate(rows, 1))
+        writer.writerows(change(row, number) for number, row in enumerate(rows, 1))
+
+
+def rename(path: Path, name: Names) -> None:
+    """Write other names of the campaign into results; `name` gives that of each row, which are counted from 1."""
+    edit(path, lambda row, number: row | {"delivery_campaign": name(number)})
 
 
 class TestAnyName:
@@ -55,6 +60,25 @@ class TestAnyName:
         desk.run(*WORDS, "--limit", "2", code=5)
         desk.run("run", "list.results.csv", "--results", "other.csv", "--limit", "3", code=5, HOME=home(desk, "root"))
         assert "other.csv" in refused(desk, "resume", "list")
+        assert texts(desk) == [1]
+
+    @pytest.mark.parametrize(
+        ("own", "saved"),
+        [("{:08}", "{}"), pytest.param("40120000123456{:03}", "4.01200E+16", marks=pytest.mark.slow)],
+        ids=["zeros_in_front", "long"],
+    )
+    def test_what_another_ledger_has_written_is_seen_though_a_spreadsheet_has_changed_the_ids(
+        self, desk: Desk, own: str, saved: str
+    ) -> None:
+        rows = [f"{own.format(row)},Name {row}\n" for row in range(1, ROWS + 1)]
+        (desk.folder / "list.csv").write_text("pass_id,first_name\n" + "".join(rows), encoding="utf-8")
+        desk.run(*WORDS, "--limit", "2", code=5)
+        edit(desk.folder / "list.results.csv", lambda row, number: row | {"pass_id": saved.format(number)})
+        # Its own results tell it nothing new, and are written anew.
+        desk.run("resume", "list", "--limit", "1", code=5)
+        desk.run("run", "list.results.csv", "--limit", "3", code=5, HOME=home(desk, "root"))
+        edit(desk.folder / "list.resumed.csv", lambda row, number: row | {"pass_id": saved.format(number)})
+        assert broke_off(desk.run("resume", "list", code=2).stderr) == "ledger_behind_results"
         assert texts(desk) == [1]
 
     def test_other_files_in_the_folder_hold_nothing_up(self, desk: Desk) -> None:

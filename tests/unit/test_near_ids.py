@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaign.domain.lists.near_ids import SMALL, Difference, are_near_keys, differences, near_key, near_keys
+from campaign.domain.lists.near_ids import SMALL, Difference, are_near_keys, differences, is_of_a_spreadsheet, near_key, near_keys
 from campaign.domain.lists.pass_ids import pass_key
 from campaign.domain.model import Invalid, Outcome, StagedBatch, StagedRow
 from campaign.domain.status import Status
@@ -63,6 +63,36 @@ def test_near_ids(one: str, other: str, expected: set[Difference]) -> None:
 def test_other_ids(one: str, other: str) -> None:
     assert near_key(one) != near_key(other)
     assert differences(one, other) == ()
+
+
+LONG = "40120000123456789"
+
+
+@pytest.mark.parametrize(
+    ("saved", "own"),
+    [
+        ("123", "00123"),
+        *((saved, LONG) for saved in (LONG, "4.01200E+16", "4,012e+16", "4E+16", "40120000123456700", "4.01200001234568E+16")),
+    ],
+)
+def test_what_a_spreadsheet_makes_of_an_id(saved: str, own: str) -> None:
+    assert is_of_a_spreadsheet(saved, own)
+
+
+@pytest.mark.parametrize(
+    ("other", "own"),
+    [
+        ("124", "00123"),
+        ("4.02200E+16", LONG),
+        ("4.01200E+15", LONG),
+        ("40121000123456700", LONG),
+        ("4.01200E+16", "40120000-123456789"),
+        ("", LONG),
+        ("123456", "123457"),
+    ],
+)
+def test_what_it_makes_of_no_such_id(other: str, own: str) -> None:
+    assert not is_of_a_spreadsheet(other, own)
 
 
 IDS = st.one_of(

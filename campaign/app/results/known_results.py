@@ -17,6 +17,7 @@ from campaign.app.results.results_path import may_hold_results_of, owner_of
 from campaign.domain.errors import InputError, UsageError
 from campaign.domain.lists.columns import normalize_name
 from campaign.domain.lists.locations import Location, parse_location, place_of
+from campaign.domain.lists.near_ids import is_of_a_spreadsheet
 from campaign.domain.lists.outcomes import read_outcome
 from campaign.domain.lists.pass_ids import ids_of
 from campaign.domain.lists.query import is_query
@@ -256,7 +257,7 @@ class _Comparison:
         unlike = [place for place, (number, key, *said) in enumerate(texts) if not _is_as_told(known.get(number), key, said)]
         for place, row in zip(unlike, rows.iloc[unlike].to_dict("records"), strict=True):
             outcome, one = read_outcome(row), known.get(numbers[place])
-            if one is not None and one.pass_key == keys[place]:
+            if one is not None and (one.pass_key == keys[place] or is_of_a_spreadsheet(keys[place], one.pass_key)):
                 self._refuse_if_newer(outcome, one)
             elif one is None or not same_attempt(outcome, one):
                 self._elsewhere.append((keys[place], outcome))

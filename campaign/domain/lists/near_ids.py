@@ -7,6 +7,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
+from math import isclose
 from typing import Final
 
 
@@ -31,6 +32,7 @@ _LENGTHS_WITHOUT_DASHES: Final = frozenset(range(32, 36))
 
 _UUID: Final = re.compile(r"(?:urn:uuid:)?\{?([0-9a-f]{8})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{12})\}?", re.IGNORECASE)
 _ZEROS: Final = re.compile(r"0*([0-9]+?)(?:\.0+)?")
+_ROUNDED: Final = re.compile(r"([0-9]+(?:[.,][0-9]+)?)(?:E\+[0-9]{2})?", re.IGNORECASE)
 _ANY_ZEROS: Final = re.compile(r"\n0[0-9]{1,14}(?!.)")
 _NUMBER_DIGITS: Final = 15
 """A spreadsheet turns a longer number into 1.23E+15, and drops no zeros in front."""
@@ -86,6 +88,17 @@ def differences(one: str, other: str) -> tuple[Difference, ...]:
         if _folded(one, others) == _folded(other, others):
             needed = others
     return tuple(needed)
+
+
+def is_of_a_spreadsheet(pass_key: str, own: str) -> bool:
+    """Whether a spreadsheet that saved a file may have made this key of another one, as of a long number 1.23E+15."""
+    if near_key(pass_key) == near_key(own):
+        return True
+    number = _ROUNDED.fullmatch(pass_key)
+    if number is None or not (own.isascii() and own.isdigit() and len(own) > _NUMBER_DIGITS):
+        return False
+    digits = min(len(re.sub("[.,]", "", number[1]).strip("0")), _NUMBER_DIGITS)
+    return isclose(float(pass_key.replace(",", ".")), float(own), rel_tol=min(0.5, 10.0 ** (1 - digits)))
 
 
 def _folded_plain(text: str) -> str:
