@@ -87,25 +87,32 @@ class Repeated:
     """The passes that are in a list more than once, by hash; remembers which of them already have a row that can be sent."""
 
     def __init__(self, twice: "Sequence[int] | Numbers" = (), rows: "_Hashes | None" = None) -> None:
-        import pandas as pd  # noqa: PLC0415 - it takes a while to import
+        import numpy as np  # noqa: PLC0415 - it takes a while to import
+        import pandas as pd  # noqa: PLC0415 - (same)
 
         self._twice = pd.Index(twice)
         self._rows = rows
-        self._seen: set[str] = set()
+        # Another hash of the first key for each hash: the keys themselves would be 100 bytes each.
+        self._first = np.zeros(len(twice), np.int64)
+        self._others: set[str] = set()
 
-    def among(self, first: int, count: int) -> list[int]:
-        """Which of these rows may be of a repeated pass, counted from the first, as two passes can share a hash."""
+    def among(self, first: int, count: int) -> dict[int, int]:
+        """Which of these rows may be of a repeated pass, counted from the first, and of which, as two passes can share a hash."""
         if self._twice.empty or self._rows is None:
-            return []
-        positions: list[int] = (self._twice.get_indexer(self._rows.read(first - 1, count)[:, 0]) >= 0).nonzero()[0].tolist()
-        return positions
+            return {}
+        found = self._twice.get_indexer(self._rows.read(first - 1, count)[:, 0])
+        positions = (found >= 0).nonzero()[0]
+        return dict(zip(positions.tolist(), found[positions].tolist(), strict=True))
 
-    def is_first(self, key: str) -> bool:
+    def is_first(self, which: int, key: str) -> bool:
         """Whether this is the first row of a pass. Call it once for each row that can be sent."""
-        if key in self._seen:
-            return False
-        self._seen.add(key)
-        return True
+        known, own = self._first[which], hash(key) or 1
+        if known in {0, own}:
+            self._first[which] = own
+            return not known
+        first = key not in self._others
+        self._others.add(key)
+        return first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -113,19 +113,19 @@ class Stager:
         texts = rendered.texts
         zones = self._zones(frame)
         among = self.repeated or Repeated()
-        repeated = set(among.among(first, len(ids)))
+        repeated = among.among(first, len(ids))
         alone = sorted({*rendered.refused, *odd, *(at for at, zone in enumerate(zones or ()) if zone is None)})
         cells_alone = dict(zip(alone, rows_of(frame.iloc[alone]) if alone else (), strict=True))
         is_plain, is_duplicate = np.ones(len(ids), bool), np.zeros(len(ids), bool)
         others: list[StagedRow] = []
-        for at in sorted(repeated.union(alone)):
+        for at in sorted({*repeated, *alone}):
             if at in cells_alone:
                 row = self._row(first + at, cells_alone[at], {}, rendered.refused.get(at) or Rendered(text=texts[at]))
-                if at in repeated and row.outcome.status is Status.PENDING and not among.is_first(row.pass_key):
+                if at in repeated and row.outcome.status is Status.PENDING and not among.is_first(repeated[at], row.pass_key):
                     row = replace(row, outcome=DUPLICATE)
                 others.append(row)
                 is_plain[at] = False
-            elif not among.is_first(keys[at].as_py()):
+            elif not among.is_first(repeated[at], keys[at].as_py()):
                 is_plain[at], is_duplicate[at] = False, True
         short = keys is ids and zones is None
         more = [] if short else [keys, pa.array(zones or [""] * len(ids), TEXT).fill_null("")]
