@@ -7,10 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import xlsxwriter
 
 from tests.acceptance.desk import Desk, broke_off
 from tests.acceptance.test_wrong_ledger import ROWS, WORDS, home, refused, texts
 from tests.examples import slow_after
+from tests.unit.xlsx_given import write_ods
 
 Names = Callable[[int], str]
 
@@ -31,6 +33,25 @@ def edit(path: Path, change: Callable[[dict[str, str], int], dict[str, str]]) ->
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
         writer.writerows(change(row, number) for number, row in enumerate(rows, 1))
+
+
+def save_as(path: Path, suffix: str) -> None:
+    """Save results as a spreadsheet does, in a workbook behind a pivot table."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.reader(file))
+    path.unlink()
+    path = path.with_suffix(suffix)
+    if suffix == ".txt":
+        with path.open("w", encoding="utf-16", newline="") as file:
+            csv.writer(file, delimiter="\t").writerows(rows)
+    elif suffix == ".ods":
+        write_ods(path, rows)
+    else:
+        with xlsxwriter.Workbook(path) as workbook:
+            workbook.add_worksheet().write_row(0, 0, ["Row labels", "Count of delivery_status"])
+            sheet = workbook.add_worksheet()
+            for number, row in enumerate(rows):
+                sheet.write_row(number, 0, row)
 
 
 def rename(path: Path, name: Names) -> None:
@@ -79,6 +100,28 @@ class TestAnyName:
         desk.run("run", "list.results.csv", "--limit", "3", code=5, HOME=home(desk, "root"))
         edit(desk.folder / "list.resumed.csv", lambda row, number: row | {"pass_id": saved.format(number)})
         assert broke_off(desk.run("resume", "list", code=2).stderr) == "ledger_behind_results"
+        assert texts(desk) == [1]
+
+    @pytest.mark.parametrize("saved", slow_after(1, [".txt", ".ods"]))
+    def test_results_that_a_person_has_saved_in_another_format_of_lists_are_seen(self, desk: Desk, saved: str) -> None:
+        desk.run(*WORDS, "--limit", "2", code=5)
+        there = home(desk, "root")
+        save_as(desk.folder / "list.results.csv", saved)
+        assert f"list.results{saved}" in refused(desk, *WORDS, HOME=there)
+        desk.run("run", f"list.results{saved}", "--limit", "3", code=5, HOME=there)
+        save_as(desk.folder / "list.resumed.csv", saved)
+        assert f"list.resumed{saved}" in refused(desk, "resume", "list")
+        assert texts(desk) == [1]
+
+    def test_results_behind_a_pivot_table_are_seen(self, desk: Desk) -> None:
+        desk.run(*WORDS, "--limit", "2", code=5)
+        desk.run("run", "list.results.csv", "--limit", "3", code=5, HOME=home(desk, "root"))
+        save_as(desk.folder / "list.resumed.csv", ".xlsx")
+        assert broke_off(desk.run("resume", "list", code=2).stderr) == "results_not_readable"
+        save_as(desk.folder / "list.results.csv", ".xlsx")
+        assert "list.resumed.xlsx" in refused(desk, *WORDS, HOME=home(desk, "new"))
+        (desk.folder / "list.resumed.xlsx").unlink()
+        assert "list.results.xlsx" in refused(desk, *WORDS, HOME=home(desk, "new"))
         assert texts(desk) == [1]
 
     def test_other_files_in_the_folder_hold_nothing_up(self, desk: Desk) -> None:

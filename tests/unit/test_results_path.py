@@ -13,6 +13,7 @@ from campaign.reporter.files.results import write_results
 from campaign.reporter.files.target import failed_path
 from tests.errors import raises
 from tests.unit.reporter_given import FAILED, OWN, by_column, row
+from tests.unit.xlsx_given import write_ods, write_workbook, write_xls, write_xlsb
 
 SUFFIXES = [".csv", ".parquet", ".jsonl", ".xlsx"]
 NAMES = ["promo", "=spring, “25”\nü"]
@@ -38,11 +39,33 @@ def test_the_first_row_says_whose_results_they_are(tmp_path: Path, suffix: str, 
 )
 def test_results_that_a_spreadsheet_has_saved_are_still_the_campaigns(tmp_path: Path, separator: str, encoding: str) -> None:
     path = written(tmp_path / "offer.csv", "Frühling, “25”")
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        rows = list(csv.reader(file))
+    rows = rows_of(path)
     with path.open("w", encoding=encoding, newline="") as file:
         csv.writer(file, delimiter=separator).writerows(rows)
     assert owner_of(path) == "Frühling, “25”"
+
+
+@pytest.mark.parametrize("suffix", [".tsv", ".txt", ".ods", ".xls", ".xlsb", ".xlsm", ".ndjson", ".pq"])
+def test_so_are_those_that_a_person_has_saved_in_another_format_of_lists(tmp_path: Path, suffix: str) -> None:
+    path, plain = tmp_path / f"offer{suffix}", written(tmp_path / "offer.csv", "promo")
+    writers = {".ods": write_ods, ".xls": write_xls, ".xlsb": write_xlsb, ".xlsm": write_workbook}
+    if suffix in writers:
+        writers[suffix](path, rows_of(plain))
+    else:
+        same = {".ndjson": ".jsonl", ".pq": ".parquet"}.get(suffix, ".csv")
+        written(tmp_path / f"offer{same}", "promo").replace(path)
+    assert owner_of(path) == "promo"
+
+
+def test_so_are_those_behind_a_pivot_table(tmp_path: Path) -> None:
+    path = tmp_path / "offer.xlsx"
+    with xlsxwriter.Workbook(path) as workbook:
+        workbook.add_chartsheet()
+        workbook.add_worksheet().write_row(0, 0, ["Row labels", "Count of delivery_status"])
+        sheet = workbook.add_worksheet()
+        for place, cells in enumerate(rows_of(written(tmp_path / "whole.csv", "promo"))):
+            sheet.write_row(place, 0, cells)
+    assert owner_of(path) == "promo"
 
 
 @pytest.mark.parametrize(
@@ -60,13 +83,17 @@ def test_results_that_a_spreadsheet_has_saved_are_still_the_campaigns(tmp_path: 
 def test_results_that_a_person_has_edited_may_be_the_campaigns(
     tmp_path: Path, suffix: str, edit: Callable[[list[list[str]]], list[list[str]]], owner: str
 ) -> None:
-    with written(tmp_path / "whole.csv", "promo").open(encoding="utf-8-sig", newline="") as file:
-        rows = list(csv.reader(file))
+    rows = rows_of(written(tmp_path / "whole.csv", "promo"))
     path = tmp_path / f"offer{suffix}"
     saved(edit(rows), path)
     assert owner_of(path) == owner
     assert holds_results(path)
     assert may_hold_results_of(path, "promo")
+
+
+def rows_of(path: Path) -> list[list[str]]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return list(csv.reader(file))
 
 
 def without(rows: list[list[str]], place: int) -> list[list[str]]:

@@ -28,9 +28,10 @@ from campaign.domain.status import ENDED, Status
 from campaign.domain.text.formula_escape import unescape_formula
 from campaign.domain.text.lines import sanitize_for_terminal
 from campaign.ledger.port import CampaignRecord, LedgerReader
+from campaign.loader.formats.file_format import FORMATS, UNPACKED_SUFFIXES
 from campaign.loader.source import Source
 from campaign.loader.table import open_table
-from campaign.reporter.files.target import Format, failed_path, same_file
+from campaign.reporter.files.target import failed_path, same_file
 from campaign.settings import Settings
 
 if TYPE_CHECKING:
@@ -43,7 +44,8 @@ ROWS_AT_ONCE: Final = 50_000
 """How many rows' passes are searched in one scan of the campaign."""
 
 _SENT: Final = frozenset({Status.DELIVERED, Status.ACCEPTED})
-_ESCAPING: Final = frozenset({Format.CSV, Format.XLSX})
+_RESULT_NAMES: Final = frozenset(map(normalize_name, RESULT_COLUMNS))
+_ESCAPING: Final = frozenset(suffix for found in FORMATS.values() if found.is_spreadsheet for suffix in found.suffixes)
 
 
 def results_places(source: ListSource, settings: Settings, *, of_results: bool = False) -> Iterator[Location]:
@@ -67,10 +69,10 @@ def results_places(source: ListSource, settings: Settings, *, of_results: bool =
 
 def _in_any_format(place: Location) -> Iterator[Location]:
     if isinstance(place, Path):
-        return (place.with_suffix(suffix) for suffix in Format)
+        return (place.with_suffix(suffix) for suffix in UNPACKED_SUFFIXES)
     # To list them takes one request, and to ask for each of them two.
     others = (url for url in object_store.named_like(place.with_name(place.stem)) if url.stem == place.stem)
-    return chain([place], (url for url in others if url.suffix.lower() in set(Format)))
+    return chain([place], (url for url in others if url.suffix.lower() in UNPACKED_SUFFIXES))
 
 
 def own_place(source: ListSource | None) -> list[Location]:
@@ -116,7 +118,7 @@ def with_folders(places: Iterable[Location]) -> list[Location]:
     begun = dict.fromkeys(place.with_name(place.name.split(".")[0]) for place in places if not isinstance(place, Path))
     found: list[Location] = [path for folder in folders for path in _files_in(folder)]
     found += [url for beginning in begun for url in object_store.named_like(beginning) if ".resumed" in url.name]
-    return list(dict.fromkeys([*places, *(place for place in found if place.suffix.lower() in set(Format))]))
+    return list(dict.fromkeys([*places, *(place for place in found if place.suffix.lower() in UNPACKED_SUFFIXES)]))
 
 
 def _files_in(folder: Path) -> list[Path]:
@@ -245,6 +247,8 @@ class _Comparison:
     def compare(self, frame: "pd.DataFrame") -> None:
         import pandas as pd
 
+        if _RESULT_NAMES.isdisjoint(map(normalize_name, frame.columns)):
+            raise InputError("The first sheet holds no results. Move their sheet to the front.", code="no_results_in_sheet")
         told = {name: _texts(frame, name) for name in RESULT_COLUMNS}
         never_sent = (told["delivery_status"] == Status.PENDING) & told["delivery_attempts"].isin(["", "0"])
         ours = ~told["delivery_campaign"].isin(self._others(told["delivery_campaign"])) & ~never_sent

@@ -109,13 +109,10 @@ def _copy(url: ObjectUrl, into: Path) -> None:
 
 def _owner_of(path: Path) -> str | None:
     """The campaign; `_NO_ROW` for a results file that names none or that only another user may read, None if it is no results file."""
-    readers: dict[str, Callable[[Path], str | None]] = {
-        Format.CSV: _of_csv,
-        Format.JSONL: _of_jsonl,
-        Format.PARQUET: _of_parquet,
-        Format.XLSX: _of_xlsx,
-    }
-    read = readers.get(path.suffix.lower())
+    from campaign.loader.formats import file_format
+
+    readers = {file_format.CSV: _of_csv, file_format.JSONL: _of_jsonl, file_format.PARQUET: _of_parquet, file_format.EXCEL: _of_workbook}
+    read = next((reader for found, reader in readers.items() if path.suffix.lower() in found.suffixes), None)
     if read is None or not path.is_file():
         return None
     # One that was emptied or damaged is known by its name alone.
@@ -186,13 +183,17 @@ def _of_parquet(path: Path) -> str | None:
     return _of_table([names, *([row.get(name, " ") for name in names] for row in rows)])
 
 
-def _of_xlsx(path: Path) -> str | None:
-    from python_calamine import CalamineWorkbook
+def _of_workbook(path: Path) -> str | None:
+    """The campaign of the first sheet with results: a pivot table that a person makes of them comes before them."""
+    from python_calamine import CalamineWorkbook, SheetTypeEnum
 
-    if not _has_delivery_columns(path):
+    if path.suffix.lower() == Format.XLSX and not _has_delivery_columns(path):
         return None
     with CalamineWorkbook.from_path(path) as workbook:
-        return _of_table(workbook.get_sheet_by_index(0).to_python(nrows=_ROWS_NEEDED))
+        names = [sheet.name for sheet in workbook.sheets_metadata if sheet.typ is SheetTypeEnum.WorkSheet]
+        tables = (workbook.get_sheet_by_name(name).to_python(nrows=_ROWS_NEEDED) for name in names)
+        owners = [owner for owner in map(_of_table, tables) if owner is not None]
+    return next(filter(None, owners), owners[0] if owners else None)
 
 
 def _has_delivery_columns(workbook: Path) -> bool:

@@ -94,7 +94,8 @@ FORMATS: Final = {found.module: found for found in (CSV, PARQUET, EXCEL, JSONL)}
 
 _READ_AS: Final = {kind: (found, suffix) for found in FORMATS.values() for kind, suffix in found.kinds.items()}
 _BY_SUFFIX: Final = {suffix: found for found in FORMATS.values() for suffix in found.suffixes}
-LIST_SUFFIXES: Final = (*_BY_SUFFIX, *PACKED_SUFFIXES)
+UNPACKED_SUFFIXES: Final = tuple(_BY_SUFFIX)
+LIST_SUFFIXES: Final = (*UNPACKED_SUFFIXES, *PACKED_SUFFIXES)
 """The file name extensions that a list can have."""
 
 _SAVE_AS: Final = "Save the list as .csv (CSV UTF-8), .xlsx or .parquet."
