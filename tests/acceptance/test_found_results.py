@@ -102,6 +102,14 @@ class TestAnyName:
         assert broke_off(desk.run("resume", "list", code=2).stderr) == "ledger_behind_results"
         assert texts(desk) == [1]
 
+    def test_a_title_above_them_hides_nothing(self, desk: Desk) -> None:
+        desk.run(*WORDS, "--limit", "2", code=5)
+        desk.run("run", "list.results.csv", "--results", "other.csv", "--limit", "3", code=5, HOME=home(desk, "root"))
+        written = desk.folder / "other.csv"
+        written.write_text(f"Spring sale\n\n{written.read_text(encoding='utf-8-sig')}", encoding="utf-8")
+        assert "other.csv" in refused(desk, "resume", "list")
+        assert texts(desk) == [1]
+
     @pytest.mark.parametrize("saved", slow_after(1, [".txt", ".ods"]))
     def test_results_that_a_person_has_saved_in_another_format_of_lists_are_seen(self, desk: Desk, saved: str) -> None:
         desk.run(*WORDS, "--limit", "2", code=5)

@@ -179,7 +179,7 @@ def check_not_newer(
             if source.sha256 in record.spec.settings.get(SENT_AGAIN, "").split():
                 source.close()
             else:
-                open_table(source, each=comparison.compare).close()
+                _compare(source, place, comparison)
         except InputError as error:
             problem = str(error)
         comparison.compare_by_pass()
@@ -188,6 +188,16 @@ def check_not_newer(
     if compared is not None:
         compared[place] = version
     return problem
+
+
+def _compare(source: Source, place: Location, comparison: "_Comparison") -> None:
+    """Compare a file whose header may be below a title."""
+    try:
+        open_table(source, each=comparison.compare).close()
+    except InputError as error:
+        if error.header_row is None:
+            raise
+        open_table(place, header_row=error.header_row, each=comparison.compare).close()
 
 
 def _version(place: Location) -> object:
