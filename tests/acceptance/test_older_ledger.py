@@ -191,8 +191,9 @@ def test_what_another_ledger_went_on_with_is_seen_whatever_the_results_are_calle
 def test_results_that_another_ledger_writes_meanwhile_are_left_and_the_code_says_that_messages_were_sent(desk: Desk) -> None:
     words = begun(desk)
     results = desk.folder / "list.results.csv"
-    desk.run("run", str(results), "--ledger", "other.db", "--results", "newer.csv", "--limit", "35", code=5)
-    newer = desk.folder / "newer.csv"
+    newer = desk.folder / "elsewhere" / "newer.csv"
+    newer.parent.mkdir()
+    desk.run("run", str(results), "--ledger", "other.db", "--results", str(newer), "--limit", "35", code=5)
     desk.simulator.reset()
     process = desk.start(*words, "--limit", "20", "--rate", "20", "--results", "out.csv")
     wait_for(lambda: len(desk.sent()) > 3)
