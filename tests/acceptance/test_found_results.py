@@ -125,7 +125,7 @@ class TestAnyName:
         desk.run(*WORDS, "--limit", "2", code=5)
         desk.run("run", "list.results.csv", "--limit", "3", code=5, HOME=home(desk, "root"))
         save_as(desk.folder / "list.resumed.csv", ".xlsx")
-        assert broke_off(desk.run("resume", "list", code=2).stderr) == "results_not_readable"
+        assert broke_off(desk.run("resume", "list", code=2).stderr) == "ledger_behind_results"
         save_as(desk.folder / "list.results.csv", ".xlsx")
         assert "list.resumed.xlsx" in refused(desk, *WORDS, HOME=home(desk, "new"))
         (desk.folder / "list.resumed.xlsx").unlink()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import xlsxwriter
 
-from campaign.app.results.results_path import check_writable, holds_results, may_hold_results_of, owner_of
+from campaign.app.results.results_path import check_writable, holds_results, may_hold_results_of, owner_of, results_in_workbook
 from campaign.domain.errors import UsageError
 from campaign.reporter.files.results import write_results
 from campaign.reporter.files.target import failed_path
@@ -66,6 +66,13 @@ def test_so_are_those_behind_a_pivot_table(tmp_path: Path) -> None:
         for place, cells in enumerate(rows_of(written(tmp_path / "whole.csv", "promo"))):
             sheet.write_row(place, 0, cells)
     assert owner_of(path) == "promo"
+    found = results_in_workbook(path)
+    assert found is not None
+    assert found["delivery_status"].tolist() == ["delivered", "failed"]
+
+
+def test_other_workbooks_hold_no_results(tmp_path: Path) -> None:
+    assert results_in_workbook(write_workbook(tmp_path / "list.xlsx", [["pass_id", "delivery_row"], ["a", 1]])) is None
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from campaign import object_store
 from campaign.app.lists.list_source import ListSource, as_file_name, message_fingerprint, results_path
-from campaign.app.results.results_path import may_hold_results_of, owner_of
+from campaign.app.results.results_path import may_hold_results_of, owner_of, results_in_workbook
 from campaign.domain.errors import InputError, UsageError
 from campaign.domain.lists.columns import normalize_name
 from campaign.domain.lists.locations import Location, parse_location, place_of
@@ -28,7 +28,7 @@ from campaign.domain.status import ENDED, Status
 from campaign.domain.text.formula_escape import unescape_formula
 from campaign.domain.text.lines import sanitize_for_terminal
 from campaign.ledger.port import CampaignRecord, LedgerReader
-from campaign.loader.formats.file_format import FORMATS, UNPACKED_SUFFIXES
+from campaign.loader.formats.file_format import EXCEL, FORMATS, UNPACKED_SUFFIXES
 from campaign.loader.source import Source
 from campaign.loader.table import open_table
 from campaign.reporter.files.target import failed_path, same_file
@@ -191,13 +191,17 @@ def check_not_newer(
 
 
 def _compare(source: Source, place: Location, comparison: "_Comparison") -> None:
-    """Compare a file whose header may be below a title."""
+    """Compare a file whose results may be below a title, or in another sheet than the first."""
     try:
         open_table(source, each=comparison.compare).close()
     except InputError as error:
-        if error.header_row is None:
+        found = results_in_workbook(place) if isinstance(place, Path) and place.suffix.lower() in EXCEL.suffixes else None
+        if found is not None:
+            comparison.compare(found)
+        elif error.header_row is not None:
+            open_table(place, header_row=error.header_row, each=comparison.compare).close()
+        else:
             raise
-        open_table(place, header_row=error.header_row, each=comparison.compare).close()
 
 
 def _version(place: Location) -> object:
@@ -258,7 +262,7 @@ class _Comparison:
         import pandas as pd
 
         if _RESULT_NAMES.isdisjoint(map(normalize_name, frame.columns)):
-            raise InputError("The first sheet holds no results. Move their sheet to the front.", code="no_results_in_sheet")
+            raise InputError("It has no column of results.", code="no_results")
         told = {name: _texts(frame, name) for name in RESULT_COLUMNS}
         never_sent = (told["delivery_status"] == Status.PENDING) & told["delivery_attempts"].isin(["", "0"])
         ours = ~told["delivery_campaign"].isin(self._others(told["delivery_campaign"])) & ~never_sent

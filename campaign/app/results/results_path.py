@@ -12,9 +12,10 @@ import re
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from campaign import object_store
 from campaign.atomic import AtomicFile, writing
@@ -40,6 +41,9 @@ from campaign.reporter.files.target import (
     too_many_columns,
     too_many_rows,
 )
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _NAMES: Final = frozenset(map(normalize_name, RESULT_COLUMNS))
 _CAMPAIGN: Final = normalize_name("delivery_campaign")
@@ -194,6 +198,23 @@ def _of_workbook(path: Path) -> str | None:
         tables = (workbook.get_sheet_by_name(name).to_python(nrows=_ROWS_NEEDED) for name in names)
         owners = [owner for owner in map(_of_table, tables) if owner is not None]
     return next(filter(None, owners), owners[0] if owners else None)
+
+
+def results_in_workbook(path: Path) -> "pd.DataFrame | None":
+    """The results in a workbook, in whatever sheet and row they begin; None if there are none."""
+    import pandas as pd
+    from python_calamine import CalamineError, CalamineWorkbook, SheetTypeEnum
+
+    from campaign.loader.formats.cells import workbook_text
+
+    with suppress(CalamineError, OSError), CalamineWorkbook.from_path(path) as workbook:
+        for sheet in workbook.sheets_metadata:
+            rows = workbook.get_sheet_by_name(sheet.name).to_python() if sheet.typ is SheetTypeEnum.WorkSheet else []
+            for place, header in enumerate(rows[:_MOST_ABOVE]):
+                if len(_NAMES.intersection(normalize_name(str(name)) for name in header)) > 1:
+                    texts = [[workbook_text(cell) for cell in row] for row in rows[place + 1 :]]
+                    return pd.DataFrame(texts, columns=list(map(str, header)))
+    return None
 
 
 def _has_delivery_columns(workbook: Path) -> bool:
