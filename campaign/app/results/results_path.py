@@ -62,6 +62,7 @@ _MOST_UNITS: Final = 10_000_000
 
 _FIRST_TEXTS: Final = 1 << 20
 """What is read of each part of a workbook, in bytes."""
+_IN_WORKBOOKS: Final = tuple("delivery".encode(encoding) for encoding in ("utf-8", "utf-16-le"))
 
 _HEAD_BYTES: Final = 16 << 20
 """More than that in UTF-8, as a line of a list has at most a megabyte."""
@@ -191,7 +192,7 @@ def _of_workbook(path: Path) -> str | None:
     """The campaign of the first sheet with results: a pivot table that a person makes of them comes before them."""
     from python_calamine import CalamineWorkbook, SheetTypeEnum
 
-    if path.suffix.lower() == Format.XLSX and not _has_delivery_columns(path):
+    if zipfile.is_zipfile(path) and not _has_delivery_columns(path):
         return None
     with CalamineWorkbook.from_path(path) as workbook:
         names = [sheet.name for sheet in workbook.sheets_metadata if sheet.typ is SheetTypeEnum.WorkSheet]
@@ -218,13 +219,14 @@ def results_in_workbook(path: Path) -> "pd.DataFrame | None":
 
 
 def _has_delivery_columns(workbook: Path) -> bool:
-    """Whether a workbook may hold results: to open it takes long, whatever is read of it, and headers are among its first texts."""
+    """Whether results may be in a workbook: to open it takes long, whatever is read of it, and headers are among its first texts."""
     with zipfile.ZipFile(workbook) as parts:
         for name in parts.namelist():
-            if name.endswith(".xml"):
+            if name.endswith((".xml", ".bin")):
                 with parts.open(name) as part:
-                    if b"delivery" in part.read(_FIRST_TEXTS).lower():
-                        return True
+                    texts = part.read(_FIRST_TEXTS).lower()
+                if any(column in texts for column in _IN_WORKBOOKS):
+                    return True
     return False
 
 
