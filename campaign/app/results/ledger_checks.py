@@ -53,7 +53,8 @@ async def check_known(work: Session, given: CheckedList, source: ListSource) -> 
     if (known := work.reader.campaign(name)) is not None:
         return {SENT_AGAIN: known.spec.settings.get(SENT_AGAIN, "")}
     places = results_places(source, work.settings, of_results=bool(given.layout.results))
-    await asyncio.to_thread(check_not_sent_elsewhere, chain(own_place(source), places), name)
+    own = own_place(source)
+    await asyncio.to_thread(check_not_sent_elsewhere, chain(own, places), name, given=own if given.layout.results else ())
     agreed: dict[str, str] = {}
     if given.layout.results:
         await asyncio.to_thread(_check_not_renamed, work, source, name)

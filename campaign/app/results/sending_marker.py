@@ -82,10 +82,11 @@ def remove_marker(results: Location, record: CampaignRecord) -> None:
             path.unlink(missing_ok=True)
 
 
-def check_not_sent_elsewhere(places: Iterable[Location], campaign: str, mark: str = "") -> None:
+def check_not_sent_elsewhere(places: Iterable[Location], campaign: str, mark: str = "", *, given: Iterable[Location] = ()) -> None:
     """Check that no other ledger is sending the campaign, whose results may be in `places`.
 
-    `mark` is the campaign's in this ledger; empty if the ledger does not know it.
+    `mark` is the campaign's in this ledger; empty if the ledger does not know it. `given` are results to go on from: whatever is being sent
+    into them has the same rows, also if a person has given the campaign another name.
 
     Raises:
         UsageError: another one is, or was until it was killed.
@@ -94,12 +95,15 @@ def check_not_sent_elsewhere(places: Iterable[Location], campaign: str, mark: st
     own = dict.fromkeys(map(marker_path, places))
     # Results in the same folder may have another name there.
     others = [path for path in dict.fromkeys(_markers_beside(own)) if path not in own]
+    under_any_name = set(map(marker_path, given))
     for path in (*own, *others):
         found = _read(path)
         if found is _UNREADABLE and path not in own:
             continue
-        if found is not None and (found is _UNREADABLE or (found.campaign == campaign and found.mark != mark)):
-            raise UsageError(_in_words(found, path, campaign), code="sent_from_elsewhere", option="--ledger", marker=str(path))
+        if found is not None and (found is _UNREADABLE or (found.mark != mark and (found.campaign == campaign or path in under_any_name))):
+            raise UsageError(
+                _in_words(found, path, found.campaign or campaign), code="sent_from_elsewhere", option="--ledger", marker=str(path)
+            )
 
 
 def _create(path: Location, content: bytes) -> bool:
