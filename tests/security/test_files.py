@@ -72,5 +72,8 @@ def test_a_formula_in_a_list_runs_in_no_file_and_arrives_as_it_was(desk: Desk) -
         assert not text.strip().startswith(FORMULA_STARTS), text
     for number, name in enumerate(("out.csv", "out.xlsx")):
         desk.simulator.reset()
-        desk.json("run", str(desk.folder / name), "--ledger", str(desk.folder / f"{number}.db"), "--results", f"{number}.csv")
+        there = desk.folder / str(number)
+        there.mkdir()
+        (desk.folder / name).rename(there / name)
+        desk.json("run", str(there / name), "--ledger", str(there / "campaign.db"), "--results", str(there / "again.csv"))
         assert {text for texts in desk.sent().values() for text in texts} == {f"{text} for you".strip() for text in EVIL[1:]}

@@ -86,8 +86,8 @@ def is_list(place: Location, source: ListSource) -> bool:
 
 def places_of_campaign(
     record: CampaignRecord, settings: Settings, *, source: ListSource | None = None, results: Location | None = None
-) -> list[Location]:
-    """The places where results of a campaign that the ledger knows may be.
+) -> dict[Location, bool]:
+    """The places where results of a campaign that the ledger knows may be, and whether each is looked at for its name.
 
     `source` is its list, or its rows in a file, if the person named them; `results` is where this run writes.
     """
@@ -107,18 +107,21 @@ def places_of_campaign(
     return with_folders(found)
 
 
-def with_folders(places: Iterable[Location]) -> list[Location]:
-    """These places, and all files in their folders that may be results: another ledger may have written its own under any name.
+def with_folders(places: Iterable[Location]) -> dict[Location, bool]:
+    """These places, and all files in their folders that may be results: another ledger may have gone on under any name.
 
-    Folders of a store may hold anything, so of these only objects are listed whose names begin as those of `places` do, and only those
-    that runs from any results file have written, which are named after that file.
+    Those of `places` are True, and so are those where runs from any results file have written, which are named after that file. Folders of
+    a store may hold anything, so of these only such objects are listed, and only if their names begin as those of `places` do.
     """
-    places = list(places)
-    folders = dict.fromkeys(place.parent for place in places if isinstance(place, Path))
-    begun = dict.fromkeys(place.with_name(place.name.split(".")[0]) for place in places if not isinstance(place, Path))
-    found: list[Location] = [path for folder in folders for path in _files_in(folder)]
-    found += [url for beginning in begun for url in object_store.named_like(beginning) if ".resumed" in url.name]
-    return list(dict.fromkeys([*places, *(place for place in found if place.suffix.lower() in UNPACKED_SUFFIXES)]))
+    found = dict.fromkeys(places, True)
+    folders = dict.fromkeys(place.parent for place in found if isinstance(place, Path))
+    begun = dict.fromkeys(place.with_name(place.name.split(".")[0]) for place in found if not isinstance(place, Path))
+    others: list[Location] = [path for folder in folders for path in _files_in(folder)]
+    others += [url for beginning in begun for url in object_store.named_like(beginning) if ".resumed" in url.name]
+    for place in others:
+        if place.suffix.lower() in UNPACKED_SUFFIXES:
+            found.setdefault(place, ".resumed" in place.name)
+    return found
 
 
 def _files_in(folder: Path) -> list[Path]:
@@ -153,6 +156,8 @@ def check_not_newer(
     record: CampaignRecord,
     compared: dict[Location, object] | None = None,
     new_ids: Mapping[str, int] | None = None,
+    *,
+    by_name: bool = True,
 ) -> str:
     """Check that a campaign's results do not know more than the ledger; returns why they can't be read to their end, or an empty text.
 
@@ -173,7 +178,7 @@ def check_not_newer(
     if is_ours and _may_send(reader, record):
         if not owner:
             raise _not_readable(place, record)
-        comparison = _Comparison(place, reader, record, new_ids or {})
+        comparison = _Comparison(place, reader, record, new_ids or {}, is_of_campaign=by_name)
         try:
             source = Source.find(place)
             if source.sha256 in record.spec.settings.get(SENT_AGAIN, "").split():
@@ -183,6 +188,7 @@ def check_not_newer(
         except InputError as error:
             problem = str(error)
         comparison.compare_by_pass()
+        comparison.end()
         if of_another and problem:
             raise _not_readable(place, record)
     if compared is not None:
@@ -250,7 +256,11 @@ class _Comparison:
     Rows are found by number, or else by pass: another ledger may have gone on from some of the results, or in another order.
     """
 
-    def __init__(self, place: Location, reader: LedgerReader, record: CampaignRecord, new_ids: Mapping[str, int]) -> None:
+    def __init__(
+        self, place: Location, reader: LedgerReader, record: CampaignRecord, new_ids: Mapping[str, int], *, is_of_campaign: bool
+    ) -> None:
+        self._is_of_campaign = is_of_campaign
+        self._newer: UsageError | None = None
         self._place = place
         self._new_ids = new_ids
         self._reader = reader
@@ -271,6 +281,10 @@ class _Comparison:
         keys = self._keys(frame[ours])
         known = {one.row: one for one in self._reader.row_states(self._record.id, numbers)}
         keys = keys or [known[number].pass_key if number in known else "" for number in numbers]
+        if not self._is_of_campaign:
+            sent = [place for place, number in enumerate(numbers) if number in known and known[number].attempts]
+            lines = zip(sent, rows.iloc[sent].to_dict("records"), strict=True)
+            self._is_of_campaign = any(same_attempt(read_outcome(line), known[numbers[place]]) for place, line in lines)
         texts = zip(numbers, keys, *(rows[name].array.tolist() for name in ("delivery_status", "delivery_attempts")), strict=True)
         unlike = [place for place, (number, key, *said) in enumerate(texts) if not _is_as_told(known.get(number), key, said)]
         for place, row in zip(unlike, rows.iloc[unlike].to_dict("records"), strict=True):
@@ -309,22 +323,29 @@ class _Comparison:
         known = {one.row: one for one in self._reader.row_states(self._record.id, numbers)}
         for key, told in rows:
             ours = [known[number] for number in by_pass.get(key, ())]
+            self._is_of_campaign = self._is_of_campaign or any(same_attempt(told, one) for one in ours)
             # If one row of the pass was sent, the others are not.
             if ours and not any(one.status in _SENT for one in ours):
                 self._refuse_if_newer(told, max(ours, key=lambda one: (one.status not in ENDED, one.attempts)))
 
+    def end(self) -> None:
+        """Raises UsageError if the file knows more, and is the campaign's."""
+        if self._newer is not None and self._is_of_campaign:
+            raise self._newer
+
     def _refuse_if_newer(self, told: Outcome, known: RowState) -> None:
-        if not tells_more(told, known):
+        if self._newer is not None or not tells_more(told, known):
             return
         lines, go_on = self._record.spec.lines, resume_from(self._place)
         way = f" If there is none, go on from the results, with a new ledger: {go_on} --ledger ANOTHER-FILE." if go_on else ""
-        raise UsageError(
+        self._newer = UsageError(
             f"The ledger is older than the campaign's results: in {self._place}, {row_in_words(known.row, lines.of(known.row))} is "
             f"{_in_words(told)}; in the ledger it is {_in_words(known)}. It would send again what was sent since it was copied. "
             f"Put the newer ledger back.{way} If the results are of something else, such as a rehearsal, move them away.",
             code="ledger_behind_results",
             results=str(self._place),
         )
+        self.end()
 
 
 def _texts(frame: "pd.DataFrame", name: str) -> "pd.Series[str]":
