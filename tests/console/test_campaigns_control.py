@@ -1,9 +1,11 @@
 """Pause, go on, cancel, read back, and what the console says of commands that went wrong."""
 
 import asyncio
+import fcntl
 import sqlite3
 from pathlib import Path
 
+import apsw
 import psutil
 
 from campaign.console.access import Role
@@ -81,7 +83,8 @@ async def test_cancelling_says_first_what_is_skipped(tmp_path: Path) -> None:
         assert asked.says("campaigns.cancel.skipped")
         assert "20 rows" in asked.words
         assert at.state("promo").state is CampaignState.STOPPED
-        other_writer = sqlite3.connect(tmp_path / "campaign.db", isolation_level=None)
+        # Not sqlite3: the console reads with apsw, and two SQLite libraries in one process drop each other's locks.
+        other_writer = apsw.Connection(str(tmp_path / "campaign.db"))
         other_writer.execute("BEGIN IMMEDIATE")
         assert (await at.post(at.page_of("promo", "cancel"))).says("campaigns.launch.working")
         refused = await at.post(at.page_of("promo", "cancel"))
@@ -90,6 +93,10 @@ async def test_cancelling_says_first_what_is_skipped(tmp_path: Path) -> None:
         await until(lambda: at.state("promo").counts.by_status[Status.SKIPPED] == 20, seconds=40)
         (begun,) = await started_commands(at.given.console, "promo")
         await until(lambda: not begun.running())
+        with begun.said.open("rb") as still_running:
+            fcntl.flock(still_running, fcntl.LOCK_EX)
+            assert (await at.post(at.page_of("promo", "cancel"))).codes == {"busy"}
+        assert (await at.post(at.page_of("promo", "cancel"))).codes == {"not_now"}
         assert (await asyncio.to_thread(Path(at.state("promo").results).read_text)).count(",skipped,cancelled,") == 20
         assert (await at.post(at.page_of("promo", "resume"))).status == 422
         assert len(at.simulator.audit()) == 10

@@ -35,10 +35,9 @@ async def before_cancel(request: web.Request) -> web.StreamResponse:
 @allow(Role.SENDER)
 async def cancel(request: web.Request) -> web.StreamResponse:
     asked = await controlled_campaign(request)
-    check_possible(request, possible=asked.shown.may_cancel)
     # A million rows, and requests to PassEntry, take longer than a request may, and must go on even if this console ends.
     spec = CommandSpec(verb="cancel", arguments=(asked.name,), options=("--yes",))
-    return await start(request, asked, spec, action="campaigns.action.cancel", besides=True)
+    return await start(request, asked, spec, action="campaigns.action.cancel", possible=asked.shown.may_cancel, besides=True)
 
 
 @allow(Role.SENDER)
@@ -51,28 +50,34 @@ async def before_resume(request: web.Request) -> web.StreamResponse:
 @allow(Role.SENDER)
 async def resume(request: web.Request) -> web.StreamResponse:
     asked = await controlled_campaign(request)
-    check_possible(request, possible=asked.shown.may_go_on)
-    if not asked.shown.begun:
+    if asked.shown.may_go_on and not asked.shown.begun:
         # If a message was sent, the campaign was approved before.
         check_size(request, asked, asked.shown.view.counts.open)
     spec = CommandSpec(verb="resume", arguments=(asked.name,), options=("--yes",))
-    return await start(request, asked, spec, action="campaigns.action.resume")
+    return await start(request, asked, spec, action="campaigns.action.resume", possible=asked.shown.may_go_on)
 
 
 @allow(Role.SENDER)
 async def verify(request: web.Request) -> web.StreamResponse:
     asked = await controlled_campaign(request)
-    check_possible(request, possible=asked.shown.may_verify)
-    return await start(request, asked, CommandSpec(verb="verify", arguments=(asked.name,)), action="campaigns.action.verify")
+    spec = CommandSpec(verb="verify", arguments=(asked.name,))
+    return await start(request, asked, spec, action="campaigns.action.verify", possible=asked.shown.may_verify)
 
 
 async def start(
-    request: web.Request, asked: RequestedCampaign, spec: CommandSpec, *, action: str, details: str = "", besides: bool = False
+    request: web.Request,
+    asked: RequestedCampaign,
+    spec: CommandSpec,
+    *,
+    action: str,
+    details: str = "",
+    possible: bool = True,
+    besides: bool = False,
 ) -> web.StreamResponse:
     """Start a command, and redirect to the campaign; `action` is the key of the text for the audit log.
 
     Raises:
-        UsageError: another command about the campaign is running; with `besides`, another one with the same verb.
+        UsageError: another command about the campaign is running; with `besides`, another one with the same verb. Or it is not `possible`.
     """
     console = console_of(request)
     # Nobody else starts a command between the check and the start, so that a double click starts one.
@@ -80,6 +85,8 @@ async def start(
         known = [one for one in await started_commands(console, asked.name) if not besides or one.verb == spec.verb]
         if await asyncio.to_thread(lambda: any(one.running() for one in known)):
             raise UsageError(console.pages.text("campaigns.one.busy"), code="busy")
+        # Only now: to a second click, “nothing was changed” would be said of what the first one's process has just changed.
+        check_possible(request, possible=possible)
         await record(console.store, asked.person.name, console.pages.text(action), asked.name, details)
         await start_command(console, spec, campaign=asked.name, person=asked.person.name)
     raise web.HTTPSeeOther(campaign_page(asked.name))
