@@ -68,17 +68,22 @@ class TestAmbiguity:
             assert given.processed() == {"a": 1, "b": 1}
             assert given.log.named("texts_are_not_shown_as_sent")
 
-    async def test_what_the_api_shows_is_asked_once_for_all_that_is_read_back_together(self, tmp_path: Path) -> None:
-        async with rig(tmp_path) as given:
+    async def test_what_the_api_shows_is_asked_once_for_all_that_is_read_back_together(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        # On a busy machine, reading them all may take longer than that.
+        monkeypatch.setattr("campaign.sender.readback.verify.SHOWN_SECONDS", 3600.0)
+        async with rig(tmp_path, timeout_seconds=10.0) as given:
             record = await given.campaign(*passes(20))
             await given.send(record, limit=1)
+            # Before its first message a run reads that pass, too, unless this takes too long.
+            before = len(given.simulator.requests())
             given.simulator.configure(faults={Fault.READ_NULL: 1.0, Fault.CUT_AFTER: 1.0})
             await given.send(record)
             assert len(given.log.named("texts_are_not_shown_as_sent")) == 1
             witness = passes(1)[0]
-            reads = [request.id for request in given.simulator.requests() if request.method == "GET"]
-            # One more is of the first run, which saw by it that it is PassEntry that answers.
-            assert reads.count(witness) == 2
+            reads = [request.id for request in given.simulator.requests()[before:] if request.method == "GET"]
+            assert reads.count(witness) == 1
 
     async def test_that_texts_were_shown_a_while_ago_proves_nothing_now(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("campaign.sender.readback.verify.SHOWN_SECONDS", 0.0)
