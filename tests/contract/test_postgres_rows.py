@@ -50,11 +50,12 @@ async def test_a_character_that_the_database_can_not_hold_stops_nothing(ledger: 
     one, two = await ledger.claim(runner, 2)
     await ledger.record_baseline(runner, two, PassReading(latest=Latest.TEXT, text="Old\0"))
     settled = ends(one, Status.FAILED, reason="http_422")
-    answer = replace(settled.outcome, error="no\0thing", notification_message="\0")
+    answer = replace(settled.outcome, error="no\0thing", notification_status="o\0dd", notification_message="\0")
     assert await ledger.settle(runner, [replace(settled, outcome=answer), ends(two, Status.UNKNOWN)]) == []
     first, second, _ = reader.rows(record.id)
     assert (first.cells, first.pass_id) == (("a\0b", "x"), "a\ufffdb"), "cells come back as they were"
-    assert (second.outcome.error, second.outcome.notification_message) == ("no\ufffdthing", "\ufffd")
+    told = second.outcome
+    assert (told.error, told.notification_status, told.notification_message) == ("no\ufffdthing", "o\ufffddd", "\ufffd")
     (unverified,) = await ledger.claim_unverified(record.id, 1)
     assert unverified.last_before == "Old\ufffd"
 
