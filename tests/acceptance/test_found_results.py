@@ -70,11 +70,20 @@ class TestAnyName:
             assert results in refused(desk, *words, HOME=there)
         assert (texts(desk), len(desk.sent())) == ([1], ROWS)
 
-    def test_another_run_of_the_list_with_results_of_its_own_is_no_obstacle(self, desk: Desk) -> None:
+    def test_a_list_is_not_sent_again_beside_its_results_of_another_name(self, desk: Desk) -> None:
+        desk.run(*WORDS, "--results", "out.csv")
+        there = home(desk, "root")
+        assert "out.csv" in refused(desk, *WORDS, HOME=there)
+        assert "out.csv" in refused(desk, *WORDS, "--ledger", "other.db")
+        assert "out.csv" in refused(desk, *WORDS, "--results", "other.csv", HOME=there)
+        assert texts(desk) == [1]
+
+    def test_another_run_with_a_ledger_and_results_of_its_own_is_no_obstacle(self, desk: Desk) -> None:
+        own = ("--ledger", "own.db")
         desk.run(*WORDS, "--results", "rehearsal.csv", "--ledger", "rehearsal.db")
         desk.simulator.reset()
-        desk.run(*WORDS, "--limit", "2", "--results", "out.csv", code=5)
-        desk.run("resume", "list")
+        desk.run(*WORDS, "--limit", "2", "--results", "out.csv", *own, code=5)
+        desk.run("resume", "list", *own)
         assert (texts(desk), len(desk.sent())) == ([1], ROWS)
 
     def test_what_another_ledger_has_written_under_another_name_is_seen(self, desk: Desk) -> None:

@@ -87,7 +87,7 @@ def is_list(place: Location, source: ListSource) -> bool:
 def places_of_campaign(
     record: CampaignRecord, settings: Settings, *, source: ListSource | None = None, results: Location | None = None
 ) -> dict[Location, bool]:
-    """The places where results of a campaign that the ledger knows may be, and whether each is looked at for its name.
+    """The places where results of a campaign that the ledger knows may be, and whether each counts by the name of its campaign.
 
     `source` is its list, or its rows in a file, if the person named them; `results` is where this run writes.
     """
@@ -104,14 +104,17 @@ def places_of_campaign(
     found += [place for one in lists for place in results_places(one, named)]
     for place in written:
         found += [place, *_in_any_format(place), failed_path(place)]
-    return with_folders(found)
+    usual = {place.absolute() for one in lists for place in results_places(one, named.model_copy(update={"results": None}))}
+    is_apart = bool(settings.ledger) and not is_of_results and any(place.absolute() not in usual for place in written)
+    return with_folders(found, is_apart=is_apart)
 
 
-def with_folders(places: Iterable[Location]) -> dict[Location, bool]:
-    """These places, and all files in their folders that may be results: another ledger may have gone on under any name.
+def with_folders(places: Iterable[Location], *, is_apart: bool = False) -> dict[Location, bool]:
+    """These places, and all files in their folders that may be results: another ledger may have written its own under any name.
 
-    Those of `places` are True, and so are those where runs from any results file have written, which are named after that file. Folders of
-    a store may hold anything, so of these only such objects are listed, and only if their names begin as those of `places` do.
+    All are True. With `is_apart`, as the person has named both the ledger and a place for its results, other files of the folders are
+    False, but for those where runs from any results file have written, which are named after that file. Folders of a store may hold
+    anything, so of these only such objects are listed, and only if their names begin as those of `places` do.
     """
     found = dict.fromkeys(places, True)
     folders = dict.fromkeys(place.parent for place in found if isinstance(place, Path))
@@ -120,7 +123,7 @@ def with_folders(places: Iterable[Location]) -> dict[Location, bool]:
     others += [url for beginning in begun for url in object_store.named_like(beginning) if ".resumed" in url.name]
     for place in others:
         if place.suffix.lower() in UNPACKED_SUFFIXES:
-            found.setdefault(place, ".resumed" in place.name)
+            found.setdefault(place, ".resumed" in place.name or not is_apart)
     return found
 
 
