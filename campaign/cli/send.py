@@ -90,7 +90,10 @@ def stage(source: List, *, settings: "Settings") -> None:
     run_reported(lambda ui: stage_list(rows, settings, ui), settings, settings.name or default_name(rows))
 
 
-@with_options(*SENDING, *NETWORK, *ENGINE, "results", *LOOKING, *WATCHED)
+@with_options(
+    *(*SENDING, *NETWORK, *ENGINE, *LOOKING, *WATCHED),
+    results="Results file: .csv, .parquet, .jsonl or .xlsx. Default: none; `report` writes one.",
+)
 def send(name: Campaign, *, shard: Annotated[str | None, typer.Option(hidden=True)] = None, settings: "Settings") -> None:
     from campaign.app import run as runs
     from campaign.cli.logs.setup import tell
