@@ -3,6 +3,8 @@
 import csv
 import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from tests.acceptance.desk import Desk, broke_off
 from tests.acceptance.simulated import simulated
 from tests.acceptance.test_jobs import write_job
 from tests.examples import slow_after
+from tests.simulator_client import SimulatorClient
 
 BY_BATCH = ("--via", "batch", "--entity", ENTITY)
 MESSAGE = ("--message", "Hi {{ first_name }}", "--yes")
@@ -27,6 +30,26 @@ OF_THE_WAY = {
 def rows(path: Path) -> list[dict[str, str]]:
     with path.open(encoding="utf-8-sig", newline="") as file:
         return [{name: value for name, value in row.items() if name not in OF_THE_WAY} for row in csv.DictReader(file)]
+
+
+@contextmanager
+def batch_that_turns_up_late(desk: Desk, *, stop_by: signal.Signals) -> Iterator[tuple[Desk, SimulatorClient]]:
+    """A run of five rows that was stopped while nobody had answered the creation of its batch."""
+    config = SimulatorConfig(limit_per_second=0, validation_seconds=0.1, late_seconds=6.0, batch_faults={"create_late": 1.0})
+    with simulated(config) as vendor:
+        there = Desk(desk.folder, vendor, desk.environment | {"PASSENTRY_API_URL": vendor.url})
+        there.make_list(5)
+        process = there.start("run", "list.csv", *MESSAGE, *BY_BATCH)
+        there.until(process, lambda: vendor.summary().late_pending)
+        process.send_signal(stop_by)
+        process.communicate(timeout=30)
+        vendor.set_faults(batch_faults={})
+        yield there, vendor
+
+
+def wait_for_the_late_batch(vendor: SimulatorClient) -> None:
+    while vendor.summary().late_pending:
+        time.sleep(0.05)  # real time, which the simulator counts
 
 
 def test_both_ways_give_the_same_results(desk: Desk) -> None:
@@ -100,20 +123,11 @@ def test_after_a_kill_nothing_is_sent_twice_and_what_was_not_released_can_be_und
 
 @pytest.mark.parametrize("then", slow_after(1, ["single", "batch", "cancel", "single, then cancel"]))
 def test_a_batch_that_turns_up_when_all_has_ended_is_cancelled_by_the_next_command(desk: Desk, then: str) -> None:
-    config = SimulatorConfig(limit_per_second=0, validation_seconds=0.1, late_seconds=6.0, batch_faults={"create_late": 1.0})
-    with simulated(config) as vendor:
-        there = Desk(desk.folder, vendor, desk.environment | {"PASSENTRY_API_URL": vendor.url})
-        there.make_list(5)
-        process = there.start("run", "list.csv", *MESSAGE, *BY_BATCH)
-        there.until(process, lambda: vendor.summary().late_pending)
-        process.kill()
-        process.communicate(timeout=10)
-        vendor.set_faults(batch_faults={})
+    with batch_that_turns_up_late(desk, stop_by=signal.SIGKILL) as (there, vendor):
         words = {"single": ("resume", "list", "--via", "single"), "batch": ("resume", "list"), "cancel": ("cancel", "list")}
         first, _, last = then.partition(", then ")
         there.run(*words[first])
-        while vendor.summary().late_pending:
-            time.sleep(0.05)  # real time, which the simulator counts
+        wait_for_the_late_batch(vendor)
         there.run(*words[last or first])
         told = 0 if then == "cancel" else 5
         assert sum(map(len, there.sent().values())) == told
@@ -122,19 +136,10 @@ def test_a_batch_that_turns_up_when_all_has_ended_is_cancelled_by_the_next_comma
 
 def test_another_ledger_sends_nothing_while_a_batch_may_turn_up(desk: Desk) -> None:
     """The run has ended, and its results say that the rows were not sent."""
-    config = SimulatorConfig(limit_per_second=0, validation_seconds=0.1, late_seconds=6.0, batch_faults={"create_late": 1.0})
-    with simulated(config) as vendor:
-        there = Desk(desk.folder, vendor, desk.environment | {"PASSENTRY_API_URL": vendor.url})
-        there.make_list(5)
-        process = there.start("run", "list.csv", *MESSAGE, *BY_BATCH)
-        there.until(process, lambda: vendor.summary().late_pending)
-        process.send_signal(signal.SIGINT)
-        process.communicate(timeout=30)
-        vendor.set_faults(batch_faults={})
+    with batch_that_turns_up_late(desk, stop_by=signal.SIGINT) as (there, vendor):
         for words in (("run", "list.results.csv"), ("run", "list.results.csv", *BY_BATCH)):
             assert broke_off(there.run(*words, code=2, CAMPAIGN_LEDGER="other.db").stderr) == "sent_from_elsewhere"
-        while vendor.summary().late_pending:
-            time.sleep(0.05)  # real time, which the simulator counts
+        wait_for_the_late_batch(vendor)
         there.run("resume", "list", "--via", "single")
         assert {len(texts) for texts in there.sent().values()} == {1}
         assert {batch.status for batch in vendor.batches()} == {"cancelled"}

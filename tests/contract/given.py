@@ -6,6 +6,16 @@ from campaign.domain.model import JSONB_ARRAY, JSONB_TEXT, Claim, Outcome, Settl
 from campaign.domain.status import Status
 from campaign.ledger.port import CampaignRecord, CampaignSpec, Ledger
 
+UPGRADED = (
+    ({"pending": 0}, False),
+    ({"pending": 1}, True),
+    ({"pending": 0, "delivered": 1, "failed": 1}, False),
+    ({"pending": 0, "not_delivered": 1}, True),
+    ({"pending": 0, "unknown": 1}, True),
+    ({"unknown": 1, "not_delivered": 1}, False),
+)
+"""The status and attempts of each row in an older ledger, and whether it has an open retry once it is upgraded."""
+
 
 def spec(name: str = "promo") -> CampaignSpec:
     return CampaignSpec(

@@ -14,7 +14,7 @@ from campaign.domain.status import Status
 from campaign.ledger.postgres import PostgresLedger, PostgresReader
 from campaign.ledger.postgres.connection import parse
 from campaign.ledger.postgres.schema import SCHEMA_VERSION, prepare
-from tests.contract.given import campaign_of, staged
+from tests.contract.given import UPGRADED, campaign_of, staged
 from tests.contract.postgres_server import ASKED_FOR_A_PASSWORD, Server
 from tests.errors import raises
 
@@ -104,17 +104,7 @@ def test_who_may_not_change_the_tables_is_told_what_their_owner_has_to_do(server
         server.run(f"DROP ROLE {ASKED_FOR_A_PASSWORD}")
 
 
-@pytest.mark.parametrize(
-    ("statuses", "is_open"),
-    [
-        ({"pending": 0}, False),
-        ({"pending": 1}, True),
-        ({"pending": 0, "delivered": 1, "failed": 1}, False),
-        ({"pending": 0, "not_delivered": 1}, True),
-        ({"pending": 0, "unknown": 1}, True),
-        ({"unknown": 1, "not_delivered": 1}, False),
-    ],
-)
+@pytest.mark.parametrize(("statuses", "is_open"), UPGRADED)
 def test_a_retry_that_may_be_under_way_is_open_afterwards(
     server: Server, databases: tuple[str, str], statuses: dict[str, int], *, is_open: bool
 ) -> None:

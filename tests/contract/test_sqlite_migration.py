@@ -14,6 +14,7 @@ from campaign.ledger.process_lock import ProcessLock
 from campaign.ledger.sqlite import SqliteLedger, SqliteReader
 from campaign.ledger.sqlite.connection import APPLICATION_ID, SCHEMA_VERSION, prepare
 from campaign.ledger.sqlite.integrity import runners_folder
+from tests.contract.given import UPGRADED
 from tests.errors import raises
 
 OLD = Path(__file__).parent / "data"
@@ -71,17 +72,7 @@ async def test_an_old_ledger_becomes_as_a_new_one_and_keeps_its_rows(tmp_path: P
     reader.close()
 
 
-@pytest.mark.parametrize(
-    ("statuses", "is_open"),
-    [
-        ({"pending": 0}, False),
-        ({"pending": 1}, True),
-        ({"pending": 0, "delivered": 1, "failed": 1}, False),
-        ({"pending": 0, "not_delivered": 1}, True),
-        ({"pending": 0, "unknown": 1}, True),
-        ({"unknown": 1, "not_delivered": 1}, False),
-    ],
-)
+@pytest.mark.parametrize(("statuses", "is_open"), UPGRADED)
 def test_a_retry_that_may_be_under_way_is_open_afterwards(tmp_path: Path, statuses: dict[str, int], *, is_open: bool) -> None:
     path = tmp_path / "old.db"
     old_ledger(path, SCHEMA_VERSION - 1)

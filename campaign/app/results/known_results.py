@@ -104,7 +104,8 @@ def places_of_campaign(
     found += [place for one in lists for place in results_places(one, named)]
     for place in written:
         found += [place, *_in_any_format(place), failed_path(place)]
-    usual = {place.absolute() for one in lists for place in results_places(one, named.model_copy(update={"results": None}))}
+    unnamed = named.model_copy(update={"results": None})
+    usual = {own.absolute() for one in lists if (own := results_path(one, unnamed)) is not None}
     is_apart = bool(settings.ledger) and not is_of_results and any(place.absolute() not in usual for place in written)
     return with_folders(found, is_apart=is_apart)
 

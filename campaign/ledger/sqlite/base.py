@@ -73,7 +73,7 @@ class Store:
         try:
             return await self._writer.do(work)
         except BaseException:
-            # Whatever it was: the number of a runner that was rolled back is given to the next one. One that was written is not alive then.
+            # Whatever the error: a runner that was rolled back leaves its number to the next one, and one that was written is dead now.
             for runner, process_lock in made.items():
                 del self._locks[runner]
                 process_lock.release()
