@@ -1,9 +1,11 @@
 """The use cases of `run`, `stage`, `send`, `resume`, `verify`, `pause` and `cancel`, from start to end."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from campaign.app.batches import check_batch_settings, check_can_undo, check_undone, may_turn_up, orphans
 from campaign.app.campaign_settings import Exclusions, kept_of, remembered, utc_now
@@ -62,6 +64,7 @@ async def stage_list(source: ListSource, settings: Settings, ui: UserInterface) 
         CampaignError: (same)
     """
     async with _staged(source, settings, ui) as (work, staged, _):
+        work.tell_new_ledger(staged.record)
         await work.ledger.reap_dead_runners(quiet_seconds=settings.quiet_period)
         how = "was staged before" if staged.resumed else "is staged"
         command = command_line("send", staged.record.spec.name, ledger=settings.ledger_to_name)
@@ -159,8 +162,7 @@ async def join(name: str, settings: Settings, ui: UserInterface) -> CommandResul
         check_here(record)
         check_not_cancelled(record)
         work = begun.of(record)
-        # The process that staged the campaign writes the results, unless they are wanted here, too.
-        results = await asyncio.to_thread(results_of, record, settings) if settings.results is not None else None
+        results = await asyncio.to_thread(results_of, record, settings) if settings.results or _can_write_here(work, record) else None
         await _check_rest(work, record, settings)
         return await _go_on(work, record, results, resumed=True)
 
@@ -368,6 +370,18 @@ async def _go_on(
         work.ask(record, counts.open, frozenset({Status.PENDING}))
     # Counted again only if a person was asked, which takes time: for a million rows, counting is the slowest step before the first send.
     return await work.send(record, results, counts=counts if work.settings.yes else None)
+
+
+def _can_write_here(work: Session, record: CampaignRecord) -> bool:
+    """Whether the campaign's results can be written by this process, which may run on another machine than the one that staged the list."""
+    stored = record.spec.settings.get("results", "")
+    place = place_of(stored) if stored else None
+    if not isinstance(place, Path) or os.access(place.parent, os.W_OK):
+        return True
+    export = command_line("report", record.spec.name, "--output", "FILE", ledger=work.settings.ledger_to_name)
+    sentence = f"This process writes no results: {place.parent} is not here, or can't be written. The results: {export}"
+    work.ui.tell("results_not_here", sentence, level="info", results=str(place))
+    return False
 
 
 def is_paused(record: CampaignRecord) -> str:

@@ -178,6 +178,11 @@ class Session:
         if not agreed:
             raise UsageError(f"{warning} Nothing was sent. {ways_out}", code=code, option=option)
 
+    def tell_new_ledger(self, record: CampaignRecord) -> None:
+        """Say where the ledger is if nothing but this campaign is in it, and nothing was sent, unless a warning said so."""
+        if (place := new_ledger(self.reader, record)) and not self._is_warned_of("new_ledger"):
+            self.ui.tell("new_ledger", new_in_words(place), level="info", ledger=place)
+
     async def send(
         self, record: CampaignRecord, results: Location | None, *, fresh_canary: bool = False, counts: Counts | None = None
     ) -> CommandResult:
@@ -192,10 +197,9 @@ class Session:
         counts = counts or self.reader.counts(record.id)
         if late := cannot_finish(self.schedule(record), counts.open, self.settings.messages_per_second, now=utc_now()):
             self.ui.tell("cannot_finish_in_time", late)
-        place = new_ledger(self.reader, record)
         with self.ui.watch(record.spec.name, counts) as observer:
-            if place and self.settings.yes and not self._is_warned_of("new_ledger"):
-                self.ui.tell("new_ledger", new_in_words(place), level="info", ledger=place)
+            if self.settings.yes:
+                self.tell_new_ledger(record)
             if self.settings.via is Via.BATCH:
                 sentence = f"It is sent by PassEntry's batches, for the entity {self.settings.entity} (unconfirmed)."
                 self.ui.tell("by_batches", sentence, level="info", entity=self.settings.entity)

@@ -92,7 +92,7 @@ def stage(source: List, *, settings: "Settings") -> None:
 
 @with_options(
     *(*SENDING, *NETWORK, *ENGINE, *LOOKING, *WATCHED),
-    results="Results file: .csv, .parquet, .jsonl or .xlsx. Default: none; `report` writes one.",
+    results="Results file: .csv, .parquet, .jsonl or .xlsx. Default: as staged, if that folder can be written here.",
 )
 def send(name: Campaign, *, shard: Annotated[str | None, typer.Option(hidden=True)] = None, settings: "Settings") -> None:
     from campaign.app import run as runs

@@ -10,14 +10,29 @@ def test_what_is_staged_is_sent_by_whoever_joins(desk: Desk) -> None:
     staged = desk.run(*STAGE)
     assert "campaign send list" in staged.stdout
     assert desk.sent() == {}
+    assert "new_ledger" in {event["event"] for event in events(staged.stderr)}
     assert "was killed" not in staged.stderr
     assert not (desk.folder / "list.results.csv").exists()
     desk.run(*STAGE)
     seen = desk.json("send", "list")
     assert (seen["state"], seen["by_status"]["delivered"], seen["exit_code"]) == ("finished", 12, 0)
     assert {len(texts) for texts in desk.sent().values()} == {1}
+    assert seen["results"] == str(desk.folder / "list.results.csv")
     assert desk.json("send", "list", "--results", "all.csv")["exit_code"] == 0
-    assert len((desk.folder / "all.csv").read_text(encoding="utf-8").splitlines()) == 13
+    for name in ("list.results.csv", "all.csv"):
+        assert len((desk.folder / name).read_text(encoding="utf-8").splitlines()) == 13
+
+
+def test_a_process_that_can_not_write_where_the_results_go_sends_without_them(desk: Desk) -> None:
+    """As one on another machine, which has the ledger and not the folder."""
+    desk.make_list(4)
+    (desk.folder / "shared").mkdir()
+    desk.run(*STAGE, "--results", "shared/out.csv")
+    (desk.folder / "shared").rmdir()
+    sent = desk.run("send", "list")
+    assert "results_not_here" in {event["event"] for event in events(sent.stderr)}
+    assert len(desk.sent()) == 4
+    assert not (desk.folder / "list.results.csv").exists()
 
 
 def test_staging_needs_no_token_and_tells_of_rows_that_can_not_be_sent(desk: Desk) -> None:

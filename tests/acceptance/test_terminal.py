@@ -1,12 +1,19 @@
 """The command on a terminal, as a person sees it."""
 
+import io
 import re
 import signal
+import threading
 import time
 
+import pytest
+from rich.console import Console
+
+from campaign.cli.logs import setup
+from campaign.cli.screen import run_monitor
 from campaign.domain.text.reasons import ended_in_words
 from tests.acceptance.desk import Desk
-from tests.acceptance.screen import Terminal
+from tests.acceptance.screen import Screen, Terminal
 
 MESSAGE = "Hi {{ first_name }}"
 BAR = re.compile(r"^list +\S+ +(\d+)/120 +([\d.]+)/s, about \d+ s left$", re.MULTILINE)
@@ -46,6 +53,35 @@ def test_log_lines_stand_above_the_bar_and_neither_tears_the_other(desk: Desk) -
     assert lines.index(bars[0]) > lines.index(logged[-2])
     for screen in terminal.seen:
         assert sum("/120 " in line for line in screen.splitlines()) <= 1
+
+
+def test_log_lines_of_another_thread_do_not_tear_the_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    printed = io.StringIO()
+    terminal = Console(file=printed, force_terminal=True, width=120, height=50)
+    for module in (setup, run_monitor):
+        monkeypatch.setattr(module, "console", lambda: terminal)
+    bar = run_monitor.new_bar()
+    task = bar.add_task("list", total=1, pace="")
+    bar.start()
+
+    def log() -> None:
+        for number in range(300):
+            setup.TerminalLogger().info(f"line {number}")
+
+    logging = threading.Thread(target=log)
+    logging.start()
+    drawn = 0
+    while logging.is_alive():
+        drawn += 1
+        bar.below = ("waiting",) * (drawn % 3)
+        bar.refresh()
+    bar.update(task, completed=1)
+    bar.stop()
+    screen = Screen()
+    screen.feed(printed.getvalue())
+    lines = str(screen).splitlines()
+    assert [line for line in lines if line.startswith("line")] == [f"line {number}" for number in range(300)]
+    assert sum("/1" in line for line in lines) == 1
 
 
 def test_a_run_says_what_it_leaves_out_of_the_list_and_a_retry_does_not(desk: Desk) -> None:

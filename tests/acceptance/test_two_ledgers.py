@@ -105,14 +105,36 @@ class TestAtTheSameTime:
         assert not marker(desk).exists()
 
     def test_whoever_creates_no_marker_is_told_too(self, desk: Desk) -> None:
-        """As `send` writes no results unless it is asked to."""
+        """As a `send` that can't write where the results go."""
         there = home(desk, "root")
-        desk.run("stage", *WORDS[1:], HOME=there)
+        (desk.folder / "shared").mkdir()
+        desk.run("stage", *WORDS[1:], "--results", "shared/out.csv", HOME=there)
+        (desk.folder / "shared").rmdir()
         with Terminal(desk, "send", "list", HOME=there, CAMPAIGN_YES="false") as asked:
             asked.until(r"Send\? \[y/N\]")
             desk.run(*WORDS)
             asked.type("y\n")
             assert asked.end() == 2
+        assert all_sent_once(desk)
+
+    @pytest.mark.parametrize("target", slow_after(1, [(), ("--results", "out.csv")]))
+    @pytest.mark.parametrize("killed", [False, True])
+    def test_what_was_staged_twice_is_sent_once(self, desk: Desk, killed: bool, target: tuple[str, ...]) -> None:
+        there = home(desk, "root")
+        for owner in (desk.environment["HOME"], there):
+            desk.run("stage", *WORDS[1:], *target, HOME=owner)
+        first = desk.start("send", "list", "--yes", *SLOWLY)
+        desk.until(first, lambda: len(desk.sent()) >= 2)
+        is_refused(desk, "send", "list", "--yes", HOME=there)
+        if killed:
+            first.kill()
+            first.communicate()
+            is_refused(desk, "send", "list", "--yes", HOME=there)
+            desk.run("send", "list", "--yes")
+        else:
+            finish(first, code=0)
+        desk.run("send", "list", "--yes", HOME=there, code=2)
+        desk.run("stage", *WORDS[1:], *target, HOME=home(desk, "mia"), code=2)
         assert all_sent_once(desk)
 
     @pytest.mark.parametrize("runs", slow_after(1, [2, 4]))

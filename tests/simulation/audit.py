@@ -63,7 +63,7 @@ def _whole(evidence: Evidence) -> Iterator[Violation]:
     open_rows = [row.outcome for row in evidence.stored.rows.values() if row.outcome.status is Status.PENDING]
     # Where no pass is known to hold its message, nothing tells a refused token from refused passes: a person has to look.
     none_accepted = all(row.outcome.status not in {Status.DELIVERED, Status.ACCEPTED} for row in evidence.stored.rows.values())
-    all_refused = none_accepted and all(outcome.reason == "forbidden" for outcome in open_rows)
+    all_refused = none_accepted and all(outcome.http_status == 403 for outcome in open_rows)
     if not evidence.finished and not all_refused:
         yield Violation(kind=Kind.STUCK, words="the same command again and again does not finish it")
     if sorted(evidence.stored.rows) != [row.row for row in evidence.staged]:

@@ -4,6 +4,7 @@ import functools
 import logging
 import secrets
 import sys
+import threading
 import time
 import traceback
 from pathlib import Path
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
 
     from campaign.insights import CampaignView
 
+
+PRINTING: Final = threading.RLock()
+"""Held while something is printed on the terminal: rich reads where the bar stands before it prints, so two threads would tear it."""
 
 _EXPECTED: Final[list[str | None]] = []
 """The level of a log that is set up at its first event; most commands that only read have none."""
@@ -33,13 +37,14 @@ def run_id() -> str:
     return f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{secrets.token_hex(3)}"
 
 
-class _ConsoleLogger:
+class TerminalLogger:
     """The structlog logger on a terminal."""
 
     def msg(self, line: str) -> None:
         from rich.text import Text
 
-        console().print(Text.from_ansi(line), soft_wrap=True)
+        with PRINTING:
+            console().print(Text.from_ansi(line), soft_wrap=True)
 
     debug = info = warning = error = msg
 
@@ -91,7 +96,7 @@ def configure(level: str | None = None, *, file: Path | None = None) -> None:
             *to_stderr,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[(level or default).upper()]),
-        logger_factory=(lambda *_: _ConsoleLogger()) if terminal else structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=(lambda *_: TerminalLogger()) if terminal else structlog.WriteLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=False,
     )
     # Cleared only now: until the log is set up, structlog would print to stdout, where results go.
@@ -124,7 +129,8 @@ def run_ended(view: "CampaignView") -> None:
 def tell(event: str, sentence: str, /, *, level: str = "warning", **details: object) -> None:
     """Report something: a sentence on a terminal, an event elsewhere."""
     if sys.stderr.isatty():
-        console().print(sentence, markup=False, highlight=False)
+        with PRINTING:
+            console().print(sentence, markup=False, highlight=False)
     else:
         import structlog
 

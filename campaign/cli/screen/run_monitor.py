@@ -18,7 +18,7 @@ from campaign.app.progress import Tally
 from campaign.app.session import CommandResult
 from campaign.app.summary import in_a_line
 from campaign.cli.logs import setup as logs
-from campaign.cli.logs.setup import console
+from campaign.cli.logs.setup import PRINTING, console
 from campaign.cli.logs.sinks import describe_event
 from campaign.domain.errors import UsageError, fault_of, problem_of
 from campaign.domain.model import Counts, Settlement
@@ -69,10 +69,10 @@ class RunProgress:
         self._line_at = 0.0
         self._changed = False
         self._timer: asyncio.TimerHandle | None = None
-        self._bar: _Bar | None = None
+        self._bar: Bar | None = None
         self._task = TaskID(0)
         if sys.stderr.isatty():
-            self._bar = _bar()
+            self._bar = new_bar()
             self._task = self._bar.add_task(sanitize_for_terminal(campaign, LONGEST_NAME), total=counts.rows, pace="")
 
     def __enter__(self) -> Self:
@@ -153,7 +153,7 @@ class RunProgress:
             **{status.value: count for status, count in self._tally.by_status.items() if count > 0},
         )
 
-    def _draw(self, bar: "_Bar", now: float, *, ended: bool = False) -> None:
+    def _draw(self, bar: "Bar", now: float, *, ended: bool = False) -> None:
         tally = self._tally
         eta_seconds = tally.eta_seconds(now)
         rate = f"{tally.rate_per_second(now):.1f}/s" + (f", about {words(max(1.0, eta_seconds))} left" if eta_seconds is not None else "")
@@ -162,6 +162,7 @@ class RunProgress:
         counts = ", ".join(f"{tally.by_status[status]:,} {status.info.label}" for status in _SHOWN if tally.by_status[status] > 0)
         bar.below = tuple(f"  {line}" for line in (counts, tally.notice(now), tally.waiting(now)) if line)
         bar.update(self._task, completed=tally.rows - tally.open, pace=pace)
+        bar.refresh()
 
 
 class ReadingProgress:
@@ -169,7 +170,7 @@ class ReadingProgress:
 
     def __init__(self) -> None:
         self._log = structlog.get_logger().bind()
-        self._bar: _Bar | None = None
+        self._bar: Bar | None = None
         self._task = TaskID(0)
 
     def __enter__(self) -> Self:
@@ -192,17 +193,30 @@ class ReadingProgress:
 
     def _draw(self, *, done: int, of: int, rate_per_second: float, eta_seconds: int | None) -> None:
         if self._bar is None:
-            self._bar = _bar()
+            self._bar = new_bar()
             self._task = self._bar.add_task("reading passes", total=of, pace="")
             self._bar.start()
         left = f", about {words(max(1, eta_seconds))} left" if eta_seconds is not None else ""
         self._bar.update(self._task, completed=done, pace=f"{rate_per_second:.1f}/s{left}")
+        self._bar.refresh()
 
 
-class _Bar(Progress):
-    """The bar, and lines below it that do not make it shorter."""
+class Bar(Progress):
+    """The bar, and lines below it that do not make it shorter. It changes when it is refreshed, and not by a thread of its own."""
 
     below: tuple[str, ...] = ()
+
+    def start(self) -> None:
+        with PRINTING:
+            super().start()
+
+    def stop(self) -> None:
+        with PRINTING:
+            super().stop()
+
+    def refresh(self) -> None:
+        with PRINTING:
+            super().refresh()
 
     def get_renderables(self) -> Iterable[RenderableType]:
         yield from super().get_renderables()
@@ -210,9 +224,9 @@ class _Bar(Progress):
             yield Text(line, no_wrap=True, overflow="ellipsis")
 
 
-def _bar() -> _Bar:
+def new_bar() -> Bar:
     columns = (TextColumn("{task.description}", markup=False), BarColumn(bar_width=20), MofNCompleteColumn())
-    return _Bar(*columns, TextColumn("{task.fields[pace]}", markup=False), console=console())
+    return Bar(*columns, TextColumn("{task.fields[pace]}", markup=False), console=console(), auto_refresh=False)
 
 
 class RunMonitor:
