@@ -119,7 +119,7 @@ class TestAtTheSameTime:
 
     @pytest.mark.parametrize("target", slow_after(1, [(), ("--results", "out.csv")]))
     @pytest.mark.parametrize("killed", [False, True])
-    def test_what_was_staged_twice_is_sent_once(self, desk: Desk, killed: bool, target: tuple[str, ...]) -> None:
+    def test_what_was_staged_twice_is_sent_once(self, desk: Desk, *, killed: bool, target: tuple[str, ...]) -> None:
         there = home(desk, "root")
         for owner in (desk.environment["HOME"], there):
             desk.run("stage", *WORDS[1:], *target, HOME=owner)
