@@ -359,7 +359,12 @@ def report(reader: LedgerReader, record: CampaignRecord, results: Location) -> "
     from campaign.reporter.files.results import write_results
 
     spec, failed = record.spec, failed_path(results)
-    return write_results(results, campaign=spec.name, columns=spec.columns, parts=reader.result_columns(record.id), failed=failed)
+    while True:
+        counts = reader.counts(record.id)
+        written = write_results(results, campaign=spec.name, columns=spec.columns, parts=reader.result_columns(record.id), failed=failed)
+        # Another process may have written newer results meanwhile, which these have replaced. One that still sends writes them at its end.
+        if reader.counts(record.id) == counts or any(runner.alive for runner in reader.runners(record.id)):
+            return written
 
 
 def exit_code(end: End, seen: CampaignView, stop: StopRequest) -> int:

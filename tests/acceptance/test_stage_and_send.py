@@ -1,7 +1,23 @@
 """Staging and sending apart, and several processes that share a campaign, by what the simulator processed."""
 
-from tests.acceptance.desk import Desk, broke_off, events
+import csv
+import signal
 
+from tests.acceptance.desk import Desk, broke_off, events
+from tests.acceptance.hardship import finish, start
+
+WRITES_ITS_RESULTS_LATE = """
+import os, time
+from campaign import atomic
+commit = atomic.AtomicFile.commit
+def late(file):
+    if str(file.path).endswith("list.results.csv"):
+        open("waits", "w").close()
+        while not os.path.exists("go"):
+            time.sleep(0.01)
+    commit(file)
+atomic.AtomicFile.commit = late
+"""
 STAGE = ("stage", "list.csv", "--message", "Hi {{ first_name }}")
 
 
@@ -49,6 +65,20 @@ def test_processes_that_send_together_share_the_rows(desk: Desk) -> None:
     assert [process.communicate(timeout=60)[1] and process.returncode for process in started] == [0, 0, 0, 0]
     assert len(desk.sent()) == 60
     assert {len(texts) for texts in desk.sent().values()} == {1}
+
+
+def test_a_process_that_is_late_leaves_no_older_results(desk: Desk) -> None:
+    desk.make_list(12)
+    desk.run(*STAGE)
+    first = start(desk, "send", "list", "--rate", "4", before=WRITES_ITS_RESULTS_LATE)
+    desk.until(first, lambda: len(desk.sent()) >= 2)
+    first.send_signal(signal.SIGTERM)
+    desk.until(first, (desk.folder / "waits").exists)
+    desk.run("send", "list")
+    (desk.folder / "go").touch()
+    finish(first, code=0)
+    with (desk.folder / "list.results.csv").open(encoding="utf-8-sig", newline="") as file:
+        assert {row["delivery_status"] for row in csv.DictReader(file)} == {"delivered"}
 
 
 def test_a_shard_is_everybody_s_and_the_option_says_that_it_is_gone(desk: Desk) -> None:
