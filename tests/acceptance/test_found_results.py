@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -173,6 +174,16 @@ class TestRenamed:
         desk.run(*WORDS, "--name", "reminder", "--results", "list.resumed.csv")
         desk.run("resume", "list")
         assert texts(desk) == [2]
+
+    def test_results_are_not_sent_as_another_campaign_beside_their_own(self, desk: Desk) -> None:
+        desk.run(*WORDS, "--limit", "2", code=5)
+        words = ("run", "list.results.csv", "--name", "other")
+        assert broke_off(desk.run(*words, code=2).stderr) == "campaign_goes_on"
+        shutil.copy(desk.folder / "list.results.csv", desk.folder / "copy.csv")
+        desk.run("cancel", "list")
+        desk.run("run", "copy.csv", "--name", "other")
+        assert texts(desk) == [1]
+        assert len(desk.sent()) == ROWS
 
     def test_a_list_is_not_sent_again_beside_its_results(self, desk: Desk) -> None:
         results = desk.folder / "list.results.jsonl"

@@ -44,6 +44,8 @@ class CheckedList:
     messages: Messages | None
     spec: CampaignSpec
     zones_must_be_known: bool
+    results_of: str
+    """The campaign of a results file; empty if the list is none."""
     repeats: "Repeats" = field(repr=False, compare=False)
 
     def stager(self, *, duplicates: bool = False) -> "Stager":
@@ -86,14 +88,16 @@ def opened(source: ListSource, settings: Settings) -> Iterator[CheckedList]:
         with header_offered(_HEADER_ROW, table.head.header_guess):
             layout = Layout.of(table.columns, id_column=settings.id_column, file=table.name, spreadsheet=table.format.is_spreadsheet)
         messages = _messages(layout, settings, file=table.name)
+        results_of = _results_of(table, layout)
         yield CheckedList(
             table=table,
             layout=layout,
             messages=messages,
             repeats=repeats,
             zones_must_be_known=settings.window is not None and settings.time_zone is None,
+            results_of=results_of,
             spec=CampaignSpec(
-                name=settings.name or _named_within(table, layout) or default_name(source),
+                name=settings.name or results_of or default_name(source),
                 list_name=str(source) if isinstance(source, Query) else table.name,
                 list_place=str(parse_location(source).absolute()) if isinstance(source, str) and source != "-" else "",
                 list_sha256=list_fingerprint(table.source.sha256, settings.header_row),
@@ -203,8 +207,7 @@ def default_name(source: ListSource) -> str:
     return parse_location(source).name.split(".")[0] or "campaign"
 
 
-def _named_within(table: Table, layout: Layout) -> str:
-    """The campaign of a results file; empty if the list is none."""
+def _results_of(table: Table, layout: Layout) -> str:
     if not layout.results or not table.rows:
         return ""
     place = table.columns.index("delivery_campaign")

@@ -32,9 +32,9 @@ from campaign.domain.lists.locations import Location, place_of
 from campaign.domain.status import MAY_HAVE_ARRIVED
 from campaign.domain.text.lines import rows as rows_in_words
 from campaign.domain.text.lines import sanitize_for_terminal, utc_minute
-from campaign.insights import iso
+from campaign.insights import command_line, iso
 from campaign.ledger.ledger_errors import other_api
-from campaign.ledger.port import CampaignRecord, LedgerReader
+from campaign.ledger.port import CampaignRecord, DesiredState, LedgerReader
 from campaign.reporter.files.target import failed_path
 from campaign.sender.api.api_url import ApiUrl
 from campaign.settings import Settings
@@ -57,6 +57,7 @@ async def check_known(work: Session, given: CheckedList, source: ListSource) -> 
     await asyncio.to_thread(check_not_sent_elsewhere, chain(own, places), name, given=own if given.layout.results else ())
     agreed: dict[str, str] = {}
     if given.layout.results:
+        await asyncio.to_thread(_check_not_going_on, work, given, source)
         await asyncio.to_thread(_check_not_renamed, work, source, name)
     results = await asyncio.to_thread(
         earlier_results, source, work.settings, campaign=name, of_results=bool(given.layout.results), reader=work.reader
@@ -80,6 +81,23 @@ async def check_known(work: Session, given: CheckedList, source: ListSource) -> 
             ledger=place,
         )
     return agreed
+
+
+def _check_not_going_on(work: Session, given: CheckedList, source: ListSource) -> None:
+    """Check that results which are sent as another campaign are of one that this ledger sends no more."""
+    record = work.reader.campaign(given.results_of)
+    if record is None or given.messages is not None or record.desired_state is DesiredState.CANCELLED:
+        return
+    if not work.reader.pending_work(record.id).finished:
+        own, name = sanitize_for_terminal(record.spec.name), sanitize_for_terminal(given.spec.name)
+        ledger = work.settings.ledger_to_name
+        raise UsageError(
+            f"{source} holds the results of the campaign “{own}”, of which this ledger has rows left: they would be sent as “{own}” and as "
+            f"“{name}”. Nothing was sent. To send them: {command_line('resume', record.spec.name, ledger=ledger)}. To send them as another "
+            f"campaign, first end this one: {command_line('cancel', record.spec.name, ledger=ledger)}.",
+            code="campaign_goes_on",
+            campaign=record.spec.name,
+        )
 
 
 def _check_not_renamed(work: Session, source: ListSource, name: str) -> None:
