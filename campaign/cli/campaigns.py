@@ -75,7 +75,7 @@ def pause(name: OneName, *, settings: "Settings") -> None:
         typer.echo(f"The campaign “{sanitize_for_terminal(name)}” is finished: there is nothing to pause.")
         return
     go_on = command_line("resume", name, ledger=settings.ledger_to_name)
-    typer.echo(f"The campaign “{name}” is paused; sends under way still settle. To resume it:\n    {go_on}")
+    typer.echo(f"The campaign “{name}” is paused: what is under way still settles, and nothing more is sent. To resume it:\n    {go_on}")
 
 
 @with_options("ledger", "log_level", "log_file", *NETWORK, yes="Cancel without confirmation.")

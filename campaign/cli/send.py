@@ -220,6 +220,8 @@ def _check(source: "ListSource", settings: "Settings", *, reach: bool) -> NoRetu
             "have been sent already."
         )
         logs.tell("unknown_campaign", sentence, results=str(checked.earlier_results))
+    if checked.sent_before is not None:
+        logs.tell("same_content", checked.sent_before.in_words(), before=checked.sent_before.campaign)
     print_checked(checked, as_json=settings.json_output)
     raise typer.Exit(checked.exit_code)
 

@@ -239,6 +239,7 @@ class TestSameContent:
     def test_another_name_is_told_of_before_it_is_sent_and_goes_on(self, desk: Desk) -> None:
         monday = desk.run(*WORDS, "--name", "monday", "--json")
         assert "warnings" not in json.loads(monday.stdout)
+        assert events(desk.run("check", *WORDS[1:]).stderr)["same_content"]["before"] == "monday"
         tuesday = desk.run(*WORDS, "--name", "tuesday", "--limit", "2", "--json", code=5)
         told = list(events(tuesday.stderr))
         assert told.index("same_content") < told.index("run_started")

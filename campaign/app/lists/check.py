@@ -15,7 +15,7 @@ from campaign.app.lists.message_warnings import FIRST_ROWS, findings_of
 from campaign.app.lists.stage import Staged, stage
 from campaign.app.open_ledger import open_ledger, open_reader_if_there
 from campaign.app.preflight.reach import Reached, count_reach
-from campaign.app.results.ledger_checks import earlier_results
+from campaign.app.results.ledger_checks import SentBefore, earlier_results, same_content
 from campaign.app.send import StopRequest, check_access
 from campaign.domain.errors import InputError
 from campaign.domain.lists.lint_findings import LintFinding
@@ -61,6 +61,7 @@ class Checked:
 
     `rate_per_second` None is without pacing. `findings` are about messages that can be sent as they are; they change no exit code.
     `earlier_results` are results of a campaign that the ledger does not know: `run` does not send before a person decides about them.
+    `sent_before` is a campaign of another name that has sent the same list and message.
     `content_sha256` is that of the campaign that would be sent, and `messages` are the hashes of its messages.
     `lines` are the list's lines, by which people find rows. `reach` is None if no pass was read.
     """
@@ -75,6 +76,7 @@ class Checked:
     rate_per_second: float | None
     estimated_seconds: float
     earlier_results: Location | None = None
+    sent_before: SentBefore | None = None
     content_sha256: str = ""
     messages: tuple[str, ...] = ()
     lines: SheetLines = NO_LINES
@@ -167,6 +169,8 @@ async def check(
                 checked = replace(checked, reach=await _reach(reader, campaign, settings, observer=reach, stop=stop))
             if known is not None and known.campaign(given.spec.name) is not None:
                 return checked
+            if known is not None:
+                checked = replace(checked, sent_before=same_content(known, checked.content_sha256, checked.messages))
             # Whether the store of the results can be reached is checked by the run.
             with suppress(InputError):
                 results = earlier_results(source, settings, campaign=given.spec.name, of_results=bool(given.layout.results), reader=known)
