@@ -19,7 +19,7 @@ class Tally:
     def __init__(self, counts: Counts, now: float) -> None:
         self.by_status: Counter[Status] = Counter(counts.by_status)
         self.rows = counts.rows
-        self._began = self._last = now
+        self._began = self._last = self._got_through = now
         self._recent: deque[float] = deque()
         self._held_until = now
         self._held_by = ""
@@ -42,7 +42,7 @@ class Tally:
         self._last = now
         self._closed = ""
         if status in _GOT_THROUGH:
-            self._held_by, self._held_until = "", now
+            self._held_by, self._held_until, self._got_through = "", now, now
 
     def read_back(self, status: Status, now: float) -> None:
         # The row may be one that another process left unverified.
@@ -50,10 +50,13 @@ class Tally:
             self._move(Status.UNKNOWN, status)
         self._last = now
 
-    def take_over(self, counts: Counts, now: float) -> bool:
-        """Take over the ledger's counts, whichever process sent the rows; returns whether they have changed."""
+    def take_over(self, counts: Counts, now: float, *, ended: bool = False) -> bool:
+        """Take over the ledger's counts, whichever process sent the rows; returns whether they have changed.
+
+        They count for the rate, unless the run has `ended`: rows of other processes would all be sent in this moment.
+        """
         before, self.by_status = self.by_status, Counter(counts.by_status)
-        self._recent.extend([now] * max(0, _open(before) - self.open))
+        self._recent.extend([] if ended else [now] * max(0, _open(before) - self.open))
         if self.by_status == before:
             return False
         self._last = now
@@ -63,7 +66,7 @@ class Tally:
         """Count the rows that an event is about; False if it is about none. Skipped rows do not count for the rate."""
         match name:
             case "standing":
-                self.take_over(details["counts"], now)
+                self.take_over(details["counts"], now, ended=details.get("ended", False))
             case "read_back":
                 self.read_back(Status(details["status"]), now)
             case "rows_of_a_dead_runner":
@@ -99,7 +102,9 @@ class Tally:
         return len(self._recent) / min(WINDOW_SECONDS, max(now - self._began, 1.0))
 
     def eta_seconds(self, now: float) -> float | None:
-        """How many seconds the rest takes at this rate; None if the rate is 0, or nothing is left."""
+        """How many seconds the rest takes at this rate; None if the rate is 0, nothing is left, or nothing can be sent at present."""
+        if now - self._got_through >= QUIET_SECONDS and (self._held_by or self._closed):
+            return None
         rate = self.rate_per_second(now)
         return self.open / rate if rate and self.open else None
 

@@ -212,6 +212,9 @@ class Session:
                 if marked:
                     await unmark(record, self.ledger, self.reader, results)
                 raise
+            # Others may have sent rows of it, of which this process knows nothing.
+            with suppress(LedgerError):
+                observer.event("standing", counts=self.reader.counts(record.id), ended=True)
         if stopped:
             return await self.end(record, stopped, results, stopped.why)
         finished = await asyncio.to_thread(self._end, record, end, results, sent=True)

@@ -133,6 +133,7 @@ def test_progress_is_told_where_there_is_no_terminal(desk: Desk) -> None:
     told = [event for event in events(desk.run(*CHECK, "--rate", "40").stderr) if event["event"] == "reading_passes"]
     assert [told[0]["done"], told[-1]["done"], told[-1]["of"]] == [0, 60, 60]
     assert any(event["eta_seconds"] and event["rate_per_second"] for event in told)
+    assert told[-1]["eta_seconds"] is None
     assert json.dumps(told).count("pass-0") == 0
 
 

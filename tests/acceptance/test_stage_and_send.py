@@ -62,7 +62,10 @@ def test_processes_that_send_together_share_the_rows(desk: Desk) -> None:
     desk.make_list(60)
     desk.run(*STAGE)
     started = [desk.start("send", "list", "--rate", "40") for _ in range(4)]
-    assert [process.communicate(timeout=60)[1] and process.returncode for process in started] == [0, 0, 0, 0]
+    logs = [process.communicate(timeout=60)[1] for process in started]
+    assert [process.returncode for process in started] == [0, 0, 0, 0]
+    # The last progress is that of the campaign, not of one process.
+    assert {[event for event in events(log) if event["event"] == "progress"][-1]["left"] for log in logs} == {0}
     assert len(desk.sent()) == 60
     assert {len(texts) for texts in desk.sent().values()} == {1}
 

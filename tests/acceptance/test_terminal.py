@@ -124,7 +124,9 @@ def test_ctrl_c_at_the_question_ends_at_once_with_nothing_sent(desk: Desk) -> No
         terminal.type("\x03")
         assert terminal.end() == 130
     assert "Traceback" not in terminal.raw
-    assert "campaign resume list" in str(terminal.screen)
+    # Nothing is under way that a person would have to wait for.
+    assert "Stopping" not in str(terminal.screen)
+    assert re.search(r"^campaign: .*campaign resume list", str(terminal.screen), re.MULTILINE)
     assert desk.simulator.requests() == []
 
 
@@ -147,9 +149,19 @@ def test_ctrl_c_while_sending_settles_what_is_under_way_and_says_how_to_go_on(de
         terminal.type("\x03")
         assert terminal.end(20) == 130
     shown = str(terminal.screen)
+    assert " left\n" not in shown.partition("/300")[2].partition("Campaign list")[0]
     assert ended_in_words("interrupted") in shown
     assert "    campaign resume list\n" in shown
     assert "unknown" not in shown
+
+
+def test_the_bar_of_a_resumed_run_begins_where_the_last_one_stopped(desk: Desk) -> None:
+    desk.make_list(30)
+    desk.run("run", "list.csv", "--message", MESSAGE, "--limit", "10", code=5)
+    with Terminal(desk, "run", "list.csv", "--message", MESSAGE) as terminal:
+        assert terminal.end() == 0
+    assert " 0/30" not in terminal.raw
+    assert "10/30" in terminal.raw
 
 
 def test_after_the_last_send_it_says_that_passes_are_read_back(desk: Desk) -> None:

@@ -35,6 +35,26 @@ def test_rate_and_time_left_follow_the_last_ten_seconds() -> None:
     assert seen.eta_seconds(140.0) is None
 
 
+def test_no_time_is_left_to_tell_while_nothing_can_be_sent() -> None:
+    seen = tally(pending=100)
+    for number in range(20):
+        seen.settled(Status.DELIVERED, 100.0 + number / 10)
+    seen.held(8.0, "PassEntry can't be reached", 102.0)
+    assert seen.eta_seconds(102.1) is not None
+    seen.settled(Status.PENDING, 104.9)
+    assert seen.eta_seconds(105.0) is None
+    seen.settled(Status.DELIVERED, 110.0)
+    assert seen.eta_seconds(110.1) is not None
+
+
+def test_the_last_counts_are_not_of_the_last_moment() -> None:
+    seen = tally(pending=100)
+    seen.settled(Status.DELIVERED, 109.0)
+    seen.event("standing", {"counts": Counts(by_status=dict.fromkeys(Status, 0) | {Status.DELIVERED: 100}), "ended": True}, 110.0)
+    assert seen.open == 0
+    assert seen.rate_per_second(110.0) == pytest.approx(0.1)
+
+
 def test_a_rate_of_the_first_second_is_not_blown_up() -> None:
     seen = tally(pending=10)
     seen.settled(Status.DELIVERED, 100.01)

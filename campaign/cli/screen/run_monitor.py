@@ -78,6 +78,8 @@ class RunProgress:
     def __enter__(self) -> Self:
         self._log.info("run_started", rows=self._tally.rows, left=self._tally.open)
         if self._bar is not None:
+            # Drawn before it is shown, so that the bar of a resumed run does not begin at 0.
+            self._draw(self._bar, time.monotonic())
             self._bar.start()
         self._tick()
         return self
@@ -110,7 +112,7 @@ class RunProgress:
         said = describe_event(name, **details)
         match name:
             case "standing":
-                self._changed |= self._tally.take_over(details["counts"], now)
+                self._changed |= self._tally.take_over(details["counts"], now, ended=details.get("ended", False))
                 return
             case _ if self._tally.event(name, details, now):
                 self._changed = True
@@ -157,8 +159,8 @@ class RunProgress:
         tally = self._tally
         eta_seconds = tally.eta_seconds(now)
         rate = f"{tally.rate_per_second(now):.1f}/s" + (f", about {words(max(1.0, eta_seconds))} left" if eta_seconds is not None else "")
-        # The rate of sends only falls then, as if the run were stuck.
-        pace = "reading back" if tally.only_reads and not ended else rate
+        # The rate of sends only falls while passes are read back, as if the run were stuck. At the end it is that of the last seconds.
+        pace = "" if ended else "reading back" if tally.only_reads else rate
         counts = ", ".join(f"{tally.by_status[status]:,} {status.info.label}" for status in _SHOWN if tally.by_status[status] > 0)
         bar.below = tuple(f"  {line}" for line in (counts, tally.notice(now), tally.waiting(now)) if line)
         bar.update(self._task, completed=tally.rows - tally.open, pace=pace)

@@ -38,11 +38,16 @@ def prompt(prompt: str) -> str:
         KeyboardInterrupt: Ctrl-C, or the end of the input.
     """
     typer.echo(f"{prompt}: ", nl=False, err=True)
-    if sys.platform != "win32":
-        # A signal right before a read begins does not interrupt the read, and its handler would wait for Enter.
-        while not select.select([sys.stdin], [], [], _LOOK_SECONDS)[0]:
-            pass
-    typed = sys.stdin.readline()
+    try:
+        if sys.platform != "win32":
+            # A signal right before a read begins does not interrupt the read, and its handler would wait for Enter.
+            while not select.select([sys.stdin], [], [], _LOOK_SECONDS)[0]:
+                pass
+        typed = sys.stdin.readline()
+    except KeyboardInterrupt:
+        # Ctrl-C leaves the cursor behind the question.
+        typer.echo(err=True)
+        raise
     if not typed:
         raise KeyboardInterrupt
     return typed.rstrip("\r\n")
@@ -150,6 +155,8 @@ def listen(saying: str = STOPPING) -> StopRequest:
 def interruptible() -> Iterator[None]:
     """Let signals end the process in the usual way while a person is asked and nothing is under way."""
     before = {number: signal.getsignal(number) for number in _handled()}
+    # Else the event loop, which is told of signals by this, would also stop a run that has not begun.
+    loop = signal.set_wakeup_fd(-1)
     for number in before:
         signal.signal(number, signal.default_int_handler if number is signal.SIGINT else signal.SIG_DFL)
     try:
@@ -157,6 +164,7 @@ def interruptible() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        signal.set_wakeup_fd(loop)
 
 
 def _handled() -> list[signal.Signals]:

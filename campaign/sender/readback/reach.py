@@ -210,7 +210,7 @@ class ReachReader:
             done=self._readings.passes - left,
             of=self._readings.passes,
             rate_per_second=round(rate, 2),
-            eta_seconds=round(left / rate) if rate else None,
+            eta_seconds=round(left / rate) if rate and left else None,
         )
 
 
