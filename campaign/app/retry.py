@@ -283,7 +283,9 @@ async def _correct(work: Session, target: str, file: CorrectionFile, selection: 
     for kind, sentence, columns in file.odd_columns():
         work.warn(kind, sentence, count=len(columns), example=listed(columns), columns=list(columns))
     await _warn_of_near(work, record, exclusions, rows)
-    work.ask(record, plan.totals.sent + counts.open, chosen.statuses, rows=rows, instead=_same_command(target, selection, work))
+    given = [("--message", work.settings.message), ("--template", work.settings.template), ("--templates", work.settings.templates)]
+    instead = _same_command(target, selection, work, *(word for name, text in given if text for word in (name, str(text))))
+    work.ask(record, plan.totals.sent + counts.open, chosen.statuses, rows=rows, instead=instead)
     await exclude(work.ledger, record, exclusions)
     count = 0
     decided = replace(corrector, totals=Totals()).batches(work.reader)

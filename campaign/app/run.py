@@ -381,6 +381,7 @@ def _can_write_here(work: Session, record: CampaignRecord) -> bool:
     export = command_line("report", record.spec.name, "--output", "FILE", ledger=work.settings.ledger_to_name)
     sentence = f"This process writes no results: {place.parent} is not here, or can't be written. The results: {export}"
     work.ui.tell("results_not_here", sentence, level="info", results=str(place))
+    work.sentences.append(sentence)
     return False
 
 

@@ -121,7 +121,9 @@ def test_ids_that_have_lost_their_zeros_are_not_taken_for_corrected(promo: Desk)
     rows[3][0] = 3
     save_workbook(promo.folder / "lost.xlsx", rows)
     before = promo.sent()
-    assert broke_off(promo.run("retry", "lost.xlsx", *MESSAGE, code=2).stderr) == "rows_not_sendable"
+    refused = promo.run("retry", "lost.xlsx", *MESSAGE, code=2).stderr
+    assert broke_off(refused) == "rows_not_sendable"
+    assert "campaign report 'Herbst Aktion' --output FILE.xlsx" in refused
     assert promo.sent() == before
 
 

@@ -47,6 +47,8 @@ def test_a_process_that_can_not_write_where_the_results_go_sends_without_them(de
     (desk.folder / "shared").rmdir()
     sent = desk.run("send", "list")
     assert "results_not_here" in {event["event"] for event in events(sent.stderr)}
+    # Also without the log, as in a mail of cron.
+    assert "campaign report list --output FILE" in sent.stdout
     assert len(desk.sent()) == 4
     assert not (desk.folder / "list.results.csv").exists()
 

@@ -95,6 +95,12 @@ def test_a_run_says_what_it_leaves_out_of_the_list_and_a_retry_does_not(desk: De
     file.write_text(file.read_text(encoding="utf-8").replace("P2,,", "P2,Bo,"), encoding="utf-8")
     with Terminal(desk, "retry", str(file), "--message", MESSAGE, CAMPAIGN_YES="false") as terminal:
         terminal.until(r"Send\? \[y/N\]")
+        terminal.type("n\n")
+        assert terminal.end() == 2
+    # Without its message the file would be refused.
+    assert f"list.results.failed.csv --message '{MESSAGE}'" in str(terminal.screen)
+    with Terminal(desk, "retry", str(file), "--message", MESSAGE, CAMPAIGN_YES="false") as terminal:
+        terminal.until(r"Send\? \[y/N\]")
         assert "This sends 1 message to a pass" in str(terminal.screen)
         assert "leaves out" not in str(terminal.screen)
         terminal.type("y\n")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from campaign.app.progress import Tally
-from campaign.cli.logs.sinks import describe_event
+from campaign.cli.logs.sinks import describe_event, for_terminals
 from campaign.domain.model import Counts
 from campaign.domain.status import Status
 
@@ -132,3 +132,12 @@ def test_a_notice_is_seen_for_a_while() -> None:
 
 def test_an_event_of_a_row_holds_nothing_up() -> None:
     assert describe_event("read_back", row=1, status="accepted", reason="") == ""
+
+
+def test_warnings_are_sentences_on_a_terminal() -> None:
+    for event in ({"event": "rows_of_a_dead_runner", "rows": 3}, {"event": "backing_off", "seconds": 4.0, "reason": "connect"}):
+        shown = for_terminals(None, "", {**event, "level": "warning", "campaign": "spring"})
+        assert set(shown) == {"event", "level"}
+        assert "_" not in shown["event"]
+    logged = {"event": "late_settlement_ignored", "row": 3, "level": "warning"}
+    assert for_terminals(None, "", dict(logged)) == logged

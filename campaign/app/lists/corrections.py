@@ -17,6 +17,7 @@ from campaign.domain.status import CORRECTABLE, NEEDS_ATTENTION, Status
 from campaign.domain.text.formula_escape import lost_characters
 from campaign.domain.text.lines import one_line_end, shown
 from campaign.domain.text.lines import rows as rows_in_words
+from campaign.insights import command_line
 from campaign.ledger.port import CampaignRecord, LedgerReader
 from campaign.ledger.records import CorrectedRow
 from campaign.loader.messages.resolve import Messages, plan_messages
@@ -240,7 +241,8 @@ class Corrector:
     def _correct(self, line: Line, row: ResultRow, batch: Batch, *, cells: tuple[str, ...], changes: list[str], new_text: str) -> None:
         pass_id, _reason, error = check_pass_id(cells[self.file.id_place])
         if row.pass_id != pass_id and row.pass_id.lstrip("0") == pass_id:
-            error = f"The id {row.pass_id} has become {pass_id}: a spreadsheet has dropped its zeros. Format the column as text."
+            export = command_line("report", self.file.record.spec.name, "--output", "FILE.xlsx")
+            error = f"A spreadsheet has dropped the zeros in front of the ids. Begin again with .xlsx, which keeps them ({export})."
         zone = cells[self.file.zone_place].strip() if self.file.zone_place is not None else ""
         if zone and zone not in known_zones():
             if self.zones_must_be_known:

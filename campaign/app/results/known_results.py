@@ -343,9 +343,10 @@ class _Comparison:
         lines, go_on = self._record.spec.lines, resume_from(self._place)
         way = f" If there is none, go on from the results, with a new ledger: {go_on} --ledger ANOTHER-FILE." if go_on else ""
         self._newer = UsageError(
-            f"The ledger is older than the campaign's results: in {self._place}, {row_in_words(known.row, lines.of(known.row))} is "
-            f"{_in_words(told)}; in the ledger it is {_in_words(known)}. It would send again what was sent since it was copied. "
-            f"Put the newer ledger back.{way} If the results are of something else, such as a rehearsal, move them away.",
+            f"The ledger {self._reader.place} is older than the campaign's results, or another one: in {self._place}, "
+            f"{row_in_words(known.row, lines.of(known.row))} is {_in_words(told)}; in the ledger it is {_in_words(known)}. It would send "
+            "again what was sent since. Name the ledger that it was sent from with --ledger or CAMPAIGN_LEDGER, or put the newer one "
+            f"back.{way} If the results are of something else, such as a rehearsal, move them away.",
             code="ledger_behind_results",
             results=str(self._place),
         )

@@ -14,7 +14,7 @@ from structlog.typing import EventDict
 from campaign.domain.errors import UsageError
 from campaign.domain.schedule import moment_in_words
 from campaign.domain.text.durations import words
-from campaign.domain.text.lines import capitalized, sanitize_for_terminal
+from campaign.domain.text.lines import capitalized, rows, sanitize_for_terminal
 from campaign.domain.text.reasons import reason_in_words
 
 _UNREACHABLE: Final = frozenset({"dns", "connect", "connect_timeout", "tls"})
@@ -33,6 +33,9 @@ _MESSAGES: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
     "texts_are_not_shown_as_sent": lambda _: "PassEntry does not show texts as they were sent, so unknown rows can't be verified",
     "reading_passes": lambda details: f"reading which passes are in a wallet: {details['done']:,} of {details['of']:,}{_pace(details)}",
     "pass_list_not_used": lambda details: f"the list of passes can't be used, so each pass is read by itself: {details['reason']}",
+    "rows_of_a_dead_runner": lambda details: (
+        f"a process that sent this campaign was killed or cut off: the passes of {rows(details['rows'])} that it was sending are read back"
+    ),
     "worker_lost": lambda _: "a worker was lost and is replaced; its sends under way are verified",
     "ledger_not_seen": lambda _: "the ledger does not answer",
     "waiting_for_its_time": lambda details: f"outside the time to send: this continues at {_moment(details['until'])}",
@@ -151,10 +154,17 @@ def for_mails() -> Callable[[object, str, EventDict], str]:
 
 def for_terminals(_logger: object, _method: str, event: EventDict) -> EventDict:
     """A structlog processor: a warning becomes its sentence, if it has one. Removes the run and the campaign, which the person knows."""
-    if event["level"] in SERIOUS and (sentence := event.get("detail")):
+    if event["level"] in SERIOUS and (sentence := event.get("detail") or _for_a_person(event)):
         return {"event": sentence, "level": event["level"]}
     known = structlog.contextvars.get_contextvars()
     return {name: value for name, value in event.items() if name not in known}
+
+
+def _for_a_person(event: EventDict) -> str:
+    """The sentence of an event that has one."""
+    said = describe_event(event["event"], **{name: value for name, value in event.items() if name not in _FOR_FILES})
+    again = f"; trying again in {event['seconds']:g} s" if event["event"] == "backing_off" else ""
+    return f"{capitalized(said)}{again}." if said else ""
 
 
 def _sentence(event: EventDict) -> str:

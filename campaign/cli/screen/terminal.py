@@ -37,8 +37,8 @@ def prompt(prompt: str) -> str:
     Raises:
         KeyboardInterrupt: Ctrl-C, or the end of the input.
     """
-    typer.echo(f"{prompt}: ", nl=False, err=True)
     try:
+        typer.echo(f"{prompt}: ", nl=False, err=True)
         if sys.platform != "win32":
             # A signal right before a read begins does not interrupt the read, and its handler would wait for Enter.
             while not select.select([sys.stdin], [], [], _LOOK_SECONDS)[0]:
