@@ -220,7 +220,8 @@ class Progress:
 
     def __str__(self) -> str:
         left = "" if self.eta_seconds is None else f", about {words(max(1.0, self.eta_seconds))} left"
-        return f"{self.campaign}: {self.done:,} of {self.rows:,} rows done, {self.rate_per_second:.1f}/s{left}"
+        pace = "reading back" if self.done == self.rows and self.counts["unknown"] else f"{self.rate_per_second:.1f}/s{left}"
+        return f"{self.campaign}: {self.done:,} of {self.rows:,} rows done, {pace}"
 
 
 class ProgressWatch:

@@ -221,7 +221,12 @@ def _check(source: "ListSource", settings: "Settings", *, reach: bool) -> NoRetu
         )
         logs.tell("unknown_campaign", sentence, results=str(checked.earlier_results))
     if checked.sent_before is not None:
-        logs.tell("same_content", checked.sent_before.in_words(), before=checked.sent_before.campaign)
+        found = checked.sent_before
+        logs.tell(
+            "sent_before" if found.is_own else "same_content",
+            found.in_words(),
+            **{"campaign" if found.is_own else "before": found.campaign},
+        )
     print_checked(checked, as_json=settings.json_output)
     raise typer.Exit(checked.exit_code)
 

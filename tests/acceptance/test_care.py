@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -67,10 +68,13 @@ class TestCheck:
         write(desk, f"pass_id,message\n{upper},Summer is here\n", "between.csv")
         desk.run("run", "between.csv")
         assert desk.json("check", "next.csv")["warnings"] == []
+        # What the campaign itself has sent is not sent again.
+        assert desk.json("check", "between.csv")["warnings"] == []
         # A pass of another API is another pass.
-        assert desk.json("check", "between.csv")["warnings"] != []
-        assert desk.json("check", "between.csv", PASSENTRY_API_URL="https://api.example")["warnings"] == []
-        assert desk.json("check", "between.csv", "--ledger", "other.db")["warnings"] == []
+        shutil.copy(desk.folder / "between.csv", desk.folder / "again.csv")
+        assert desk.json("check", "again.csv")["warnings"] != []
+        assert desk.json("check", "again.csv", PASSENTRY_API_URL="https://api.example")["warnings"] == []
+        assert desk.json("check", "again.csv", "--ledger", "other.db")["warnings"] == []
         assert not (desk.folder / "other.db").exists()
 
 

@@ -240,6 +240,10 @@ class TestSameContent:
         monday = desk.run(*WORDS, "--name", "monday", "--json")
         assert "warnings" not in json.loads(monday.stdout)
         assert events(desk.run("check", *WORDS[1:]).stderr)["same_content"]["before"] == "monday"
+        # A run of that name would send none of it again.
+        own = desk.run("check", *WORDS[1:], "--json", CAMPAIGN_NAME="monday")
+        assert events(own.stderr)["sent_before"]["campaign"] == "monday"
+        assert json.loads(own.stdout)["warnings"] == []
         tuesday = desk.run(*WORDS, "--name", "tuesday", "--limit", "2", "--json", code=5)
         told = list(events(tuesday.stderr))
         assert told.index("same_content") < told.index("run_started")

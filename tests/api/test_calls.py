@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import pytest
 import structlog
 
 import campaign
+from campaign.domain.status import Status
 from campaign.simulator.config import ENTITY
 from tests.api.lists import MESSAGE, Stream, greetings, people, sent
 from tests.simulator_client import SimulatorClient
@@ -293,6 +295,12 @@ class TestLoops:
         assert (await campaign.astatus("one")).state == "finished"
         assert len(await campaign.aresults("one")) == 3
         assert set(sent(simulator).values()) == {3}
+
+    def test_progress_says_when_passes_are_only_read_back(self) -> None:
+        counts = {status.value: 0 for status in Status} | {"unknown": 2}
+        now = campaign.Progress(campaign="promo", rows=2, done=2, counts=counts, rate_per_second=0.4, eta_seconds=None)
+        assert "/s" not in str(now)
+        assert "/s" in str(replace(now, done=1))
 
     async def test_cancelled_it_settles_what_is_under_way(self, simulator: SimulatorClient) -> None:
         simulator.set_faults(latency=[0.3, 0.3])

@@ -61,7 +61,7 @@ class Checked:
 
     `rate_per_second` None is without pacing. `findings` are about messages that can be sent as they are; they change no exit code.
     `earlier_results` are results of a campaign that the ledger does not know: `run` does not send before a person decides about them.
-    `sent_before` is a campaign of another name that has sent the same list and message.
+    `sent_before` is a campaign that has sent the same list and message: the one that `run` would resume, or one of another name.
     `content_sha256` is that of the campaign that would be sent, and `messages` are the hashes of its messages.
     `lines` are the list's lines, by which people find rows. `reach` is None if no pass was read.
     """
@@ -168,7 +168,7 @@ async def check(
             if reach is not None:
                 checked = replace(checked, reach=await _reach(reader, campaign, settings, observer=reach, stop=stop))
             if known is not None and known.campaign(given.spec.name) is not None:
-                return checked
+                return replace(checked, sent_before=_resumed(given, staged, known))
             if known is not None:
                 checked = replace(checked, sent_before=same_content(known, checked.content_sha256, checked.messages))
             # Whether the store of the results can be reached is checked by the run.
@@ -223,7 +223,9 @@ def _checked(
                 progress(counts.rows + row.row, 2 * counts.rows)
             yield row
 
-    findings = (*staged.findings, *findings_of(sampled(), settings=settings, ledger=known))
+    # What the campaign itself has sent is no earlier message.
+    earlier = None if known is not None and _resumed(given, staged, known) is not None else known
+    findings = (*staged.findings, *findings_of(sampled(), settings=settings, ledger=earlier))
     rate_per_second = settings.messages_per_second
     return Checked(
         list_name=given.spec.list_name,
@@ -239,6 +241,12 @@ def _checked(
         rate_per_second=rate_per_second,
         estimated_seconds=counts.by_status[Status.PENDING] / rate_per_second if rate_per_second else 0.0,
     )
+
+
+def _resumed(given: CheckedList, staged: Staged, known: LedgerReader) -> SentBefore | None:
+    """What the campaign that `run` would resume has sent."""
+    found = same_content(known, staged.record.content_sha256, given.same_messages, name=given.spec.name)
+    return None if found is None else replace(found, is_own=True)
 
 
 def _problems(reader: LedgerReader, campaign: int, counts: Counts) -> Iterator[Problem]:

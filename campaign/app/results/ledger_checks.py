@@ -160,18 +160,25 @@ class SentBefore:
     campaign: str
     sent: int
     started_at: float
+    is_own: bool = False
 
     def in_words(self) -> str:
+        then = "A run sends none of them again." if self.is_own else "This one sends them again."
         return (
             f"The campaign “{sanitize_for_terminal(self.campaign)}” had the same list and message: {rows_in_words(self.sent)} of it "
-            f"{'was' if self.sent == 1 else 'were'} sent, from {utc_minute(self.started_at)} on. This one sends them again."
+            f"{'was' if self.sent == 1 else 'were'} sent, from {utc_minute(self.started_at)} on. {then}"
         )
 
 
-def same_content(reader: LedgerReader, content_sha256: str, messages: Collection[str]) -> SentBefore | None:
-    """The campaign that has sent a list with this content, None if there is none; `messages` are the hashes of its messages."""
+def same_content(reader: LedgerReader, content_sha256: str, messages: Collection[str], *, name: str | None = None) -> SentBefore | None:
+    """The campaign, perhaps only of a name, that has sent a list with this content; `messages` are the hashes of its messages."""
     for other in reader.campaigns():
-        if other.started_at and other.content_sha256 == content_sha256 and other.spec.message_sha256 in messages:
+        if (
+            name in {None, other.spec.name}
+            and other.started_at
+            and other.content_sha256 == content_sha256
+            and other.spec.message_sha256 in messages
+        ):
             by_status = reader.counts(other.id).by_status
             if sent := sum(by_status[status] for status in MAY_HAVE_ARRIVED):
                 return SentBefore(campaign=other.spec.name, sent=sent, started_at=other.started_at)

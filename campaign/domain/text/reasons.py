@@ -160,7 +160,7 @@ def advice(status: str, reason: str = "", *, cancelled: bool = False) -> str:
 _ONE: Final[dict[LintKind, str]] = {
     LintKind.NEAR_EXCLUDED: "1 pass is sent to though its id is nearly that of an excluded one",
     LintKind.NEAR_DUPLICATE: "1 id is nearly another one",
-    LintKind.PLACEHOLDER: "1 message seems to hold a placeholder that nobody filled in",
+    LintKind.PLACEHOLDER: "1 message seems to hold a placeholder that nobody filled in; a column is written {{{{ first_name }}}}",
     LintKind.EMPTY_MERGE: "1 message seems to lack a value: there is a gap, or punctuation with nothing before it",
     LintKind.MOJIBAKE: "1 message holds characters that a wrong encoding has broken; save the list or the template as UTF-8",
     LintKind.BROKEN_LINK: "1 message has a link that is not whole: an address with a blank, without its end, or with an empty value",
@@ -172,7 +172,7 @@ _ONE: Final[dict[LintKind, str]] = {
 _MANY: Final[dict[LintKind, str]] = {
     LintKind.NEAR_EXCLUDED: "{count:,} passes are sent to though their ids are nearly those of excluded ones",
     LintKind.NEAR_DUPLICATE: "{count:,} rows have ids that look like those of other rows; each gets a message",
-    LintKind.PLACEHOLDER: "{count:,} messages seem to hold a placeholder that nobody filled in",
+    LintKind.PLACEHOLDER: "{count:,} messages seem to hold a placeholder that nobody filled in; a column is written {{{{ first_name }}}}",
     LintKind.EMPTY_MERGE: "{count:,} messages seem to lack a value: there is a gap, or punctuation with nothing before it",
     LintKind.MOJIBAKE: "{count:,} messages hold characters that a wrong encoding has broken; save the list or the template as UTF-8",
     LintKind.BROKEN_LINK: (
