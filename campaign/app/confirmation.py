@@ -16,6 +16,7 @@ from campaign.domain.status import Status
 from campaign.domain.text.durations import words
 from campaign.domain.text.lines import sanitize_for_terminal
 from campaign.ledger.port import CampaignRecord, LedgerReader
+from campaign.sender.attempt import OnUnknown
 from campaign.settings import Settings, Via
 
 NUMBER_FROM: Final = 10_000
@@ -35,6 +36,7 @@ class Plan:
         rate_per_second: None is without pacing.
         zones: the time zones of the rows; an empty name means rows without one. None if they are not known.
         to: the only pass that gets a message, whatever the list says.
+        in_doubt: how many more rows may be sent, once it is known that their messages have not arrived.
     """
 
     list_name: str
@@ -46,6 +48,7 @@ class Plan:
     zones: tuple[str, ...] | None
     to: str = ""
     by_batches: bool = False
+    in_doubt: int = 0
 
 
 def is_number(answer: str, number: int) -> bool:
@@ -61,6 +64,8 @@ def plan_in_words(plan: Plan, *, now: datetime) -> str:
     schedule = plan.schedule
     start = max(now, schedule.start) if schedule.start is not None else now
     parts = [f"This sends {_messages(plan)} of {plan.list_name}"]
+    if plan.in_doubt:
+        parts.append(f"and up to {plan.in_doubt:,} more whose outcome is not known yet")
     first = start if plan.zones is None else schedule.next_time(plan.zones or ("",), now) or start
     if first > now:
         parts.append(f"from {_shown(first, plan, now)} on")
@@ -144,12 +149,16 @@ def question_of(
         UsageError: a time or a zone of the settings is not valid.
     """
     looked_up = rows or (lambda: reader.messages(record.id, statuses))
+    is_verified = not (rows or to or settings.limit or settings.sample) and settings.on_unknown is not OnUnknown.HOLD
+    unverified = is_verified and reader.pending_work(record.id).unverified_in_seconds is not None
+    counts = reader.counts(record.id)
     return Question(
         record=record,
         list_name=sanitize_for_terminal(record.spec.list_name),
         messages=min(messages, settings.limit or messages, settings.sample or messages),
         left=messages,
-        left_out=0 if rows else reader.counts(record.id).left_out,
+        left_out=0 if rows else counts.left_out,
+        in_doubt=counts.by_status[Status.UNKNOWN] if unverified else 0,
         rate_per_second=settings.messages_per_second,
         schedule=schedule_of(settings, record.spec.settings, now=utc_now()),
         zones=reader.zones(record.id),

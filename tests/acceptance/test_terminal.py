@@ -123,6 +123,24 @@ def test_it_asks_first_and_no_sends_nothing(desk: Desk) -> None:
     assert len(desk.sent()) == 3
 
 
+def test_the_question_counts_what_may_be_sent_after_it_was_read_back(desk: Desk) -> None:
+    desk.simulator.set_faults(faults={"hang_before": 1.0})
+    desk.make_list(30)
+    killed = desk.start("run", "list.csv", "--message", MESSAGE, "--concurrency", "4")
+    desk.until(killed, lambda: len(desk.simulator.requests()) >= 4)
+    killed.kill()
+    killed.communicate()
+    desk.simulator.set_faults(faults={})
+    with Terminal(desk, "run", "list.csv", "--message", MESSAGE, "--quiet-period", "1s", CAMPAIGN_YES="false") as terminal:
+        terminal.until(r"Send\? \[y/N\]")
+        [counted] = re.findall(
+            r"This sends (\d+) messages to the passes of list.csv, and up to (\d+) more", " ".join(str(terminal.screen).split())
+        )
+        terminal.type("y\n")
+        assert terminal.end() == 0
+    assert sum(map(int, counted)) == len(desk.sent()) == 30
+
+
 def test_ctrl_c_at_the_question_ends_at_once_with_nothing_sent(desk: Desk) -> None:
     desk.make_list(3)
     with Terminal(desk, "run", "list.csv", "--message", MESSAGE, CAMPAIGN_YES="false") as terminal:
