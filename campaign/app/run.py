@@ -67,8 +67,7 @@ async def stage_list(source: ListSource, settings: Settings, ui: UserInterface) 
         work.tell_new_ledger(staged.record)
         await work.ledger.reap_dead_runners(quiet_seconds=settings.quiet_period)
         how = "was staged before" if staged.resumed else "is staged"
-        command = command_line("send", staged.record.spec.name, ledger=settings.ledger_to_name)
-        note = f"It {how}; nothing was sent. Any number of processes may send it together, each by: {command}"
+        note = f"It {how}; nothing was sent. Any number of processes may send it together, each by the same command."
         finished = await work.end(staged.record, End(ended=StopReason.LIMIT), None, note)
         return replace(finished, view=replace(finished.view, exit_code=3 if finished.view.counts.needs_attention else 0))
 

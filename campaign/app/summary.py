@@ -121,7 +121,9 @@ def _files(view: CampaignView, *, at_work: bool, written: bool) -> Iterator[str]
     elif written:
         results = place_of(view.results)
         verb = "are in" if isinstance(results, Path) else "go to"
-        yield from to_copy(f"The results {verb}", view.results)
+        # A run that was killed has written none.
+        older = " of an earlier run" if view.state is CampaignState.STOPPED and not view.record.ended else ""
+        yield from to_copy(f"The results{older} {verb}", view.results)
         if view.counts.needs_attention and _may_be_there(failed := failed_path(results)):
             yield from to_copy(f"The rows that need attention {verb}", str(failed))
 
@@ -138,7 +140,7 @@ def _commands(view: CampaignView) -> Iterator[str]:
     if not may_send and view.in_batches.batches:
         yield from to_copy("To cancel its batches at PassEntry, too", view.command("cancel"))
     if may_send and view.state is CampaignState.STAGED:
-        yield from to_copy("To send it", view.command("resume"))
+        yield from to_copy("To send it", view.command("send"))
     elif may_send and view.counts.open:
         go_on = view.go_on if view.state is CampaignState.STOPPED else ""
         yield from to_copy(f"To go on with the {rows(view.counts.open)} left", go_on or view.command("resume"))
