@@ -11,7 +11,8 @@ from campaign.app.batches import check_batch_settings, check_can_undo, check_und
 from campaign.app.campaign_settings import Exclusions, kept_of, remembered, utc_now
 from campaign.app.campaigns import check_here
 from campaign.app.lists.list_source import CheckedList, ListCheck, ListSource, find_list, opened
-from campaign.app.lists.stage import LOOK_SECONDS, Staged, check_rest, stage
+from campaign.app.lists.message_warnings import FIRST_MESSAGES, first_findings
+from campaign.app.lists.stage import LOOK_SECONDS, Staged, check_rest, stage, warn
 from campaign.app.open_ledger import find, find_whole, open_ledger, open_reader
 from campaign.app.results.known_results import check_not_newer
 from campaign.app.results.ledger_checks import check_known, check_same_api, check_same_ledger, other_token, warn_of_same_content
@@ -54,6 +55,8 @@ async def run_list(source: ListSource, settings: Settings, ui: UserInterface) ->
     check_access(settings)
     source = find_list(source, settings)
     async with _staged(source, settings, ui) as (work, staged, results):
+        if settings.yes:
+            await _warn_of_texts(work, staged)
         return await _go_on(work.of(staged.record), staged.record, results, resumed=staged.resumed, source=source)
 
 
@@ -64,12 +67,23 @@ async def stage_list(source: ListSource, settings: Settings, ui: UserInterface) 
         CampaignError: (same)
     """
     async with _staged(source, settings, ui) as (work, staged, _):
+        await _warn_of_texts(work, staged)
         work.tell_new_ledger(staged.record)
         await work.ledger.reap_dead_runners(quiet_seconds=settings.quiet_period)
         how = "was staged before" if staged.resumed else "is staged"
         note = f"It {how}; nothing was sent. Any number of processes may send it together, each by the same command."
         finished = await work.end(staged.record, End(ended=StopReason.LIMIT), None, note)
         return replace(finished, view=replace(finished.view, exit_code=3 if finished.view.counts.needs_attention else 0))
+
+
+async def _warn_of_texts(work: Session, staged: Staged) -> None:
+    """Warn of texts that nobody means to send, as the question before sending does."""
+    if staged.resumed:
+        return
+    findings = await asyncio.to_thread(first_findings, staged.record, work.reader, work.settings)
+    among = f"Of the first {FIRST_MESSAGES:,} messages: " if staged.record.rows > FIRST_MESSAGES else ""
+    warn(findings, staged.record, work.ui.tell, among=among)
+    work.keep(staged.record, findings)
 
 
 @asynccontextmanager

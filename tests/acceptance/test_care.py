@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from campaign.domain.text.reasons import reason_in_words
-from tests.acceptance.desk import Desk, broke_off
+from tests.acceptance.desk import Desk, broke_off, events
 from tests.acceptance.screen import Terminal
 from tests.examples import slow_after
 
@@ -49,6 +49,18 @@ class TestCheck:
         ]
         assert found["warnings"][0]["example"] == "Hi [first_name]"
         assert not (desk.folder / "campaign.db").exists()
+
+    def test_what_is_surely_wrong_is_told_where_nobody_is_asked(self, desk: Desk) -> None:
+        write(desk, ODD)
+        staged = desk.run("stage", "list.csv", "--name", "staged")
+        run = desk.run("run", "list.csv", "--json")
+        warnings = json.loads(run.stdout)["warnings"]
+        kinds = [("placeholder", [3, 8]), ("empty_merge", [2]), ("mojibake", [4]), ("broken_link", [6])]
+        assert [(one["kind"], one["first_rows"]) for one in warnings] == kinds
+        for done in (staged, run):
+            told = {one["event"]: one for one in events(done.stderr)}
+            assert [(kind, told[kind]["rows"]) for kind, _ in kinds] == kinds
+        assert "warnings" not in json.loads(desk.run("run", "list.csv", "--json").stdout)
 
     def test_a_lock_screen_may_be_another(self, desk: Desk) -> None:
         desk.make_list(12)

@@ -116,11 +116,11 @@ async def check_rest(
     return found
 
 
-def warn(findings: Iterable[LintFinding], record: CampaignRecord, tell: Tell) -> None:
-    """Report the findings, each under the name of its kind."""
+def warn(findings: Iterable[LintFinding], record: CampaignRecord, tell: Tell, *, among: str = "") -> None:
+    """Report the findings, each under the name of its kind. `among` says which rows were examined, if not all."""
     for finding in findings:
         what = finding_in_words(finding, lock_screen=0)
-        sentence = f"{what}: {finding.where(record.spec.lines)}. {finding.example}."
+        sentence = f"{among}{what}: {finding.where(record.spec.lines)}. {finding.example}."
         tell(finding.kind.value, sentence, count=finding.count, rows=list(finding.rows))
 
 
