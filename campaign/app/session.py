@@ -251,8 +251,8 @@ class Session:
         places = places_of_campaign(record, self.settings, results=results)
         try:
             check_not_sent_elsewhere(places, record.spec.name, record.spec.mark)
-            for place, by_name in places.items():
-                check_not_newer(place, self.reader, record, self.compared, by_name=by_name)
+            for place, belongs in places.items():
+                check_not_newer(place, self.reader, record, self.compared, belongs=belongs)
         except (UsageError, InputError):
             if created and results is not None:
                 remove_marker(results, record)

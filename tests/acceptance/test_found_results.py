@@ -36,6 +36,12 @@ def edit(path: Path, change: Callable[[dict[str, str], int], dict[str, str]]) ->
         writer.writerows(change(row, number) for number, row in enumerate(rows, 1))
 
 
+def with_row_above(text: str) -> str:
+    """Results with a customer that a person has added by hand."""
+    header, _, rows = text.partition("\n")
+    return f"{header}\npass-99999,Zoe{',' * (header.count(',') - 1)}\n{rows}"
+
+
 def save_as(path: Path, suffix: str) -> None:
     """Save results as a spreadsheet does, in a workbook behind a pivot table."""
     with path.open(encoding="utf-8-sig", newline="") as file:
@@ -167,6 +173,33 @@ class TestRenamed:
         desk.run("run", "list.results.csv", "--limit", "3", code=5, HOME=home(desk, "root"))
         rename(desk.folder / "list.resumed.csv", name)
         assert broke_off(desk.run("resume", "list", code=2).stderr) == code
+        assert texts(desk) == [1]
+
+    @pytest.mark.parametrize(
+        ("change", "more", "code"),
+        [
+            (with_row_above, (), "ledger_behind_results"),
+            (lambda text: text.replace(",list,", ",,", 1), (), "ledger_behind_results"),
+            (lambda text: text.replace(",list,", ",,"), (), "ledger_behind_results"),
+            (lambda text: text.replace(",delivery_campaign", ",Campaign"), (), "ledger_behind_results"),
+            (lambda text: text.replace(",list,", ",Spring offer,"), ("--results", "other.csv"), "ledger_behind_results"),
+            (lambda text: text[: text.index("\n") + 1], (), "results_not_readable"),
+            (lambda _: "", (), "results_not_readable"),
+        ],
+        ids=["row_above", "first_emptied", "emptied", "column_renamed", "renamed", "without_rows", "empty"],
+    )
+    def test_what_is_where_its_results_go_counts_under_any_name(
+        self, desk: Desk, change: Callable[[str], str], more: tuple[str, ...], code: str
+    ) -> None:
+        there = home(desk, "root")
+        for owner in (desk.environment["HOME"], there):
+            desk.run("stage", *WORDS[1:], HOME=owner)
+        desk.run("send", "list")
+        results = desk.folder / "list.results.csv"
+        results.write_text(change(results.read_text(encoding="utf-8")), encoding="utf-8")
+        assert broke_off(desk.run("send", "list", *more, code=2, HOME=there).stderr) == code
+        # The ledger that has sent is not held up.
+        desk.run("send", "list", *more)
         assert texts(desk) == [1]
 
     def test_another_campaign_of_this_ledger_is_not_taken_for_it(self, desk: Desk) -> None:

@@ -7,6 +7,7 @@ import os
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from enum import Enum, auto
 from itertools import chain
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Final
@@ -39,6 +40,18 @@ if TYPE_CHECKING:
 
 SENT_AGAIN: Final = "sent_again"
 """The campaign's setting with the hashes of results despite which a person has agreed to send again."""
+
+
+class Belongs(Enum):
+    """When the rows of a file count as a campaign's."""
+
+    BY_PLACE = auto()
+    """The campaign's results are written there: also if a person has removed or changed its name in them."""
+    BY_NAME = auto()
+    """If the file names the campaign."""
+    BY_ATTEMPT = auto()
+    """If it does, and shares an attempt with the ledger."""
+
 
 ROWS_AT_ONCE: Final = 50_000
 """How many rows' passes are searched in one scan of the campaign."""
@@ -86,8 +99,8 @@ def is_list(place: Location, source: ListSource) -> bool:
 
 def places_of_campaign(
     record: CampaignRecord, settings: Settings, *, source: ListSource | None = None, results: Location | None = None
-) -> dict[Location, bool]:
-    """The places where results of a campaign that the ledger knows may be, and whether each counts by the name of its campaign.
+) -> dict[Location, Belongs]:
+    """The places where results of a campaign that the ledger knows may be.
 
     `source` is its list, or its rows in a file, if the person named them; `results` is where this run writes.
     """
@@ -110,21 +123,22 @@ def places_of_campaign(
     return with_folders(found, is_apart=is_apart)
 
 
-def with_folders(places: Iterable[Location], *, is_apart: bool = False) -> dict[Location, bool]:
+def with_folders(places: Iterable[Location], *, is_apart: bool = False) -> dict[Location, Belongs]:
     """These places, and all files in their folders that may be results: another ledger may have written its own under any name.
 
-    All are True. With `is_apart`, as the person has named both the ledger and a place for its results, other files of the folders are
-    False, but for those where runs from any results file have written, which are named after that file. Folders of a store may hold
-    anything, so of these only such objects are listed, and only if their names begin as those of `places` do.
+    The others count by name. With `is_apart`, as the person has named both the ledger and a place for its results, they count by attempt,
+    but for those where runs from any results file have written, which are named after that file. Folders of a store may hold anything, so
+    of these only such objects are listed, and only if their names begin as those of `places` do.
     """
-    found = dict.fromkeys(places, True)
+    found = dict.fromkeys(places, Belongs.BY_PLACE)
     folders = dict.fromkeys(place.parent for place in found if isinstance(place, Path))
     begun = dict.fromkeys(place.with_name(place.name.split(".")[0]) for place in found if not isinstance(place, Path))
     others: list[Location] = [path for folder in folders for path in _files_in(folder)]
     others += [url for beginning in begun for url in object_store.named_like(beginning) if ".resumed" in url.name]
     for place in others:
         if place.suffix.lower() in UNPACKED_SUFFIXES:
-            found.setdefault(place, ".resumed" in place.name or not is_apart)
+            by_name = ".resumed" in place.name or not is_apart
+            found.setdefault(place, Belongs.BY_NAME if by_name else Belongs.BY_ATTEMPT)
     return found
 
 
@@ -161,7 +175,7 @@ def check_not_newer(
     compared: dict[Location, object] | None = None,
     new_ids: Mapping[str, int] | None = None,
     *,
-    by_name: bool = True,
+    belongs: Belongs = Belongs.BY_NAME,
 ) -> str:
     """Check that a campaign's results do not know more than the ledger; returns why they can't be read to their end, or an empty text.
 
@@ -178,22 +192,24 @@ def check_not_newer(
         return ""
     problem = ""
     owner, of_another = owner_of(place), _is_of_another_ledger(place, record)
-    is_ours = owner == record.spec.name or (of_another and may_hold_results_of(place, record.spec.name, reader))
+    nameless = of_another or belongs is Belongs.BY_PLACE
+    is_ours = owner == record.spec.name or (nameless and may_hold_results_of(place, record.spec.name, reader))
     if is_ours and _may_send(reader, record):
-        if not owner:
+        if of_another and not owner:
             raise _not_readable(place, record)
-        comparison = _Comparison(place, reader, record, new_ids or {}, is_of_campaign=by_name)
+        comparison = _Comparison(place, reader, record, new_ids or {}, is_of_campaign=belongs is not Belongs.BY_ATTEMPT)
+        is_agreed = False
         try:
             source = Source.find(place)
-            if source.sha256 in record.spec.settings.get(SENT_AGAIN, "").split():
-                source.close()
-            else:
-                _compare(source, place, comparison)
+            is_agreed = source.sha256 in record.spec.settings.get(SENT_AGAIN, "").split()
+            source.close() if is_agreed else _compare(source, place, comparison)
         except InputError as error:
             problem = str(error)
         comparison.compare_by_pass()
         comparison.end()
-        if of_another and problem:
+        # Whoever never sent the campaign has not written the file.
+        is_anothers = of_another or (belongs is Belongs.BY_PLACE and not record.started_at and not place.stem.endswith(".failed"))
+        if is_anothers and not is_agreed and (problem or (not owner and not comparison.rows)):
             raise _not_readable(place, record)
     if compared is not None:
         compared[place] = version
@@ -240,7 +256,7 @@ def _is_of_another_ledger(place: Location, record: CampaignRecord) -> bool:
 
 def _not_readable(place: Location, record: CampaignRecord) -> UsageError:
     return UsageError(
-        f"{place} can't be read as results. A run of another ledger, perhaps of another user, went on from results and wrote it: if they "
+        f"{place} can't be read as results. A run of another ledger, perhaps of another user, may have written it: if they "
         f"are of the campaign “{sanitize_for_terminal(record.spec.name)}”, this ledger would send the same again. Make the file readable "
         "for you, with the columns that the run wrote, or, if it is of another campaign, move it away.",
         code="results_not_readable",
@@ -263,6 +279,7 @@ class _Comparison:
     def __init__(
         self, place: Location, reader: LedgerReader, record: CampaignRecord, new_ids: Mapping[str, int], *, is_of_campaign: bool
     ) -> None:
+        self.rows = 0
         self._is_of_campaign = is_of_campaign
         self._newer: UsageError | None = None
         self._place = place
@@ -277,6 +294,7 @@ class _Comparison:
 
         if _RESULT_NAMES.isdisjoint(map(normalize_name, frame.columns)):
             raise InputError("It has no column of results.", code="no_results")
+        self.rows += len(frame)
         told = {name: _texts(frame, name) for name in RESULT_COLUMNS}
         never_sent = (told["delivery_status"] == Status.PENDING) & told["delivery_attempts"].isin(["", "0"])
         ours = ~told["delivery_campaign"].isin(self._others(told["delivery_campaign"])) & ~never_sent

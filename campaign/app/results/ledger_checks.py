@@ -259,8 +259,8 @@ def _check_not_behind_results(
 ) -> None:
     places = places_of_campaign(record, work.settings, source=source, results=results)
     check_not_sent_elsewhere(places, record.spec.name, record.spec.mark)
-    for place, by_name in places.items():
-        if problem := check_not_newer(place, work.reader, record, work.compared, new_ids, by_name=by_name):
+    for place, belongs in places.items():
+        if problem := check_not_newer(place, work.reader, record, work.compared, new_ids, belongs=belongs):
             sentence = f"Whether the results know more than the ledger can't be seen, as they can't be read: {problem}"
             work.ui.tell("results_not_compared", sentence, results=str(place))
 
