@@ -16,7 +16,7 @@ from campaign.app.lists.stage import LOOK_SECONDS, Staged, check_rest, stage, wa
 from campaign.app.open_ledger import find, find_whole, open_ledger, open_reader
 from campaign.app.results.known_results import check_not_newer
 from campaign.app.results.ledger_checks import check_known, check_same_api, check_same_ledger, other_token, warn_of_same_content
-from campaign.app.results.results_path import check_writable
+from campaign.app.results.results_path import check_writable, owner_of
 from campaign.app.send import StopRequest, check_access, report, send, verify
 from campaign.app.session import CommandResult, Session, UserInterface, session, unmark
 from campaign.domain.batches import InBatches
@@ -282,6 +282,9 @@ async def cancel(
         record = find_whole(reader, name)
         again = record.desired_state is DesiredState.CANCELLED
         finished = not again and _has_ended(reader, record)
+        is_sent = any(runner.alive for runner in reader.runners(record.id))
+        # A cancelled campaign has no rows that results of another ledger could know more about; and whoever sends must stop at once.
+        newer = "" if again or finished or is_sent else await asyncio.to_thread(_newer_results, record, reader, settings)
         if not again and not finished:
             await ledger.set_desired_state(record.id, DesiredState.CANCELLED)
         undone = await _undo_batches(find_whole(reader, name), ledger, reader, settings, stop=stop or StopRequest(), tell=tell)
@@ -290,7 +293,9 @@ async def cancel(
         left = sum(batch.rows for batch in reader.batches(record.id))
         if any(runner.alive for runner in reader.runners(record.id)):
             return Cancelled(again=again, undone=undone, left=left, is_sent=True)
-        results, problem = await _write_results(record, ledger, reader, settings)
+        results, problem = (
+            (None, newer) if newer else await _write_results(record, ledger, reader, settings, anew=bool(undone) or not again)
+        )
         return Cancelled(again=again, undone=undone, left=left, results=results, problem=problem)
 
 
@@ -334,15 +339,26 @@ async def _undo_batches(
     return reader.counts(record.id).by_status[Status.SKIPPED] - skipped
 
 
-async def _write_results(record: CampaignRecord, ledger: Ledger, reader: LedgerReader, settings: Settings) -> tuple[Location | None, str]:
-    """Write the results of a cancelled campaign, unless nothing of it was sent; returns where, or why not."""
+def _newer_results(record: CampaignRecord, reader: LedgerReader, settings: Settings) -> str:
+    """Why the results of another ledger must not be replaced by those of this one; empty if there are none that know more."""
+    try:
+        if (results := results_of(record, settings)) is not None:
+            for place in (results, failed_path(results)):
+                check_not_newer(place, reader, record)
+    except CampaignError as error:
+        return str(error)
+    return ""
+
+
+async def _write_results(
+    record: CampaignRecord, ledger: Ledger, reader: LedgerReader, settings: Settings, *, anew: bool
+) -> tuple[Location | None, str]:
+    """Write the results of a cancelled campaign, unless nothing of it was sent; returns where, or why not. Unless `anew`, a file stays."""
     if record.purged_at or record.exported_at or not record.started_at:
         return None, ""
 
     def write() -> Location | None:
-        if (results := results_of(record, settings)) is not None:
-            for place in (results, failed_path(results)):
-                check_not_newer(place, reader, record)
+        if (results := results_of(record, settings)) is not None and (anew or not owner_of(results)):
             report(reader, record, results)
         return results
 

@@ -361,10 +361,21 @@ def report(reader: LedgerReader, record: CampaignRecord, results: Location) -> "
     spec, failed = record.spec, failed_path(results)
     while True:
         counts = reader.counts(record.id)
-        written = write_results(results, campaign=spec.name, columns=spec.columns, parts=reader.result_columns(record.id), failed=failed)
-        # Another process may have written newer results meanwhile, which these have replaced. One that still sends writes them at its end.
-        if reader.counts(record.id) == counts or any(runner.alive for runner in reader.runners(record.id)):
+
+        def check(counts: Counts = counts) -> None:
+            """Check that no other process has ended since, and may have written newer results. One that still sends writes them then."""
+            if reader.counts(record.id) != counts and not any(runner.alive for runner in reader.runners(record.id)):
+                raise _OutdatedError
+
+        with suppress(_OutdatedError):
+            parts = reader.result_columns(record.id)
+            written = write_results(results, campaign=spec.name, columns=spec.columns, parts=parts, failed=failed, check=check)
+            check()
             return written
+
+
+class _OutdatedError(Exception):
+    """The ledger has changed while results were written."""
 
 
 def exit_code(end: End, seen: CampaignView, stop: StopRequest) -> int:

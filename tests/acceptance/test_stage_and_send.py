@@ -3,20 +3,24 @@
 import csv
 import signal
 
+import pytest
+
 from tests.acceptance.desk import Desk, broke_off, events
 from tests.acceptance.hardship import finish, start
 
 WRITES_ITS_RESULTS_LATE = """
-import os, time
-from campaign import atomic
-commit = atomic.AtomicFile.commit
+import os, signal, time
+from campaign.atomic import AtomicFile
+{step} = AtomicFile.{step}
 def late(file):
     if str(file.path).endswith("list.results.csv"):
+        if {killed} and os.path.exists("go"):
+            os.kill(os.getpid(), signal.SIGKILL)
         open("waits", "w").close()
         while not os.path.exists("go"):
             time.sleep(0.01)
-    commit(file)
-atomic.AtomicFile.commit = late
+    {step}(file)
+AtomicFile.{step} = late
 """
 STAGE = ("stage", "list.csv", "--message", "Hi {{ first_name }}")
 
@@ -72,16 +76,17 @@ def test_processes_that_send_together_share_the_rows(desk: Desk) -> None:
     assert {len(texts) for texts in desk.sent().values()} == {1}
 
 
-def test_a_process_that_is_late_leaves_no_older_results(desk: Desk) -> None:
+@pytest.mark.parametrize(("step", "killed"), [("commit", False), ("sync", True)])
+def test_a_process_that_is_late_leaves_no_older_results(desk: Desk, *, step: str, killed: bool) -> None:
     desk.make_list(12)
     desk.run(*STAGE)
-    first = start(desk, "send", "list", "--rate", "4", before=WRITES_ITS_RESULTS_LATE)
+    first = start(desk, "send", "list", "--rate", "4", before=WRITES_ITS_RESULTS_LATE.format(step=step, killed=killed))
     desk.until(first, lambda: len(desk.sent()) >= 2)
     first.send_signal(signal.SIGTERM)
     desk.until(first, (desk.folder / "waits").exists)
     desk.run("send", "list")
     (desk.folder / "go").touch()
-    finish(first, code=0)
+    finish(first, code=-signal.SIGKILL if killed else 0)
     with (desk.folder / "list.results.csv").open(encoding="utf-8-sig", newline="") as file:
         assert {row["delivery_status"] for row in csv.DictReader(file)} == {"delivered"}
 

@@ -348,6 +348,13 @@ class TestCopies:
         assert "ledger_moved_here" not in events(rest.stderr)
         assert (texts(desk), len(desk.sent())) == ([1], ROWS)
 
+    def test_whoever_cancels_a_copy_leaves_the_newer_results(self, desk: Desk, copy: str) -> None:
+        newer = (desk.folder / "list.results.csv").read_bytes()
+        for _ in range(2):
+            desk.run("cancel", "list", "--yes", "--ledger", copy)
+            assert (desk.folder / "list.results.csv").read_bytes() == newer
+        assert desk.json("status", "list", "--ledger", copy)["state"] == "cancelled"
+
     def test_a_backup_that_is_put_back_is_a_copy(self, desk: Desk) -> None:
         """With its mark, so that nothing in the folder is newer than the ledger."""
         desk.run(*WORDS, "--limit", "5", code=5)

@@ -1,6 +1,6 @@
 """Writes the results file, and beside it the rows that need attention, atomically and in one pass over the ledger's rows."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -26,9 +26,17 @@ class Written:
 
 
 def write_results(
-    path: Location, *, campaign: str, columns: Sequence[str], parts: Iterable[ResultColumns], failed: Location | None
+    path: Location,
+    *,
+    campaign: str,
+    columns: Sequence[str],
+    parts: Iterable[ResultColumns],
+    failed: Location | None,
+    check: Callable[[], None] = lambda: None,
 ) -> Written:
     """Write the rows in the given order, and those that need attention to `failed` too.
+
+    `check` is called once both files are complete; if it raises, the old ones stay.
 
     The rows are read once and never all in memory. Both files are complete on disk before either replaces its old file. `failed` is
     replaced first, so that a kill in between can't leave failed rows that are older than the results. If no row needs attention, an old
@@ -76,6 +84,8 @@ def write_results(
         results.sync()
         if failures is not None and failed_rows:
             failures.sync()
+        check()
+        if failures is not None and failed_rows:
             failures.commit()
         elif failures is not None:
             failures.remove_target()
