@@ -2,11 +2,14 @@
 
 import asyncio
 import html
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
+from multidict import CIMultiDict
 
 from campaign.domain.failure_guard import TROUBLES_IN_A_ROW
 from campaign.domain.model import CampaignState
@@ -15,6 +18,8 @@ from campaign.domain.verdict import Latest, PassReading, Signature
 from campaign.insights import exit_code_of
 from campaign.ledger.port import DesiredState
 from campaign.sender.api.gateway import HttpGateway
+from campaign.sender.api.http import RawResponse
+from campaign.sender.api.responses import read_pass
 from campaign.sender.attempt import OnUnknown, Policy
 from campaign.sender.stop import StopReason
 from campaign.simulator.config import Latency
@@ -108,6 +113,19 @@ class TestAmbiguity:
         monkeypatch.setattr("campaign.sender.readback.verify.AGAIN_SECONDS", 0.1)
         async with rig(tmp_path) as given:
             given.gateway = MixingUp
+            record = await given.campaign("a", "b")
+            await given.send(record, limit=1)
+            given.simulator.configure(faults={Fault.CUT_AFTER: 1.0})
+            await given.send(record)
+            assert given.statuses(record) == {"a": ("delivered", ""), "b": ("unknown", "unreadable")}
+            assert given.processed() == {"a": 1, "b": 1}
+
+    async def test_an_answer_whose_headers_say_that_it_was_cached_proves_nothing(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("campaign.sender.readback.verify.AGAIN_SECONDS", 0.1)
+        async with rig(tmp_path) as given:
+            given.gateway = Cached
             record = await given.campaign("a", "b")
             await given.send(record, limit=1)
             given.simulator.configure(faults={Fault.CUT_AFTER: 1.0})
@@ -212,6 +230,16 @@ class MixingUp(HttpGateway):
 
     async def read(self, pass_id: str) -> PassReading:
         return await super().read("c" if pass_id == "b" else pass_id)
+
+
+class Cached(HttpGateway):
+    """The way to an API behind a cache that shows a pass as it was before its message."""
+
+    def _parsed(self, parse: Callable[..., Any], answer: RawResponse) -> Any:
+        if parse is read_pass and b'"b"' in answer.body:
+            answer.headers = CIMultiDict(answer.headers, **{"X-Cache": "TCP_REMOTE_HIT"})
+            answer.body = answer.body.replace(b'"Hello"', b"null")
+        return super()._parsed(parse, answer)
 
 
 class OfAnotherOrganisation(HttpGateway):

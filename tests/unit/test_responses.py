@@ -294,22 +294,110 @@ def test_what_a_cache_kept_is_not_what_the_pass_holds(age: str, *, readable: boo
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "readable"),
+    "header",
     [
-        ("X-Cache-Status", "HIT", False),
-        ("X-Cache", "TCP_MEM_HIT from proxy.example", False),
-        ("X-Cache", "MISS, HIT", False),
-        ("Cache-Status", "edge; hit; ttl=30", False),
-        ("CF-Cache-Status", "STALE", False),
-        ("CF-Cache-Status", "DYNAMIC", True),
-        ("X-Cache", "MISS", True),
-        ("Cache-Status", "edge; fwd=bypass", True),
+        "X-Cache: HIT",
+        "X-Cache: MISS, HIT",
+        "X-Cache: Miss from child, Hit from parent",
+        "X-Cache: Hit from cloudfront",
+        "X-Cache: RefreshHit from cloudfront",
+        "X-Cache: OriginShieldHit from cloudfront",
+        "X-Cache: TCP_HIT",
+        "X-Cache: TCP_MEM_HIT from proxy.example",
+        "X-Cache: TCP_REMOTE_HIT",
+        "X-Cache: TCP_IMS_HIT",
+        "X-Cache: TCP_OFFLINE_HIT",
+        "X-Cache: TCP_STALE_HIT",
+        "X-Cache: TCP_REFRESH_FAIL_HIT",
+        "X-Cache: TCP_REFRESH_FAIL_OLD",
+        "X-Cache: PARTIAL_HIT",
+        "X-Cache: HIT-STALE",
+        "X-Cache-Lookup: HIT from squid:3128",
+        "X-Cache: HIT from squid|X-Cache-Lookup: HIT from squid:3128",
+        "X-Cache: MISS|X-Cache: HIT",
+        "X-Cache-Hits: 3",
+        "X-Cache-Hits: 0, 12",
+        "X-Cache-Hit: true",
+        "X-Cache-Status: HIT",
+        "X-Cache-Status: STALE",
+        "X-From-Cache: 1",
+        "X-Proxy-Cache: HIT",
+        "X-Nginx-Cache: HIT",
+        "X-Fastcgi-Cache: HIT",
+        "X-LiteSpeed-Cache: hit,private",
+        "X-Drupal-Cache: HIT",
+        "X-Rack-Cache: fresh",
+        "X-Sucuri-Cache: HIT",
+        "X-Vercel-Cache: STALE",
+        "X-CDN-Cache-Status: HIT",
+        "X-Akamai-Cache-Status: Hit from child",
+        "CDN-Cache: HIT",
+        "CF-Cache-Status: STALE",
+        "CF-Cache-Status: UPDATING",
+        "Cache-Status: edge; hit; ttl=30",
+        "Cache-Status: nginx; fwd=stale, edge; hit",
+        "X-Varnish: 32770 3",
+        "Server-Timing: cdn-cache; desc=HIT, edge; dur=1",
+        "Server-Timing: cdn-cache-hit,cdn-pop;desc=ZRH50",
+        'Warning: 110 - "Response is Stale"',
+        'Warning: 199 edge "odd", 111 edge "Revalidation Failed"',
     ],
 )
-def test_a_cache_that_says_so_without_an_age_is_one_too(name: str, value: str, *, readable: bool) -> None:
+def test_an_answer_whose_headers_say_that_it_was_cached_is_not_believed(header: str) -> None:
+    assert not _is_believed(header)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "X-Cache: MISS",
+        "X-Cache: TCP_MISS",
+        "X-Cache: TCP_REFRESH_MISS",
+        "X-Cache: Miss from cloudfront",
+        "X-Cache: MISS from fresh.example",
+        "X-Cache: MISS from hit-1.cache.example:3128",
+        "X-Cache: MISS from whit",
+        "X-Cache-Lookup: NONE from squid:3128",
+        "X-Cache: MISS from squid|X-Cache-Lookup: HIT from squid:3128",
+        "X-Cache-Hits: 0",
+        "X-Cache-Hits: 0, 0",
+        "X-Cache-Hit: false",
+        "X-Cache-Status: Refresh",
+        "X-Cache-Status: EXPIRED",
+        "X-From-Cache: 0",
+        "X-Rack-Cache: miss, store",
+        "X-Rack-Cache: invalidate, pass",
+        "X-Rack-Cache: stale, invalid, store",
+        "X-Rack-Cache: stale, valid, store",
+        "X-Cache-Key: /api/v1/passes/hit",
+        "X-Cache-Tags: hit fresh",
+        "X-Drupal-Cache-Contexts: url.hit",
+        "Cache-Tag: stale",
+        "Cache-Control: no-cache, stale",
+        "CDN-Cache-Control: max-age=0, hit",
+        "X-Cacheable: NO",
+        "CF-Cache-Status: DYNAMIC",
+        "CF-Cache-Status: BYPASS",
+        "Cache-Status: edge; fwd=bypass",
+        "Cache-Status: edge; fwd=stale; stored",
+        "X-Varnish: 32770",
+        "X-Varnish: 32770, 3",
+        "Server-Timing: cdn-cache; desc=MISS, edge; dur=1",
+        "Server-Timing: cache_fetch_hit.active_support;dur=0.1",
+        'Warning: 199 edge "110 hits"',
+        "Server: hit",
+    ],
+)
+def test_an_ordinary_answer_is_not_taken_for_a_cached_one(header: str) -> None:
+    assert _is_believed(header)
+
+
+def _is_believed(lines: str) -> bool:
+    parts = (line.partition(": ") for line in lines.split("|"))
+    headers = CIMultiDict((name, value) for name, _, value in parts)
     body = orjson.dumps(holding(latestMessage=None))
-    found = read_pass(http_status=200, headers=CIMultiDict({name: value}), body=body, whole=True, token=TOKEN, now=NOON)
-    assert (found.latest is Latest.NULL) is readable
+    found = read_pass(http_status=200, headers=headers, body=body, whole=True, token=TOKEN, now=NOON)
+    return found.latest is Latest.NULL
 
 
 def test_an_answer_that_broke_off_is_known_to_be_so() -> None:

@@ -2,14 +2,13 @@
 
 import html
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 import orjson
-from multidict import MultiMapping
 
 from campaign.domain.pace.pacing import LONGEST_RETRY_AFTER_SECONDS
 from campaign.domain.verdict import DELIVERED_VALUE, Latest, PassReading, Reply, Signature
@@ -54,9 +53,22 @@ def _words_of_page(page: str) -> str:
 
 
 FROM_A_CACHE: Final = "The answer comes from a cache, by its headers: have it pass on what is read of PassEntry"
-_NOT_ZERO: Final = re.compile("[1-9]")
-_CACHE_HEADERS: Final = ("cache-status", "cf-cache-status", "x-cache", "x-cache-status", "x-proxy-cache")
-_KEPT: Final = re.compile(r"\b(?:tcp_)?(?:mem_)?(?:hit|stale|updating)\b", re.IGNORECASE)
+_SIGNS: Final = {
+    "age": re.compile("[1-9]"),
+    "warning": re.compile(r"(?:^|,)\s?11[0-3]\b"),
+    "x-varnish": re.compile(r"\d +\d"),
+    "server-timing": re.compile('cdn-cache(?:-|; ?desc=)"?hit', re.IGNORECASE),
+}
+"""What of these headers shows that the answer comes from a cache. The names of other such headers hold “cache”."""
+
+_NOT_OF_THE_ANSWER: Final = ("control", "key", "keys", "tag", "tags", "contexts")
+"""Ends of names of headers about caches that do not say where the answer comes from; some hold any text."""
+
+# A word as of TCP_REMOTE_HIT and RefreshHit, but not of a host, nor of an answer that was forwarded because the cached one was stale.
+_KEPT: Final = re.compile(
+    r"(?:(?<![^\W_])|(?<=[a-z])(?=H))(?<!fwd=)(?i:hit|stale(?!, (?:in)?valid)|updating|fresh|refresh_fail)(?![^\W_]|[\w-]{0,60}\.\w)"
+)
+_COUNTED: Final = re.compile("[1-9]|true|yes", re.IGNORECASE)
 _DECIMAL: Final = re.compile(r"\d{1,300}(?:\.\d{0,300})?|\.\d{1,300}", re.ASCII)
 _MOST_DIGITS: Final = 9
 
@@ -83,12 +95,17 @@ def count(headers: Mapping[str, str], name: str) -> int | None:
 
 def is_cached(headers: Mapping[str, str]) -> bool:
     """Whether an answer says that a cache kept it; of several caches one after the other each may say so."""
-    aged = any(_NOT_ZERO.search(age) for age in _values(headers, "age"))
-    return aged or any(_KEPT.search(value) for name in _CACHE_HEADERS for value in _values(headers, name))
+    # Squid gives both: the lookup may be a hit though the request was forwarded.
+    unused = "x-cache-lookup" if "x-cache" in headers else ""
+    return any(_says_cached(name.lower(), value) for name, value in headers.items() if name.lower() != unused)
 
 
-def _values(headers: Mapping[str, str], name: str) -> Sequence[str]:
-    return headers.getall(name, []) if isinstance(headers, MultiMapping) else [headers.get(name, "")]
+def _says_cached(name: str, value: str) -> bool:
+    if name in _SIGNS:
+        return bool(_SIGNS[name].search(value))
+    if "cache" not in name or name.endswith(_NOT_OF_THE_ANSWER):
+        return False
+    return bool(_KEPT.search(value) or (name.endswith(("-hit", "-hits", "from-cache")) and _COUNTED.search(value)))
 
 
 def _decimal(value: str) -> float | None:
