@@ -13,7 +13,7 @@ from campaign.app.lists.message_warnings import Rows
 from campaign.app.open_ledger import find, open_ledger, open_reader
 from campaign.app.preflight.reach import NOT_WANTED, skip_unreachable
 from campaign.app.results.known_results import check_not_newer, places_of_campaign
-from campaign.app.results.sending_marker import check_not_sent_elsewhere, mark_as_sending, remove_marker
+from campaign.app.results.sending_marker import check_not_sent_elsewhere, mark_as_sending, remove_marker, remove_markers
 from campaign.app.send import StopRequest, exit_code, report, send
 from campaign.domain.errors import CampaignError, InputError, LedgerError, SafeguardError, StoppedError, UsageError
 from campaign.domain.lists.lint_findings import LintFinding
@@ -245,7 +245,7 @@ class Session:
     def _mark(self, record: CampaignRecord, results: Location | None, *, again: bool = False) -> bool:
         """Create the marker of the results unless there is one, or can't be one; returns whether it did."""
         created = mark_as_sending(results, record, self.reader.place) if results is not None else None
-        if again and not created:
+        if again and created is None:
             return False
         # Another ledger may have sent the list since the checks, perhaps while a person was asked.
         places = places_of_campaign(record, self.settings, results=results)
@@ -254,10 +254,10 @@ class Session:
             for place, belongs in places.items():
                 check_not_newer(place, self.reader, record, self.compared, belongs=belongs)
         except (UsageError, InputError):
-            if created and results is not None:
-                remove_marker(results, record)
+            if created is not None:
+                remove_marker(created, record)
             raise
-        return bool(created)
+        return created is not None
 
     def _is_warned_of(self, kind: str) -> bool:
         return any(warning["kind"] == kind for warning in self.warnings)
@@ -301,12 +301,12 @@ class Session:
 
 
 async def unmark(record: CampaignRecord, ledger: Ledger, reader: LedgerReader, results: Location | None) -> None:
-    """Remove the marker of the results, unless another process of this ledger still sends, or a batch of it may still be sent."""
+    """Remove the campaign's markers, unless another process of this ledger still sends, or a batch of it may still be sent."""
 
     def work() -> None:
         may_send = any(runner.alive for runner in reader.runners(record.id)) or is_in_batches(reader, record)
         if results is not None and not may_send:
-            remove_marker(results, record)
+            remove_markers(results, record)
 
     # A marker that stays does no harm: the next run of this ledger removes it.
     with suppress(CampaignError):

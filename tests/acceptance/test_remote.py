@@ -207,6 +207,23 @@ class TestAnotherLedger:
         assert broke_off(desk.run(*words, code=2, **other).stderr) == "ledger_without_campaign"
         assert [len(texts) for texts in desk.sent().values()] == [1] * 12
 
+    def test_is_told_so_beside_another_campaign_whose_results_have_the_same_stem(self, desk: Desk, store: Store) -> None:
+        store.put(LIST, rows(12))
+        other = {"CAMPAIGN_LEDGER": str(desk.folder / "other.db")}
+        one = ("run", URL, "--message", MESSAGE, "--name", "one", "--results", f"s3://{BUCKET}/lists/r.csv", "--rate", "4")
+        two = ("run", URL, "--message", "Another", "--name", "two", "--results", f"s3://{BUCKET}/lists/r.jsonl", "--rate", "4")
+        first = desk.start(*one)
+        desk.until(first, lambda: len(desk.sent()) >= 1)
+        second = desk.start(*two)
+        desk.until(second, lambda: "Another" in str(desk.sent()))
+        for words in (one, two):
+            assert broke_off(desk.run(*words, code=2, **other).stderr) == "sent_from_elsewhere"
+        for process in (first, second):
+            process.communicate(timeout=60)
+            assert process.returncode == 0
+        assert not [name for name in store.names() if name.endswith(".sending")]
+        assert [len(texts) for texts in desk.sent().values()] == [2] * 12
+
     @pytest.mark.slow
     def test_of_several_that_start_at_once_one_sends(self, desk: Desk, store: Store) -> None:
         store.put(LIST, rows(12))

@@ -18,13 +18,14 @@ from tests.acceptance.test_wrong_ledger import ROWS, WORDS, events, home, ledger
 from tests.examples import slow_after
 
 SLOWLY = ("--rate", "4")
-KILLED_BEFORE_ITS_FIRST_CLAIM = """
+KILLED = """
 import os, signal
 from campaign.ledger.sqlite import SqliteLedger
 async def die(*_, **__):
     os.kill(os.getpid(), signal.SIGKILL)
-SqliteLedger.register_runner = die
+SqliteLedger.{before} = die
 """
+KILLED_BEFORE_ITS_FIRST_CLAIM = KILLED.format(before="register_runner")
 WAITS = """
 import asyncio, os
 from campaign.ledger.sqlite import SqliteLedger
@@ -49,6 +50,10 @@ def desk(desk: Desk) -> Desk:
 
 def marker(desk: Desk, name: str = "list.results.sending") -> Path:
     return desk.folder / name
+
+
+def markers(desk: Desk) -> list[Path]:
+    return sorted(desk.folder.glob("*.sending"))
 
 
 def is_refused(desk: Desk, *words: str, **environment: str) -> str:
@@ -176,6 +181,82 @@ class TestAtTheSameTime:
         desk.run(*WORDS, "--name", "reminder", HOME=home(desk, "root"))
         finish(first, code=0)
         assert texts(desk) == [2]
+
+
+# Two campaigns whose results have one stem.
+ONE = (*WORDS, "--name", "one", "--results", "r.csv")
+TWO = ("run", "list.csv", "--message", "Another message", "--name", "two", "--results", "r.xlsx")
+
+
+class TestSeveralMarkersInAFolder:
+    def test_two_campaigns_whose_results_have_one_stem_have_one_each(self, desk: Desk) -> None:
+        first = desk.start(*ONE, *SLOWLY)
+        desk.until(first, lambda: len(desk.sent()) >= 1)
+        second = desk.start(*TWO, *SLOWLY)
+        desk.until(second, lambda: texts(desk)[-1] == 2)
+        there = home(desk, "root")
+        with suspended(first), suspended(second):
+            assert len(markers(desk)) == 2
+            for words in (ONE, TWO):
+                is_refused(desk, *words, HOME=there)
+        finish(first, code=0)
+        finish(second, code=0)
+        assert (texts(desk), markers(desk)) == ([2], [])
+
+    def test_after_a_kill_of_both_each_removes_its_own(self, desk: Desk) -> None:
+        desk.run(*TWO, "--limit", "1", code=5)
+        self._kill(desk, *ONE, sent=2)
+        self._kill(desk, *TWO, sent=5)
+        there = home(desk, "root")
+        left = markers(desk)
+        is_refused(desk, *TWO, HOME=there)
+        # What the kills may have left unknown is not sent again.
+        desk.run(*ONE, code=None)
+        assert marker(desk, "r.sending") not in markers(desk)
+        # Also under another name, as the rows are the same.
+        for words in (TWO, ("run", "r.xlsx", "--name", "other")):
+            is_refused(desk, *words, HOME=there)
+        desk.run(*TWO, code=None)
+        assert (len(left), markers(desk)) == (2, [])
+        assert all(len(got) == len(set(got)) for got in desk.sent().values())
+
+    def _kill(self, desk: Desk, *words: str, sent: int) -> None:
+        killed = desk.start(*words, *SLOWLY)
+        desk.until(killed, lambda: sum(map(len, desk.sent().values())) >= sent)
+        killed.kill()
+        killed.communicate()
+
+    def test_of_two_ledgers_that_start_it_at_once_beside_another_campaign_one_sends_at_most(self, desk: Desk) -> None:
+        finish(start(desk, *ONE, before=KILLED_BEFORE_ITS_FIRST_CLAIM), code=-signal.SIGKILL)
+        started = [desk.start(*TWO, *SLOWLY, HOME=home(desk, f"cron-{number}")) for number in range(2)]
+        for process in started:
+            process.communicate(timeout=60)
+        assert sorted(process.returncode for process in started) == [0, 2]
+        assert all_sent_once(desk)
+
+    @pytest.mark.parametrize("beside", [("send", "list", "--results", "out.csv"), ("run", "list.results.csv")])
+    def test_the_last_process_removes_those_of_all_results_of_its_campaign(self, desk: Desk, beside: tuple[str, ...]) -> None:
+        desk.run(*WORDS, "--limit", "2", code=5)
+        finish(start(desk, *ONE, before=KILLED_BEFORE_ITS_FIRST_CLAIM), code=-signal.SIGKILL)
+        last = desk.start(*WORDS, *SLOWLY)
+        desk.until(last, lambda: len(desk.sent()) >= 4)
+        desk.run(*beside, "--limit", "1", code=5)
+        assert len(markers(desk)) == 3
+        finish(last, code=0)
+        assert markers(desk) == [marker(desk, "r.sending")], "that of the other campaign stays"
+        assert all_sent_once(desk)
+
+    def test_the_results_of_a_killed_run_are_not_gone_on_with_though_another_has_ended_since(self, desk: Desk) -> None:
+        desk.run(*WORDS, "--limit", "2", code=5)
+        killed = desk.start(*WORDS, *SLOWLY)
+        desk.until(killed, lambda: len(desk.sent()) >= 4)
+        killed.kill()
+        killed.communicate()
+        desk.run("send", "list", "--results", "out.csv")
+        for name in ((), ("--name", "other")):
+            is_refused(desk, "run", "list.results.csv", *name, HOME=home(desk, "root"))
+        desk.run(*WORDS)
+        assert (texts(desk), markers(desk)) == ([1], [])
 
 
 class TestAfterAKill:

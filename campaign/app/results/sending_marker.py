@@ -1,13 +1,15 @@
 """The file or object beside a campaign's results that names the ledger from which it is being sent, so that no other ledger sends it too.
 
 It is there from before the first claim until the results are written; it stays after a kill, and while a batch may be sent or turn up.
-No results file, and no list, has its suffix.
+No results file, and no list, has its suffix. Where another campaign has the place, as its results have the same name in another format, a
+hash of the campaign's name comes before the suffix.
 """
 
+import hashlib
 import json
 import os
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -15,11 +17,13 @@ from pathlib import Path
 from typing import Final
 
 from campaign import object_store
+from campaign.app.results.results_path import holds_results, owner_of
 from campaign.atomic import AtomicFile
 from campaign.domain.errors import InputError, UsageError
 from campaign.domain.lists.locations import Location, ObjectUrl
 from campaign.domain.text.lines import sanitize_for_terminal
 from campaign.ledger.port import CampaignRecord
+from campaign.reporter.files.target import Format
 
 SUFFIX: Final = ".sending"
 
@@ -48,38 +52,53 @@ def marker_path(results: Location) -> Location:
     return real.with_name(real.stem.removesuffix(".failed") + SUFFIX)
 
 
-def mark_as_sending(results: Location, record: CampaignRecord, ledger: str) -> bool | None:
-    """Create the marker; False if this ledger's is there already, None if there can't be one.
+def mark_as_sending(results: Location, record: CampaignRecord, ledger: str) -> Location | None:
+    """Create the marker, and return its place; None if this ledger's is there already, or there can't be one.
 
-    There can't be one in a store that can't create an object only if there is none, in a folder that can't be written or has no hard links,
-    or where another campaign has one.
+    There can't be one in a store that can't create an object only if there is none, or in a folder that can't be written or has no hard
+    links.
 
     Raises:
         UsageError: there is one of another ledger.
         InputError: a store can't be read.
         DiskFullError: it does not fit, and nor would the results.
     """
-    path = marker_path(results)
     since = f"{datetime.now(tz=UTC):%Y-%m-%d %H:%M} UTC"
     marker = Marker(mark=record.spec.mark, campaign=record.spec.name, ledger=ledger, host=socket.gethostname(), since=since)
-    with suppress(UsageError):
-        if _create(path, json.dumps(asdict(marker), indent=1).encode() + b"\n"):
-            return True
-    check_not_sent_elsewhere([path], record.spec.name, record.spec.mark)
-    found = _read(path)
-    return False if found is not None and found.mark == record.spec.mark else None
+    content = json.dumps(asdict(marker), indent=1).encode() + b"\n"
+    for place in _places(results, record.spec.name):
+        with suppress(UsageError):
+            if _create(place, content):
+                return place
+        check_not_sent_elsewhere([place], record.spec.name, record.spec.mark)
+        if (found := _read(place)) is not None and found.mark == record.spec.mark:
+            break
+    return None
 
 
-def remove_marker(results: Location, record: CampaignRecord) -> None:
-    """Remove the marker, if it is this ledger's."""
-    path = marker_path(results)
+def remove_marker(place: Location, record: CampaignRecord) -> None:
+    """Remove the marker at this place, if it is this ledger's."""
     with suppress(OSError, InputError, UsageError):
-        if (found := _read(path, seconds=_STORE_SECONDS)) is None or found.mark != record.spec.mark:
+        if (found := _read(place, seconds=_STORE_SECONDS)) is None or found.mark != record.spec.mark:
             return
-        if isinstance(path, ObjectUrl):
-            object_store.remove(path, seconds=_STORE_SECONDS)
+        if isinstance(place, ObjectUrl):
+            object_store.remove(place, seconds=_STORE_SECONDS)
         else:
-            path.unlink(missing_ok=True)
+            place.unlink(missing_ok=True)
+
+
+def remove_markers(results: Location, record: CampaignRecord) -> None:
+    """Remove this ledger's markers of the results, and those that its runs with other results have left in their folder.
+
+    After a kill such a one stays until the results beside it are written again: until then they lack what was sent.
+    """
+    own = _places(results, record.spec.name)
+    others = [path for path in _markers_beside(own) if isinstance(path, Path)] if isinstance(results, Path) else []
+    for place in own:
+        remove_marker(place, record)
+    for path in others:
+        if path not in own and not _has_older_results(path, record.spec.name):
+            remove_marker(path, record)
 
 
 def check_not_sent_elsewhere(places: Iterable[Location], campaign: str, mark: str = "", *, given: Iterable[Location] = ()) -> None:
@@ -98,12 +117,45 @@ def check_not_sent_elsewhere(places: Iterable[Location], campaign: str, mark: st
     under_any_name = set(map(marker_path, given))
     for path in (*own, *others):
         found = _read(path)
-        if found is _UNREADABLE and path not in own:
+        if found is None or (found is _UNREADABLE and not _is_of(path, own, campaign)):
             continue
-        if found is not None and (found is _UNREADABLE or (found.mark != mark and (found.campaign == campaign or path in under_any_name))):
+        is_of_campaign = found.campaign == campaign or _is_of(path, under_any_name, found.campaign)
+        if found is _UNREADABLE or (found.mark != mark and is_of_campaign):
             raise UsageError(
                 _in_words(found, path, found.campaign or campaign), code="sent_from_elsewhere", option="--ledger", marker=str(path)
             )
+
+
+def _places(results: Location, campaign: str) -> tuple[Location, Location]:
+    """Where the marker of a campaign may be, the usual place first."""
+    path = marker_path(results)
+    return path, _beside(path, campaign)
+
+
+def _beside(path: Location, campaign: str) -> Location:
+    """Where the marker of a campaign is if another campaign's is at `path`."""
+    return path.with_name(f"{path.stem}.{_short_hash(campaign)}{SUFFIX}")
+
+
+def _short_hash(campaign: str) -> str:
+    # The same in all ledgers, so that only one of them can create the marker.
+    return hashlib.sha256(campaign.encode(errors="surrogatepass")).hexdigest()[:8]
+
+
+def _is_of(path: Location, markers: Collection[Location], campaign: str) -> bool:
+    """Whether a marker of the campaign at `path` is one of these, or beside one of them."""
+    return path in markers or any(path == _beside(one, campaign) for one in markers)
+
+
+def _has_older_results(path: Path, campaign: str) -> bool:
+    """Whether there are results of a campaign that were written before its marker was created, so that they may lack what was sent."""
+    stem = path.stem.removesuffix(f".{_short_hash(campaign)}")
+    with suppress(OSError):
+        created = path.stat().st_mtime_ns
+        beside = [path.with_name(f"{stem}{suffix}") for suffix in Format]
+        older = [file for file in beside if file.is_file() and file.stat().st_mtime_ns <= created]
+        return any(holds_results(file) and owner_of(file) in {campaign, ""} for file in older)
+    return True
 
 
 def _create(path: Location, content: bytes) -> bool:
