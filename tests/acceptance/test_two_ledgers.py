@@ -272,6 +272,15 @@ class TestAfterAKill:
         desk.run(*other)
         assert all_sent_once(desk)
 
+    def test_the_ledger_goes_on_though_another_message_was_being_staged_when_it_was_killed_again(self, desk: Desk) -> None:
+        finish(start(desk, *WORDS, before=KILLED_BEFORE_ITS_FIRST_CLAIM), code=-signal.SIGKILL)
+        other = (*WORDS[:-1], "Another message")
+        for _ in range(2):
+            finish(start(desk, *other, before=KILLED.format(before="finish_staging")), code=-signal.SIGKILL)
+        is_refused(desk, *other, HOME=home(desk, "root"))
+        desk.run(*other)
+        assert (all_sent_once(desk), markers(desk)) == (True, [])
+
     def test_results_that_a_killed_run_has_overtaken_are_not_gone_on_with(self, desk: Desk) -> None:
         desk.run(*WORDS, "--limit", "2", code=5)
         killed = desk.start(*WORDS, "--rate", "1")

@@ -87,6 +87,8 @@ async def stage(
             _check_not_stopped(stop)
             await asyncio.sleep(LOOK_SECONDS)
         else:
+            # Nothing of it was sent, but the marker of the one that it replaced may be there after a kill.
+            begun = begun or replace(begin(given.spec), mark=record.spec.mark or secrets.token_hex(8))
             await ledger.abort_staging(record.id)
 
 
