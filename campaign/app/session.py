@@ -13,6 +13,7 @@ from campaign.app.lists.message_warnings import Rows
 from campaign.app.open_ledger import find, open_ledger, open_reader
 from campaign.app.preflight.reach import NOT_WANTED, skip_unreachable
 from campaign.app.results.known_results import check_not_newer, places_of_campaign
+from campaign.app.results.results_path import check_not_anothers
 from campaign.app.results.sending_marker import check_not_sent_elsewhere, mark_as_sending, remove_marker, remove_markers
 from campaign.app.send import StopRequest, exit_code, report, send
 from campaign.domain.errors import CampaignError, InputError, LedgerError, SafeguardError, StoppedError, UsageError
@@ -285,6 +286,8 @@ class Session:
         try:
             for place in (results, failed_path(results)):
                 check_not_newer(place, self.reader, record, self.compared)
+                # Another campaign may have written its results there since this run began.
+                check_not_anothers(place, record.spec.name)
         except UsageError as error:
             if not sent:
                 raise

@@ -38,6 +38,17 @@ async def wait(*values, **named):
     return runner or await register(*values, **named)
 SqliteLedger.register_runner = wait
 """
+STOPPED_WHILE_IT_READS = """
+import asyncio, os
+from campaign.app import session
+from campaign.domain.errors import SafeguardError
+async def skip(*_, **__):
+    open("waits", "w").close()
+    while not os.path.exists("go"):
+        await asyncio.sleep(0.01)
+    raise SafeguardError("Passes can't be read.")
+session.skip_unreachable = skip
+"""
 
 
 @pytest.fixture
@@ -257,6 +268,33 @@ class TestSeveralMarkersInAFolder:
             is_refused(desk, "run", "list.results.csv", *name, HOME=home(desk, "root"))
         desk.run(*WORDS)
         assert (texts(desk), markers(desk)) == ([1], [])
+
+
+class TestTwoCampaignsOneFile:
+    def test_the_later_one_does_not_replace_the_results_of_the_other(self, desk: Desk) -> None:
+        two = (*TWO[:-1], "r.csv")
+        first = desk.start(*ONE, *SLOWLY)
+        desk.until(first, lambda: len(desk.sent()) >= 1)
+        desk.run(*two)
+        results = (desk.folder / "r.csv").read_bytes()
+        why = events(finish(first, code=4))["run_broke_off"]
+        assert (why["code"], (desk.folder / "r.csv").read_bytes()) == ("results_not_written", results)
+        # What it has sent is in its ledger, and goes where nothing else is.
+        desk.run(*ONE[:-1], "one.csv")
+        assert (desk.folder / "one.csv").exists()
+        assert (texts(desk), markers(desk)) == ([2], [])
+
+    def test_nor_does_a_command_that_sends_nothing(self, desk: Desk) -> None:
+        """Such as one that the first reading of passes stops."""
+        desk.run(*ONE, "--limit", "2", code=5)
+        (desk.folder / "r.csv").unlink()
+        waiting = start(desk, *ONE, "--only-reachable", before=STOPPED_WHILE_IT_READS)
+        desk.until(waiting, (desk.folder / "waits").exists)
+        desk.run(*TWO[:-1], "r.csv")
+        results = (desk.folder / "r.csv").read_bytes()
+        (desk.folder / "go").touch()
+        why = events(finish(waiting, code=2))["run_broke_off"]
+        assert (why["code"], (desk.folder / "r.csv").read_bytes()) == ("other_results", results)
 
 
 class TestAfterAKill:

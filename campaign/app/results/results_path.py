@@ -263,7 +263,7 @@ def check_writable(
         with writing(file):
             _check_replaceable(file)
             if campaign:
-                _check_not_anothers(file, campaign)
+                check_not_anothers(file, campaign)
         with AtomicFile(file):
             pass
     if not isinstance(path, Path):
@@ -338,7 +338,13 @@ def _check_replaceable(file: Location) -> None:
         )
 
 
-def _check_not_anothers(file: Location, campaign: str) -> None:
+def check_not_anothers(file: Location, campaign: str) -> None:
+    """Check that a file is not the results of another campaign.
+
+    Raises:
+        UsageError: it is.
+        InputError: an object exists, but can't be read.
+    """
     if (owner := owner_of(file)) and owner != campaign:
         raise UsageError(
             f"{file} holds the results of the campaign “{sanitize_for_terminal(owner)}”, which those of "
