@@ -120,12 +120,13 @@ class TestAmbiguity:
             assert given.statuses(record) == {"a": ("delivered", ""), "b": ("unknown", "unreadable")}
             assert given.processed() == {"a": 1, "b": 1}
 
-    async def test_an_answer_whose_headers_say_that_it_was_cached_proves_nothing(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    @pytest.mark.parametrize("marked", [{"header": ("X-Cache", "TCP_REMOTE_HIT")}, {"member": b'"errors":["partial"]'}], ids=repr)
+    async def test_an_answer_that_says_that_it_was_cached_or_lacks_something_proves_nothing(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, marked: dict[str, Any]
     ) -> None:
         monkeypatch.setattr("campaign.sender.readback.verify.AGAIN_SECONDS", 0.1)
         async with rig(tmp_path) as given:
-            given.gateway = Cached
+            given.gateway = type("Marked", (ShowingNull,), marked)
             record = await given.campaign("a", "b")
             await given.send(record, limit=1)
             given.simulator.configure(faults={Fault.CUT_AFTER: 1.0})
@@ -232,13 +233,16 @@ class MixingUp(HttpGateway):
         return await super().read("c" if pass_id == "b" else pass_id)
 
 
-class Cached(HttpGateway):
-    """The way to an API behind a cache that shows a pass as it was before its message."""
+class ShowingNull(HttpGateway):
+    """The way to an API that shows a pass as it was before its message, in an answer with a header or member that says why."""
+
+    header = ("X-None", "")
+    member = b'"errors":[]'
 
     def _parsed(self, parse: Callable[..., Any], answer: RawResponse) -> Any:
         if parse is read_pass and b'"b"' in answer.body:
-            answer.headers = CIMultiDict(answer.headers, **{"X-Cache": "TCP_REMOTE_HIT"})
-            answer.body = answer.body.replace(b'"Hello"', b"null")
+            answer.headers = CIMultiDict([*answer.headers.items(), self.header])
+            answer.body = b"{" + self.member + b"," + answer.body.replace(b'"Hello"', b"null").removeprefix(b"{")
         return super()._parsed(parse, answer)
 
 

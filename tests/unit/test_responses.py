@@ -193,12 +193,20 @@ def test_a_reading_names_its_pass(data: dict[str, Any], *, names: bool) -> None:
         {"data": {"attributes": []}},
         holding(latestMessage=7),
         holding(latestMessage=[]),
+        holding(latestMessage=None) | {"errors": ["partial"]},
+        holding(latestMessage="Hello") | {"errors": [{"code": 7}]},
+        holding(latestMessage=None) | {"errors": "partial"},
     ],
     ids=lambda body: repr(body)[:40],
 )
 def test_a_pass_that_can_not_be_read(body: object) -> None:
     found = reading(body)
     assert (found.latest, found.http_status, bool(found.error)) == (Latest.UNREADABLE, 200, True)
+
+
+@pytest.mark.parametrize("errors", [None, [], {}, ""])
+def test_a_pass_with_an_empty_field_for_errors_can_be_read(errors: object) -> None:
+    assert reading(holding(latestMessage=None) | {"errors": errors}).latest is Latest.NULL
 
 
 @pytest.mark.parametrize("status", [201, 204, 302, 404, 429, 500])

@@ -202,7 +202,9 @@ def read_pass(*, http_status: int, headers: Mapping[str, str], body: bytes, whol
     data = _object(found, "data")
     attributes = _object(data, "attributes")
     text = attributes.get("latestMessage", _ABSENT) if attributes is not None else None
-    if data is None or attributes is None or not (text is None or text is _ABSENT or isinstance(text, str)):
+    # Beside errors the pass may be shown in part.
+    partial = isinstance(found, dict) and found.get("errors")
+    if data is None or attributes is None or partial or not (text is None or text is _ABSENT or isinstance(text, str)):
         return PassReading(
             latest=Latest.UNREADABLE,
             http_status=http_status,
