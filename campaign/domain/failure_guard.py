@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
-from campaign.domain.verdict import REFUSALS, AttemptOutcome, Evidence, Fault, PassReading, Reply, foreign
+from campaign.domain.verdict import ACCEPTED, REFUSALS, AttemptOutcome, Evidence, Fault, PassReading, Reply, foreign
 
 T = TypeVar("T")
 
@@ -33,9 +33,16 @@ MOST_REFUSED: Final = 36
 """This many refusals among the last answers suggest that the API refuses everything, though there were other answers before."""
 
 _WHAT_TO_DO: Final = "Check PASSENTRY_API_KEY, or leave these passes out with --exclude."
+_WHAT_TO_DO_ABOUT_ONE: Final = "Check PASSENTRY_API_KEY. If it is right and one pass is refused each time, leave it out with --exclude."
 
 MOST_HELD: Final = 100
 """At most this many refusals are held before the runner finds out their cause; those of messages under way come on top."""
+
+MOST_OWN: Final = 200
+"""If more rows than this fail again, and no message is accepted between them, it is an outage that came when only such rows were left."""
+
+MOST_REMEMBERED: Final = 10_000
+"""At most this many rows are remembered as failed; a row that is not remembered is treated as one that fails for the first time."""
 
 FOREIGN_ANSWERS: Final = 5
 """This many answers of somebody else in a row, and none of PassEntry before, show that it is not PassEntry that answers."""
@@ -69,6 +76,33 @@ def parse_halt(text: str) -> Halt:
     raise ValueError(f"“{text}” is not a limit of failures; write a share such as 20%, or a number such as 500")
 
 
+@dataclass(slots=True)
+class RowErrors:
+    """Tells an error that PassEntry has with one row from an outage, as `Refusals` does for refusals.
+
+    A failure is the row's own if the row failed before, and a message was accepted that was sent after that failure: sending worked, and
+    only this row fails again. Times are seconds on one monotonic clock.
+    """
+
+    _failed_at: dict[int, float] = field(default_factory=dict)
+    _sent_at: float = -math.inf
+
+    def fail(self, row: int, *, answered_at: float) -> None:
+        """Record a failure that counts. The first of a row is kept."""
+        self._failed_at.setdefault(row, answered_at)
+        if len(self._failed_at) > MOST_REMEMBERED:
+            del self._failed_at[next(iter(self._failed_at))]
+
+    def accept(self, row: int, *, sent_at: float) -> None:
+        """Record that the row's message, sent at `sent_at`, was accepted."""
+        self._failed_at.pop(row, None)
+        self._sent_at = max(self._sent_at, sent_at)
+
+    def is_own(self, row: int) -> bool:
+        """Whether a failure of the row, at present, is its own."""
+        return self._failed_at.get(row, math.inf) <= self._sent_at
+
+
 @dataclass(slots=True, kw_only=True)
 class FailureGuard:
     """Watches a run's attempts. `note` returns why to stop. `pause_seconds` is how long everyone should back off now, mostly 0."""
@@ -77,6 +111,9 @@ class FailureGuard:
     pause_seconds: float = 0.0
     _failures: int = 0
     _in_a_row: int = 0
+    _other_rows: set[int] = field(default_factory=set)
+    _own_rows: set[int] = field(default_factory=set)
+    _accepted: bool = False
     _pauses: int = 0
     _paused_until: float = -math.inf
     _trouble_since: float | None = None
@@ -85,17 +122,30 @@ class FailureGuard:
 
     @property
     def in_trouble(self) -> bool:
-        """Whether the API fails rather than single rows: attempts made now are not counted against their rows."""
+        """Whether the API fails rather than single rows: attempts made now are not counted against their rows, unless `counts` says so."""
         return self._in_a_row >= TROUBLES_IN_A_ROW
 
-    def note(self, verdict: AttemptOutcome, *, failed: bool, now: float) -> str:
+    def counts(self, *, own: bool) -> bool:
+        """Whether an attempt that ends now counts against its row. `own` is as in `RowErrors`, and false if the API was not reached.
+
+        A row's own failures count until so many rows fail, with no answer between, that it must be an outage.
+        """
+        return not self.in_trouble or (own and not self._many_rows)
+
+    @property
+    def _many_rows(self) -> bool:
+        return len(self._other_rows) >= TROUBLES_IN_A_ROW or len(self._own_rows) > MOST_OWN
+
+    def note(self, verdict: AttemptOutcome, *, failed: bool, now: float, row: int = 0, own: bool = False, again: bool = False) -> str:
         """Record the end of one attempt; returns why the run must stop, as a sentence, or an empty text.
 
-        `failed` says whether the row failed or is unknown because of it. `now` is in seconds on any monotonic clock.
+        `failed` says whether the row failed or is unknown because of it. `now` is in seconds on any monotonic clock. `own` is as in
+        `counts`. `again` says whether the token was refused for this row before.
         """
         self.pause_seconds = 0.0
         if verdict.proof is Evidence.TOKEN_REFUSED:
-            return f"The API refused the token ({verdict.reason.removeprefix('http_')}). Check PASSENTRY_API_KEY."
+            return self._token_refused(verdict.reason.removeprefix("http_"), again=again)
+        self._accepted |= verdict.proof in ACCEPTED
         if verdict.proof is Evidence.THROTTLED:
             return self._lasting(now, "answered only 429 (too many requests)")
         if verdict.proof is Evidence.ROW_OR_ALL and not failed:
@@ -106,7 +156,13 @@ class FailureGuard:
         self._failures += failed
         # A refusal of a message's content shows that somebody answers, though perhaps not who.
         if verdict.proof in {Evidence.NOT_ACCEPTED, Evidence.AMBIGUOUS} and verdict.reason not in REFUSALS:
+            if own and not self._many_rows:
+                # It says nothing about the API, neither that it works nor that it does not.
+                self._own_rows.add(row)
+                return self._over_the_limit()
             self._in_a_row += 1
+            if not own:
+                self._other_rows.add(row)
             if self._in_a_row >= TROUBLES_IN_A_ROW and now >= self._paused_until:
                 self.pause_seconds = min(LONGEST_PAUSE_SECONDS, 2.0 ** min(self._pauses, 10))
                 self._pauses += 1
@@ -118,7 +174,15 @@ class FailureGuard:
 
     def _calm(self) -> None:
         self._in_a_row = self._pauses = 0
+        self._other_rows.clear()
+        self._own_rows.clear()
         self._trouble_since = None
+
+    def _token_refused(self, http_status: str, *, again: bool) -> str:
+        if self._accepted:
+            return f"The API accepted messages at first, and now refuses the token ({http_status}). {_WHAT_TO_DO_ABOUT_ONE}"
+        what_to_do = _WHAT_TO_DO_ABOUT_ONE if again else "Check PASSENTRY_API_KEY."
+        return f"The API refused the token ({http_status}). {what_to_do}"
 
     def _lasting(self, now: float, what: str, why: str = "") -> str:
         if self._trouble_since is None or now - self._trouble_last > FORGOTTEN_SECONDS:

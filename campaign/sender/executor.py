@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final
 
-from campaign.domain.failure_guard import FailureGuard, Refusals
+from campaign.domain.failure_guard import FailureGuard, Refusals, RowErrors
 from campaign.domain.model import Claim
 from campaign.domain.pace.foreign_traffic import ForeignTrafficEstimator
 from campaign.domain.schedule import Schedule
@@ -167,6 +167,7 @@ class AttemptExecutor:
     jitter: Callable[[], float]
     last_accepted: str = ""
     _failure_guard: FailureGuard = field(init=False)
+    _row_errors: RowErrors = field(default_factory=RowErrors)
     _refusals: Refusals[_Attempt] = field(default_factory=Refusals)
     _neighbours: ForeignTrafficEstimator = field(default_factory=ForeignTrafficEstimator)
 
@@ -249,6 +250,14 @@ class AttemptExecutor:
     async def _settle(self, attempt: _Attempt, *, proves: Evidence | None = None, broken_off: bool = False) -> None:
         """Pass the outcome to the settlements; `proves` is what other answers have shown if the attempt's own was not clear."""
         verdict = attempt.verdict if proves is None else replace(attempt.verdict, proof=proves)
+        row = attempt.claim.row
+        # If no byte left, the failure is never about a single row.
+        own = verdict.proof is Evidence.AMBIGUOUS and self._row_errors.is_own(row)
+        counts = not broken_off and self._failure_guard.counts(own=own)
+        if verdict.proof in ACCEPTED:
+            self._row_errors.accept(row, sent_at=attempt.began)
+        elif verdict.proof is Evidence.AMBIGUOUS and counts:
+            self._row_errors.fail(row, answered_at=attempt.answered_at)
         settlement = settle_attempt(
             attempt.claim,
             attempt.result,
@@ -257,12 +266,13 @@ class AttemptExecutor:
             sent_at=attempt.sent_at,
             latency_seconds=attempt.answered_at - attempt.began,
             jitter=self.jitter(),
-            held_against=not (broken_off or self._failure_guard.in_trouble),
+            held_against=counts,
         )
         await self.settlements.settle(settlement)
         failed = settlement.outcome.status in SEND_FAILED
         shown = replace(verdict, proof=Evidence.REFUSED) if failed and proves is not None else attempt.verdict
-        if why := self._failure_guard.note(shown, failed=failed, now=self.clocks.ticks()):
+        again = attempt.claim.http_status == 401
+        if why := self._failure_guard.note(shown, failed=failed, now=self.clocks.ticks(), row=row, own=own, again=again):
             self.stop_signal.set(StopReason.SAFEGUARD, why)
 
     async def _slow_down(self, limiter: RateLimiter, verdict: AttemptOutcome, result: Reply | Fault) -> None:

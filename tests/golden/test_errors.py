@@ -251,11 +251,15 @@ def test_safeguards(golden: Golden) -> None:
 
     failing = [FailureGuard(halt=Halt(count=3)), FailureGuard(halt=Halt(share=0.2))]
     refused = AttemptOutcome(proof=Evidence.REFUSED, reason="http_404")
+    sent = FailureGuard()
+    sent.note(AttemptOutcome(proof=Evidence.DELIVERED), failed=False, now=0.0)
     said = [[guard.note(refused, failed=True, now=0.0) for _ in range(FEWEST_FOR_A_SHARE)] for guard in failing]
     golden(
         "\n".join(
             [
                 FailureGuard().note(AttemptOutcome(proof=Evidence.TOKEN_REFUSED, reason="http_401"), failed=False, now=0.0),
+                sent.note(AttemptOutcome(proof=Evidence.TOKEN_REFUSED, reason="http_401"), failed=False, now=0.0),
+                FailureGuard().note(AttemptOutcome(proof=Evidence.TOKEN_REFUSED, reason="http_401"), failed=False, now=0.0, again=True),
                 lasting(AttemptOutcome(proof=Evidence.THROTTLED, reason="http_429")),
                 lasting(AttemptOutcome(proof=Evidence.AMBIGUOUS, reason="http_500")),
                 lasting(AttemptOutcome(proof=Evidence.NOT_ACCEPTED, reason="dns", error="Check the DNS.")),

@@ -14,13 +14,15 @@ from multidict import CIMultiDict
 from campaign.domain.failure_guard import TROUBLES_IN_A_ROW
 from campaign.domain.model import CampaignState
 from campaign.domain.status import Status
-from campaign.domain.verdict import Latest, PassReading, Signature
+from campaign.domain.verdict import Fault as NoReply
+from campaign.domain.verdict import Latest, PassReading, Reply, Signature
 from campaign.insights import exit_code_of
 from campaign.ledger.port import DesiredState
 from campaign.sender.api.gateway import HttpGateway
 from campaign.sender.api.http import RawResponse
 from campaign.sender.api.responses import read_pass
 from campaign.sender.attempt import OnUnknown, Policy
+from campaign.sender.port import InFlight
 from campaign.sender.stop import StopReason
 from campaign.simulator.config import Latency
 from campaign.simulator.faults import Fault
@@ -446,6 +448,44 @@ class TestSafeguards:
         assert len(tried) < 100, "the outage is not hammered at"
 
 
+class TestErrorsOfRows:
+    async def test_errors_with_a_few_passes_fail_them_after_their_attempts_and_end_the_run(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("campaign.domain.failure_guard.PATIENCE_SECONDS", 8.0)
+        bad = frozenset(passes(48)[2:40:5])
+        async with rig(tmp_path) as given:
+            given.gateway = _failing(lambda pass_id: pass_id in bad)
+            record = await given.campaign(*passes(48))
+            end = await given.send(record, rate_per_second=50.0, concurrency=2, policy=Policy(quiet_seconds=0.1, max_attempts=3))
+            assert (end.ended, end.why) == (StopReason.FINISHED, "")
+            assert given.processed() == dict.fromkeys(set(passes(48)) - bad, 1)
+            assert {one for one, outcome in given.statuses(record).items() if outcome == ("failed", "http_500")} == bad
+            assert {given.rows(record)[one].outcome.attempts for one in bad} == {3}
+            counts = given.reader.counts(record.id)
+            assert exit_code_of(counts, CampaignState.FINISHED, rows_left_code=5) == 3
+
+    async def test_while_every_send_fails_and_reads_work_no_row_fails_not_even_one_that_failed_before(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("campaign.domain.failure_guard.PATIENCE_SECONDS", 6.0)
+        bad, down = frozenset(passes(60)[2:20:5]), asyncio.Event()
+        async with rig(tmp_path) as given:
+            given.gateway = _failing(lambda pass_id: down.is_set() or pass_id in bad)
+            record = await given.campaign(*passes(60))
+            policy = Policy(quiet_seconds=0.1, max_attempts=5)
+            sending = given.start(record, rate_per_second=50.0, concurrency=2, policy=policy)
+            await given.until(lambda: len(given.processed()) >= 25)
+            down.set()
+            end = await sending
+            assert end.ended is StopReason.SAFEGUARD
+            assert given.log.named("backing_off")
+            assert given.reader.counts(record.id).by_status[Status.FAILED] == 0
+            given.gateway = HttpGateway
+            assert (await given.send(record, policy=policy)).ended is StopReason.FINISHED
+            assert given.processed() == dict.fromkeys(passes(60), 1)
+
+
 class TestNeighbours:
     @pytest.mark.slow
     async def test_strangers_on_the_token_are_noticed_made_room_for_and_said(self, tmp_path: Path) -> None:
@@ -463,6 +503,18 @@ class TestNeighbours:
             late = [request for request in given.simulator.requests() if request.method == "POST"][-100:]
             throttled = sum(request.status == 429 for request in late)
             assert throttled <= 10, f"{throttled} of the last 100 requests were refused: no room was made"
+
+
+def _failing(fails: Callable[[str], bool]) -> type[HttpGateway]:
+    """A gateway to which PassEntry answers 500 to the messages of such passes, which it does not take."""
+
+    class Failing(HttpGateway):
+        async def send(self, pass_id: str, message: str, *, in_flight: InFlight | None = None) -> Reply | NoReply:
+            if not fails(pass_id):
+                return await super().send(pass_id, message, in_flight=in_flight)
+            return Reply(http_status=500, signature=Signature(json=True))
+
+    return Failing
 
 
 async def _stranger(url: str, *, per_second: float) -> None:

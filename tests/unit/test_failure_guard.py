@@ -14,7 +14,9 @@ from campaign.domain.failure_guard import (
     LOGINS_REFUSED,
     LONGEST_PAUSE_SECONDS,
     MOST_HELD,
+    MOST_OWN,
     MOST_REFUSED,
+    MOST_REMEMBERED,
     PATIENCE_SECONDS,
     PROXY_AUTH,
     RECENT,
@@ -23,6 +25,7 @@ from campaign.domain.failure_guard import (
     Halt,
     Recognition,
     Refusals,
+    RowErrors,
     parse_halt,
 )
 from campaign.domain.verdict import AttemptOutcome, Evidence, Fault, Latest, PassReading, Reply, Signature
@@ -73,6 +76,15 @@ def test_a_refusal_of_a_row_or_of_all_is_no_failure_yet_but_ends_the_row_of_trou
         guard.note(UNREACHED, failed=False, now=0.0)
     assert not guard.note(AttemptOutcome(proof=Evidence.ROW_OR_ALL, reason="forbidden"), failed=False, now=0.0)
     assert not guard.in_trouble
+
+
+def test_a_token_refused_after_messages_were_accepted_or_again_for_a_row_may_be_about_one_pass() -> None:
+    guard = FailureGuard()
+    refused = AttemptOutcome(proof=Evidence.TOKEN_REFUSED, reason="http_401")
+    assert "--exclude" not in guard.note(refused, failed=False, now=0.0)
+    assert "--exclude" in guard.note(refused, failed=False, now=0.0, again=True)
+    guard.note(FINE, failed=False, now=1.0)
+    assert "--exclude" in guard.note(refused, failed=False, now=2.0)
 
 
 def test_a_number_of_failures_stops_exactly_there() -> None:
@@ -185,6 +197,108 @@ def test_it_is_in_trouble_from_the_fifth_in_a_row_until_something_is_answered() 
         assert guard.in_trouble is (number >= TROUBLES_IN_A_ROW)
     guard.note(REFUSED, failed=True, now=20.0)
     assert not guard.in_trouble
+
+
+class TestRowErrors:
+    @pytest.mark.parametrize(
+        ("events", "own"),
+        [
+            ([], False),
+            ([("fails", 1.0)], False),
+            ([("accepted", 0.0), ("fails", 1.0)], False),
+            ([("fails", 1.0), ("fails", 3.0)], False),
+            # It was under way when the row failed: sending may have ended between the two.
+            ([("fails", 1.0), ("accepted", 0.5)], False),
+            ([("fails", 1.0), ("accepted", 1.0)], True),
+            ([("fails", 1.0), ("accepted", 2.0)], True),
+            # Once seen, it stays: nothing else may be left to send.
+            ([("fails", 1.0), ("accepted", 2.0), ("fails", 3.0)], True),
+            # Messages end in another order than they were sent in.
+            ([("fails", 1.0), ("accepted", 2.0), ("accepted", 0.5)], True),
+            ([("fails", 1.0), ("accepted", 2.0), ("row accepted", 3.0)], False),
+        ],
+    )
+    def test_a_row_that_fails_again_after_another_was_sent_and_accepted_has_an_error_of_its_own(
+        self,
+        events: list[tuple[str, float]],
+        own: bool,  # noqa: FBT001 - a column of the table
+    ) -> None:
+        errors = RowErrors()
+        for event, at in events:
+            if event == "fails":
+                errors.fail(7, answered_at=at)
+            else:
+                errors.accept(7 if event == "row accepted" else 8, sent_at=at)
+        assert errors.is_own(7) is own
+        assert not errors.is_own(9)
+
+    @given(
+        st.lists(st.tuples(st.integers(0, 9), st.floats(0, 9), st.floats(0, 3)), max_size=60),
+        st.floats(0, 10),
+    )
+    def test_whenever_an_outage_begins_no_row_has_an_error_of_its_own_that_had_not_failed_before(
+        self, sends: list[tuple[int, float, float]], begins_at: float
+    ) -> None:
+        errors = RowErrors()
+        for answered, sent, row in sorted((sent + took, sent, row) for row, sent, took in sends):
+            if answered >= begins_at:
+                assert not errors.is_own(row)
+                errors.fail(row, answered_at=answered)
+            else:
+                errors.accept(row, sent_at=sent)
+
+    def test_it_remembers_only_so_many_rows(self) -> None:
+        errors = RowErrors()
+        for row in range(MOST_REMEMBERED + 1):
+            errors.fail(row, answered_at=0.0)
+        errors.accept(-1, sent_at=1.0)
+        assert [errors.is_own(row) for row in (0, 1, MOST_REMEMBERED)] == [False, True, True]
+
+    @pytest.mark.parametrize("rows", [1, TROUBLES_IN_A_ROW, MOST_OWN])
+    def test_rows_own_failures_count_and_are_no_outage_however_long_they_last(self, rows: int) -> None:
+        guard = FailureGuard()
+        for second in range(0, 3 * int(PATIENCE_SECONDS), 5):
+            assert guard.counts(own=True)
+            assert not guard.note(TROUBLE, failed=True, now=float(second), row=second // 5 % rows, own=True)
+            assert guard.pause_seconds == 0.0
+        assert not guard.in_trouble
+
+    def test_they_count_while_only_a_few_others_fail_whose_attempts_do_not(self) -> None:
+        guard = FailureGuard()
+        for turn in range(9 * TROUBLES_IN_A_ROW):
+            guard.note(TROUBLE, failed=True, now=0.0, row=turn % (TROUBLES_IN_A_ROW - 1))
+        assert (guard.counts(own=True), guard.counts(own=False)) == (True, False)
+
+    def test_in_an_outage_they_do_not_count(self) -> None:
+        guard = FailureGuard()
+        for row in range(TROUBLES_IN_A_ROW):
+            assert guard.counts(own=False)
+            guard.note(TROUBLE, failed=True, now=0.0, row=row)
+        assert not guard.counts(own=True)
+        guard.note(FINE, failed=False, now=1.0, row=99)
+        assert guard.counts(own=True)
+
+    def test_so_many_rows_without_an_answer_between_are_an_outage(self) -> None:
+        guard = FailureGuard()
+        for row in range(MOST_OWN + 1):
+            assert guard.counts(own=True)
+            guard.note(TROUBLE, failed=True, now=0.0, row=row, own=True)
+        for row in range(TROUBLES_IN_A_ROW):
+            guard.note(TROUBLE, failed=True, now=0.0, row=row, own=True)
+        assert guard.in_trouble
+        assert not guard.counts(own=True)
+        assert guard.note(TROUBLE, failed=True, now=0.0) == ""
+        assert guard.note(TROUBLE, failed=True, now=PATIENCE_SECONDS - 1) == ""
+
+    @given(st.lists(st.tuples(st.integers(0, 400), st.booleans()), max_size=900))
+    def test_without_an_answer_a_row_that_never_failed_while_others_were_accepted_uses_up_no_more_attempts_than_before(
+        self, failures: list[tuple[int, bool]]
+    ) -> None:
+        guard, counted = FailureGuard(), 0
+        for row, own in failures:
+            counted += guard.counts(own=own) and not own
+            guard.note(TROUBLE, failed=True, now=0.0, row=row, own=own)
+        assert counted <= TROUBLES_IN_A_ROW
 
 
 def refuse(guard: Refusals[int], place: int, *, answered_at: float = 1.0, again: bool = False) -> None:
