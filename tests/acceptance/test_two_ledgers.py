@@ -26,6 +26,13 @@ async def die(*_, **__):
 SqliteLedger.{before} = die
 """
 KILLED_BEFORE_ITS_FIRST_CLAIM = KILLED.format(before="register_runner")
+FULL_WHILE_IT_STAGES = """
+from campaign.domain.errors import DiskFullError
+from campaign.ledger.sqlite import SqliteLedger
+async def fail(*_, **__):
+    raise DiskFullError("No space is left.")
+SqliteLedger.finish_staging = fail
+"""
 WAITS = """
 import asyncio, os
 from campaign.ledger.sqlite import SqliteLedger
@@ -310,14 +317,27 @@ class TestAfterAKill:
         desk.run(*other)
         assert all_sent_once(desk)
 
-    def test_the_ledger_goes_on_though_another_message_was_being_staged_when_it_was_killed_again(self, desk: Desk) -> None:
-        finish(start(desk, *WORDS, before=KILLED_BEFORE_ITS_FIRST_CLAIM), code=-signal.SIGKILL)
-        other = (*WORDS[:-1], "Another message")
+    @pytest.mark.parametrize("staging", [KILLED.format(before="finish_staging"), FULL_WHILE_IT_STAGES], ids=["killed", "full"])
+    @pytest.mark.parametrize("target", [(), ("--results", "apart/out.csv")])
+    def test_the_ledger_goes_on_though_it_could_not_stage_another_message(self, desk: Desk, staging: str, target: tuple[str, ...]) -> None:
+        (desk.folder / "apart").mkdir()
+        desk.run("stage", *WORDS[1:], *target)
+        finish(start(desk, "send", "list", before=KILLED_BEFORE_ITS_FIRST_CLAIM), code=-signal.SIGKILL)
+        other = (*WORDS[:-1], "Another message", *target)
         for _ in range(2):
-            finish(start(desk, *other, before=KILLED.format(before="finish_staging")), code=-signal.SIGKILL)
-        is_refused(desk, *other, HOME=home(desk, "root"))
+            finish(start(desk, *other, before=staging))
         desk.run(*other)
-        assert (all_sent_once(desk), markers(desk)) == (True, [])
+        assert (all_sent_once(desk), list(desk.folder.rglob("*.sending"))) == (True, [])
+
+    def test_nor_does_a_marker_in_another_folder_keep_it_from_going_on(self, desk: Desk) -> None:
+        target = ("--results", "apart/out.csv")
+        (desk.folder / "apart").mkdir()
+        desk.run("stage", *WORDS[1:])
+        finish(start(desk, "send", "list", *target, before=KILLED_BEFORE_ITS_FIRST_CLAIM), code=-signal.SIGKILL)
+        other = (*WORDS[:-1], "Another message", *target)
+        finish(start(desk, *other, before=KILLED.format(before="finish_staging")), code=-signal.SIGKILL)
+        desk.run(*other)
+        assert (all_sent_once(desk), list(desk.folder.rglob("*.sending"))) == (True, [])
 
     def test_results_that_a_killed_run_has_overtaken_are_not_gone_on_with(self, desk: Desk) -> None:
         desk.run(*WORDS, "--limit", "2", code=5)
