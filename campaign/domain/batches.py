@@ -150,6 +150,10 @@ class Proof(StrEnum):
     UNKNOWN = "unknown"
 
 
+REFUSALS: Final = frozenset({Proof.THROTTLED, Proof.REFUSED, Proof.NO_ACCESS})
+"""The API did not carry out the request that it answers. If an intermediary repeated a request, that one is the last of several."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchAnswer:
     """The end of one request about batches. `http_status` is None where no answer came; `written` is False only if no byte of it left.

@@ -27,6 +27,7 @@ from campaign.sender.batches.calls import Calls
 from campaign.sender.batches.gateway import HttpBatchGateway
 from campaign.sender.batches.pool import BatchPool, BatchSettings
 from campaign.sender.batches.wire import Shape, create_body
+from campaign.sender.port import InFlight
 from campaign.sender.settings import Clocks, PoolSettings
 from campaign.sender.stop import End, StopReason, StopSignal
 from campaign.simulator.api.routes import Endpoint
@@ -540,6 +541,62 @@ async def test_a_run_is_not_finished_before_it_is_sure_that_no_batch_turned_up_l
         assert (await send(given, record, gateway_type=Failing)).ended is StopReason.FINISHED
         assert scheduled(given) == []
         assert given.processed() == Counter(dict.fromkeys(passes(5), 1))
+
+
+class TakenThenRefused(HttpBatchGateway):
+    """The first creation is carried out, and gets the answer to its repetition by an intermediary; the list is unreadable for a while."""
+
+    status = 429
+    unreadable = 0
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self.created = 0
+        self.unread = 0
+
+    async def create(self, entity: str, body: bytes, *, in_flight: InFlight | None = None) -> BatchAnswer:
+        self.created += 1
+        answer = await super().create(entity, body, in_flight=in_flight)
+        return BatchAnswer(http_status=self.status, error="refused") if self.created == 1 else answer
+
+    async def page(self, number: int) -> BatchAnswer:
+        self.unread += 1
+        return BatchAnswer(http_status=None) if self.unread <= self.unreadable else await super().page(number)
+
+
+STOPPING = (403, 401)
+
+
+@pytest.mark.parametrize("unreadable", [0, 8])
+@pytest.mark.parametrize("status", [429, 422, 409, 400, 410, 413, 415, 404, *STOPPING])
+async def test_a_batch_that_exists_though_its_creation_was_refused_is_not_created_again(
+    tmp_path: Path, status: int, unreadable: int
+) -> None:
+    """An intermediary may repeat a creation whose answer it lost, and pass on the second answer, which is PassEntry's own."""
+    refusing = type("Refusing", (TakenThenRefused,), {"status": status, "unreadable": unreadable})
+    async with rig(tmp_path) as given:
+        record = await given.campaign(*passes(5))
+        ended = await send(given, record, gateway_type=refusing)
+        if status in STOPPING:
+            assert ended.ended is StopReason.SAFEGUARD
+            # As after a lost answer: where the list can't be read, nothing shows that the rows are in no batch.
+            assert statuses(given, record) == {("sending" if unreadable else "pending", ""): 5}
+            assert len(scheduled(given)) == bool(unreadable)
+            ended = await send(given, record)
+        assert ended.ended is StopReason.FINISHED, ended.why
+        assert given.processed() == Counter(dict.fromkeys(passes(5), 1))
+        assert statuses(given, record) == {("delivered", ""): 5}
+        assert scheduled(given) == []
+        assert given.reader.unidentified_batches(record.id, since=given.clock.wall()) == []
+
+
+@pytest.mark.parametrize(("fault", "event"), [("create_throttle", "throttled"), ("create_unprocessable", "batch_refused")])
+async def test_a_refusal_leaves_nothing_behind_that_may_turn_up(tmp_path: Path, fault: str, event: str) -> None:
+    async with rig(tmp_path, batch_faults={fault: 0.5}, seed=5) as given:
+        record = await given.campaign(*passes(20))
+        assert (await send(given, record)).ended is StopReason.FINISHED
+        assert given.log.named(event)
+        assert given.reader.unidentified_batches(record.id, since=given.clock.wall()) == []
 
 
 async def test_where_a_release_is_refused_again_and_again_the_run_stops_and_undoes_it(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from tests.simulation.network import TOKEN, Network
 
 HOST: Final = "http://127.0.0.1:1"
 REPORT_SECONDS: Final = 60.0
+TAKEN_THEN_REFUSED: Final = "create_taken_then_refused"
 
 
 def carry_out(state: State, visit: Visit, body: bytes) -> Answer:
@@ -35,7 +36,12 @@ class SimulatedBatchGateway:
         pass
 
     async def create(self, entity: str, body: bytes, *, in_flight: InFlight | None = None) -> BatchAnswer:
-        return await self._ask("POST", f"/api/v1/entities/{quote(entity, safe='')}/messaging/wallet", body, in_flight=in_flight)
+        answer = await self._ask("POST", f"/api/v1/entities/{quote(entity, safe='')}/messaging/wallet", body, in_flight=in_flight)
+        network = self._network
+        if answer.batch is None or network.repeats.random() >= network.repeated:
+            return answer
+        network.faults[TAKEN_THEN_REFUSED] = network.faults.get(TAKEN_THEN_REFUSED, 0) + 1
+        return BatchAnswer(http_status=network.repeats.choice((404, 409, 422, 429)), error="The answer to a repetition.")
 
     async def look(self, batch_id: str) -> BatchAnswer:
         return await self._ask("GET", f"/api/v1/batches/{quote(batch_id, safe='')}")

@@ -46,9 +46,10 @@ class Written:
 class Network:
     """The API, and the way to it.
 
-    `slow` is the chance that a way takes long; `unreachable` that no connection is made. `down` is an outage. `left` hears of each pass to
-    which a request leaves. `answers` counts what came back: to which process, of which pass, with which HTTP status. `left_at` has the time
-    at which each request left, by the number that the API gave it.
+    `slow` is the chance that a way takes long; `unreachable` that no connection is made; `repeated` that an intermediary repeats the
+    creation of a batch, and the answer is the refusal of the second one. `down` is an outage. `left` hears of each pass to which a request
+    leaves. `answers` counts what came back: to which process, of which pass, with which HTTP status. `left_at` has the time at which each
+    request left, by the number that the API gave it.
     """
 
     state: State
@@ -57,6 +58,8 @@ class Network:
     wall: Callable[[], float]
     slow: float = 0.05
     unreachable: float = 0.0
+    repeated: float = 0.0
+    repeats: random.Random = field(default_factory=random.Random)
     down: bool = False
     left: Callable[[str], None] = lambda _: None
     written: list[Written] = field(default_factory=list)
@@ -84,6 +87,8 @@ class Network:
             deep_levels=1000,
         )
         clock = Clock(monotonic_ns=lambda: int(machine.monotonic() * 1e9), unix_ns=lambda: int(machine.wall() * 1e9))
+        # With luck of its own, so that a seed of any other campaign means the same as before.
+        repeats = random.Random(f"repeats {plan.seed}")
         return cls(
             state=State(config, clock=clock),
             luck=random.Random(f"network {plan.seed}"),
@@ -91,6 +96,8 @@ class Network:
             wall=machine.wall,
             slow=plan.slow,
             unreachable=plan.unreachable,
+            repeated=repeats.choice((0.0, 0.0, 0.2, 0.5)),
+            repeats=repeats,
         )
 
     def write_foreign(self, pass_id: str) -> None:

@@ -61,6 +61,8 @@ class Calls:
         self._downloads = asyncio.Semaphore(DOWNLOADS)
         self._asking: list[asyncio.Future[list[RemoteBatch] | None]] = []
         self._asked = asyncio.Event()
+        self.list_is_refused = False
+        """Whether the API refused the list when it was last read."""
 
     def works(self) -> list[Coroutine[Any, Any, None]]:
         """Coroutines that must run while requests are made; cancel them at the end."""
@@ -125,6 +127,7 @@ class Calls:
                 self._stop_signal.set(StopReason.SAFEGUARD, f"{why}: whether a batch exists is not known.")
                 return None
             answer = await self.page(number)
+            self.list_is_refused = proof_of(answer) is Proof.NO_ACCESS
             if proof_of(answer) is Proof.DONE and (answer.batches or number >= pages):
                 found |= {batch.id: batch for batch in answer.batches}
                 number, pages, failures = number + 1, max(pages, answer.pages), 0

@@ -95,6 +95,11 @@ class Lifecycle(RecordedBatch):
                 return True
             await self.record(replace(self.batch, state=BatchState.CLAIMED))
             return None
+        if proof is Proof.THROTTLED:
+            await self.pause(answer.retry_after_seconds)
+        # Until the list was read, the batch stays CREATING: whoever comes after a kill looks for it, too.
+        if proof in rules.REFUSALS and await self._find(after=proof):
+            return True
         # Of this request it is sure; of an earlier one it was made sure.
         await self.record(replace(self.batch, state=BatchState.CLAIMED, creates=self.batch.creates - 1))
         if proof is Proof.REFUSED:
@@ -106,7 +111,8 @@ class Lifecycle(RecordedBatch):
                 self.env.stop_signal.set(StopReason.SAFEGUARD, why)
             await self.give_back()
             return False
-        await self.pause(answer.retry_after_seconds)
+        if proof is Proof.NOT_SENT:
+            await self.pause(answer.retry_after_seconds)
         return None
 
     async def _created(self, remote: RemoteBatch) -> None:
@@ -125,8 +131,9 @@ class Lifecycle(RecordedBatch):
             return await self.end(refusals)
         return await self.give_back()
 
-    async def _find(self) -> bool:
-        """Whether a batch of this name exists; that there is none is believed only after the quiet period."""
+    async def _find(self, *, after: Proof = Proof.UNKNOWN) -> bool:
+        """Whether a batch of this name exists; that there is none is believed only after the quiet period, but at once after a refusal."""
+        quiet_seconds = 0.0 if after in rules.REFUSALS else self.env.quiet_seconds
         began = self.env.ticks()
         while True:
             asked_at = self.env.ticks()
@@ -137,14 +144,17 @@ class Lifecycle(RecordedBatch):
                 await self._created(next((one for one in found if one.state is not RemoteState.CANCELLED), found[0]))
                 return True
             # A list of many pages takes long, and the first of them is as old as the question.
-            if found is not None and asked_at - began >= self.env.quiet_seconds:
+            if found is not None and asked_at - began >= quiet_seconds:
                 return False
             if found is None:
+                if after is Proof.NO_ACCESS and self.env.calls.list_is_refused:
+                    # The token may do nothing at all with batches. Nobody would ever be able to look for this one.
+                    return False
                 if self.env.stop_signal.is_set():
                     raise LeftError
                 await self.pause(None)
             else:
-                left = self.env.quiet_seconds - (self.env.ticks() - began)
+                left = quiet_seconds - (self.env.ticks() - began)
                 await asyncio.sleep(max(left, SHORTEST_WAIT_SECONDS))
 
     # Before it is released
