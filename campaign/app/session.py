@@ -288,7 +288,7 @@ class Session:
                 check_not_newer(place, self.reader, record, self.compared)
                 # Another campaign may have written its results there since this run began.
                 check_not_anothers(place, record.spec.name)
-        except UsageError as error:
+        except (UsageError, InputError) as error:
             if not sent:
                 raise
             raise self._not_written(record, f"{results} was left as it is. {error}") from error

@@ -11,6 +11,7 @@ from dataclasses import replace
 import pytest
 
 from tests.acceptance.desk import ROOT, Desk, broke_off
+from tests.acceptance.hardship import finish, start
 from tests.acceptance.store import BUCKET, KEYS, Relay, Store, serving
 from tests.examples import slow_after
 
@@ -269,6 +270,19 @@ class TestJobs:
 
 
 class TestTrouble:
+    def test_a_store_that_can_not_be_read_at_the_end_is_no_sign_that_nothing_was_sent(self, desk: Desk, store: Store) -> None:
+        unread = """
+from campaign.app import session
+from campaign.domain.errors import InputError
+def unreachable(*_):
+    raise InputError("The store can't be reached.", code="store_failed")
+session.check_not_anothers = unreachable
+"""
+        desk.make_list(3)
+        said = finish(start(desk, "run", "list.csv", "--message", MESSAGE, "--results", f"s3://{BUCKET}/out.csv", before=unread), code=4)
+        assert broke_off(said) == "results_not_written"
+        assert len(desk.sent()) == 3
+
     def test_a_store_that_dies_in_the_middle_of_the_upload_keeps_the_old_results(self, desk: Desk, store: Store) -> None:
         store.put(LIST, rows(8))
         desk.json("run", URL, "--message", MESSAGE, "--limit", "2", code=5)
