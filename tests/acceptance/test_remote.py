@@ -270,7 +270,8 @@ class TestJobs:
 
 
 class TestTrouble:
-    def test_a_store_that_can_not_be_read_at_the_end_is_no_sign_that_nothing_was_sent(self, desk: Desk, store: Store) -> None:
+    @pytest.mark.usefixtures("store")
+    def test_a_store_that_can_not_be_read_at_the_end_is_no_sign_that_nothing_was_sent(self, desk: Desk) -> None:
         unread = """
 from campaign.app import session
 from campaign.domain.errors import InputError
