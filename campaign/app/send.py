@@ -169,12 +169,12 @@ async def send(
     stop: StopRequest,
     fresh_canary: bool = False,
     only: tuple[int, ...] | None = None,
-    begin: Callable[[], None] = lambda: None,
+    begin: Callable[[], Awaitable[None]] | None = None,
 ) -> End:
     """Send the rest of the campaign, with `--canary` a few rows first; returns why the run ended.
 
     With `fresh_canary` earlier outcomes do not count for the canary, because a person sends rows again, perhaps corrected. With `only`, no
-    other rows are sent. `begin` is called in a thread once the runner is registered, before it claims a row; it may raise.
+    other rows are sent. `begin` is awaited once the runner is registered, before it claims a row; it may raise.
 
     Raises:
         CampaignError: the ledger can't be used any more; the same command goes on later.
@@ -196,7 +196,8 @@ async def send(
         account=account_key(settings),
     )
     try:
-        await asyncio.to_thread(begin)
+        if begin is not None:
+            await begin()
         async with open_gateway(settings, observer, concurrency=pool_settings.workers, total_seconds=settings.timeout) as gateway:
             sending = _Sending(record, ledger, reader, settings, observer, stop, runner, gateway, pool_settings)
 

@@ -1,7 +1,7 @@
 """The session of one command with the ledger: it asks a person, sends, and returns the state of the campaign."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AbstractContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, Self
@@ -31,7 +31,7 @@ from campaign.settings import Settings, Via
 
 
 class Sender(Protocol):
-    """`app.send.send`, or a function that does the same with other processes. `begin` is called before this process claims a row."""
+    """`app.send.send`, or a function that does the same with other processes. Each runner awaits `begin` before its first claim."""
 
     async def __call__(
         self,
@@ -44,7 +44,7 @@ class Sender(Protocol):
         observer: Observer,
         stop: StopRequest,
         fresh_canary: bool = False,
-        begin: Callable[[], None] = ...,
+        begin: Callable[[], Awaitable[None]],
     ) -> End: ...
 
 
@@ -190,10 +190,10 @@ class Session:
         """Send the rest of the campaign, and report; `fresh_canary` is as in `app.send.send`, `counts` are given if they are recent."""
         marked = await asyncio.to_thread(self._mark, record, results)
 
-        def begin() -> None:
+        async def begin() -> None:
             nonlocal marked
             # Since then another process of this ledger may have ended, and removed the marker. It sees this one from now on.
-            marked = self._mark(record, results, again=True) or marked
+            marked = await asyncio.to_thread(self._mark, record, results, again=True) or marked
 
         counts = counts or self.reader.counts(record.id)
         if late := cannot_finish(self.schedule(record), counts.open, self.settings.messages_per_second, now=utc_now()):

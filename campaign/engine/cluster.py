@@ -182,7 +182,7 @@ class _Actor:
         self._ray = ray
         self._handle = handle
 
-    async def send(self, order: Order) -> End | Broken:
+    async def register(self, order: Order) -> End | Broken | None:
         errors = self._ray.exceptions
         try:
             # Ray waits for ever for a node with room, even if the last one is lost.
@@ -195,8 +195,15 @@ class _Actor:
             raise self._lost(error) from error
         try:
             # An argument of a call goes from process to process, and Ray neither lists nor stores it.
-            ended: End | Broken = await self._handle.send.remote(order)
+            ended: End | Broken | None = await self._handle.register.remote(order)
         except errors.RayError as error:
+            raise self._lost(error) from error
+        return ended
+
+    async def send(self, *, refused: str = "") -> End | Broken:
+        try:
+            ended: End | Broken = await self._handle.send.remote(refused=refused)
+        except self._ray.exceptions.RayError as error:
             raise self._lost(error) from error
         return ended
 

@@ -13,6 +13,7 @@ from campaign.sender.stop import End
 from campaign.settings import Settings
 
 SILENCE_SECONDS: Final = 5.0
+STOPPED: Final = "It was stopped before it sent."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,8 +53,17 @@ class LostError(Exception):
 class WorkerHandle(Protocol):
     """A worker, wherever it is."""
 
-    async def send(self, order: Order) -> End | Broken:
-        """Send until the campaign has ended, or `stop` is called.
+    async def register(self, order: Order) -> End | Broken | None:
+        """Register a runner of the campaign, which waits for `send`; returns None, or how the worker ended without one.
+
+        Raises:
+            LostError: the worker's process is gone.
+        """
+
+    async def send(self, *, refused: str = "") -> End | Broken:
+        """Send until the campaign has ended, or `stop` is called; or, if it says why sending is refused, end the runner.
+
+        A process that has not registered sends nothing.
 
         Raises:
             LostError: the worker's process is gone.

@@ -1,6 +1,6 @@
 """The function that sends for a command, by the engine in the settings."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
 from campaign.app.batches import check_batch_settings
@@ -35,12 +35,12 @@ def sender_of(settings: Settings) -> Iterator[Sender]:
             observer: Observer,
             stop: StopRequest,
             fresh_canary: bool = False,  # noqa: ARG001 - there are no canaries with this engine
-            begin: Callable[[], None] = lambda: None,  # noqa: ARG001 - the workers register themselves
+            begin: Callable[[], Awaitable[None]],
         ) -> End:
             await ledger.reap_dead_runners(quiet_seconds=settings.quiet_period)
             if reader.pending_work(record.id).finished:
                 return End(ended=StopReason.FINISHED)
-            work = Work(record=record, reader=reader, observer=observer, stop=stop)
+            work = Work(record=record, reader=reader, observer=observer, stop=stop, begin=begin)
             return await Supervisor(cluster, order_of(record, settings), workers=settings.workers, work=work).run()
 
         yield send_by_many

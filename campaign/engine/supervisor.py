@@ -4,15 +4,16 @@ A lost worker needs no repair: the others find its rows in the ledger, and read 
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, assert_never
 
 from campaign.app.send import StopRequest
-from campaign.domain.errors import LedgerError
+from campaign.domain.errors import CampaignError, LedgerError, SafeguardError
 from campaign.domain.model import Counts
 from campaign.domain.status import Status
-from campaign.engine.protocol import SILENCE_SECONDS, Broken, Cluster, LostError, Order, WorkerHandle
+from campaign.engine.protocol import SILENCE_SECONDS, STOPPED, Broken, Cluster, LostError, Order, WorkerHandle
 from campaign.ledger.port import CampaignRecord, LedgerReader
 from campaign.sender.api.network_errors import Cause
 from campaign.sender.pool import DRAIN_SECONDS
@@ -66,12 +67,16 @@ FAREWELL_SECONDS: Final = 3.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """The campaign, the reader of its state, the observer of its events, and the signal to stop."""
+    """The campaign, the reader of its state, the observer of its events, and the signal to stop.
+
+    `begin` is awaited once a worker is registered, before it claims a row; it may raise.
+    """
 
     record: CampaignRecord
     reader: LedgerReader
     observer: Observer
     stop: StopRequest
+    begin: Callable[[], Awaitable[None]]
 
 
 class Supervisor:
@@ -85,17 +90,26 @@ class Supervisor:
         self._handles: dict[int, WorkerHandle] = {}
         self._stop_signal = StopSignal()
         self._given_up = ""
+        self._beginning = asyncio.Lock()
+        self._has_begun = False
+        self._refused: CampaignError | None = None
         self._open = -1
         self._failed_before: int | None = None
         self._known: set[str] | None = None
         self._reported: set[str] = set()
 
     async def run(self) -> End:
+        """Keep the workers sending; returns why the run ended.
+
+        Raises:
+            CampaignError: `begin` has raised it, before any worker sent.
+            SafeguardError: `begin` has raised an error after that.
+        """
         try:
             async with asyncio.TaskGroup() as group:
                 besides = [group.create_task(self._look()), group.create_task(self._send_keepalives())]
                 heeding = group.create_task(self._heed())
-                places = [group.create_task(self._place(number)) for number in range(self._workers)]
+                places = [group.create_task(self._place(number, group)) for number in range(self._workers)]
                 sending = group.create_task(asyncio.wait(places))
                 await asyncio.wait([sending, heeding], return_when=asyncio.FIRST_COMPLETED)
                 for task in (*besides, heeding, *places, sending):
@@ -103,6 +117,8 @@ class Supervisor:
         finally:
             for handle in self._handles.values():
                 handle.terminate()
+        if self._refused is not None:
+            raise self._refused
         if self._stop_signal.end is not None:
             return self._stop_signal.end
         if self._work.stop.gently.is_set():
@@ -113,7 +129,7 @@ class Supervisor:
     def _over(self) -> bool:
         return self._work.stop.gently.is_set() or self._stop_signal.is_set()
 
-    async def _place(self, number: int) -> None:
+    async def _place(self, number: int, group: asyncio.TaskGroup) -> None:
         """Keep one worker at work, and replace it, until the campaign is over."""
         record, clock, policy = self._work.record, asyncio.get_running_loop().time, RestartPolicy()
         name = f"campaign {record.spec.name} {record.id} {record.created_at:.3f} {number}"
@@ -125,7 +141,7 @@ class Supervisor:
                 continue
             self._handles[number] = handle
             began = clock()
-            ended = await self._sent_by(handle)
+            ended = await self._sent_by(handle, group)
             broken = ended if isinstance(ended, Broken) else self._ended(ended)
             if broken is None or self._over:
                 return
@@ -139,11 +155,31 @@ class Supervisor:
                 return
             await self._pause(pause)
 
-    async def _sent_by(self, handle: WorkerHandle) -> End | Broken:
+    async def _sent_by(self, handle: WorkerHandle, group: asyncio.TaskGroup) -> End | Broken:
         try:
-            return await handle.send(self._order)
+            if (ended := await handle.register(self._order)) is not None:
+                return ended
+            # One at a time: if it fails, it may remove the marker that it has created, which must not let another worker send.
+            async with self._beginning:
+                if not self._over:
+                    # Shielded: a marker must not be created after this command has ended.
+                    await asyncio.shield(group.create_task(self._begin()))
+            if not self._over:
+                return await handle.send()
+            return await handle.send(refused=STOPPED if self._refused is None else str(self._refused))
         except LostError as error:
             return Broken(why=str(error), for_good=error.for_good, away=not error.for_good)
+
+    async def _begin(self) -> None:
+        """Check that a registered worker may send. No other ledger sends while a worker is registered, but one may have sent before."""
+        try:
+            await self._work.begin()
+        except CampaignError as error:
+            why = f"A worker was to go on sending, and was refused; what was sent before is safe in the ledger. {error}"
+            self._refused = SafeguardError(why, code=error.code, **error.values) if self._has_begun else error
+            self._stop_signal.set(StopReason.SAFEGUARD, str(error))
+        else:
+            self._has_begun = True
 
     def _ended(self, end: End) -> Broken | None:
         """Record how a worker ended; returns why another must replace it, None if none must."""

@@ -10,8 +10,8 @@ from importlib.metadata import version
 
 from campaign.app.open_ledger import find_whole, open_ledger, open_reader
 from campaign.app.send import StopRequest, send
-from campaign.domain.errors import UsageError, fault_of, problem_of
-from campaign.engine.protocol import SILENCE_SECONDS, Broken, Order
+from campaign.domain.errors import StoppedError, UsageError, fault_of, problem_of
+from campaign.engine.protocol import SILENCE_SECONDS, STOPPED, Broken, Order
 from campaign.sender.port import Silence
 from campaign.sender.stop import End, happens_within
 
@@ -24,9 +24,35 @@ class Worker:
         self._leave = leave
         self._heard_at = 0.0
         self._forsaken = False
+        self._registered = asyncio.Event()
+        self._told = asyncio.Event()
+        self._refused = ""
+        self._sending: asyncio.Task[End | Broken] | None = None
 
-    async def send(self, order: Order) -> End | Broken:
-        """Send until the campaign has ended, or `stop`. It raises nothing, as an exception might contain customers' data."""
+    async def register(self, order: Order) -> End | Broken | None:
+        """Register a runner of the campaign, which waits for `send`; returns None, or how it ended without one.
+
+        If a runner of this process waits or sends, this is another call about it.
+        """
+        if self._sending is None or self._sending.done():
+            self._registered.clear()
+            self._told.clear()
+            self._sending = asyncio.create_task(self._ended(order))
+        registered = asyncio.create_task(self._registered.wait())
+        await asyncio.wait([registered, self._sending], return_when=asyncio.FIRST_COMPLETED)
+        registered.cancel()
+        return self._sending.result() if self._sending.done() else None
+
+    async def send(self, *, refused: str = "") -> End | Broken:
+        """Let the registered runner send, until the campaign has ended, or `stop`; or end it, if it says why sending is refused."""
+        if self._sending is None:
+            return Broken(why="Its process was lost before it sent, and another has replaced it.", away=True)
+        self._refused = refused
+        self._told.set()
+        return await self._sending
+
+    async def _ended(self, order: Order) -> End | Broken:
+        """How a run of `_send` ended. It raises nothing, as an exception might contain customers' data."""
         if order.version != version("campaign"):
             why = f"A machine of the cluster has Campaign {version('campaign')}, and this is {order.version}. Install the same everywhere."
             return Broken(why=why, for_good=True)
@@ -74,7 +100,17 @@ class Worker:
                     code="other_campaign",
                     campaign=order.campaign,
                 )
-            return await send(record, ledger, reader, order.settings, observer=Silence(), stop=self._stop)
+            return await send(record, ledger, reader, order.settings, observer=Silence(), stop=self._stop, begin=self._begin)
         finally:
             await ledger.close()
             reader.close()
+
+    async def _begin(self) -> None:
+        """Wait for `send`."""
+        self._registered.set()
+        while not await happens_within(self._told, SILENCE_SECONDS / 10):
+            if self._stop.gently.is_set():
+                self._refused = STOPPED
+                break
+        if self._refused:
+            raise StoppedError(self._refused)

@@ -177,6 +177,25 @@ def test_a_cluster_of_its_own_settles_and_ends_with_a_command_that_is_told_to_st
     assert not folder.exists()
 
 
+def test_workers_send_nothing_that_another_ledger_has_sent_before_they_registered(desk: Desk) -> None:
+    """Meanwhile another process of their ledger has removed the marker, as it saw nobody who sends."""
+    there = replace(desk, environment=desk.environment | {"CAMPAIGN_ENGINE": "here", "CAMPAIGN_LEDGER": str(desk.folder / "there.db")})
+    words = (str(desk.make_list(30)), "--message", "Hi {{ first_name }}")
+    marker = desk.folder / "list.results.sending"
+    there.run("stage", *words)
+    driver = desk.start("run", *words, "--rate", "5", CAMPAIGN_WORKERS="1")
+    wait_for(marker.exists)
+    driver.send_signal(signal.SIGSTOP)
+    desk.run("verify", "list", CAMPAIGN_ENGINE="here", code=5)
+    assert not marker.exists()
+    there.run("send", "list", "--limit", "10", code=5)
+    driver.send_signal(signal.SIGCONT)
+    code, _, err = ended(driver)
+    assert (code, broke_off(err)) == (2, "ledger_behind_results")
+    assert_everybody_was_told_once(desk, 10)
+    assert not marker.exists()
+
+
 # Quick to give up: the same program, whose policy is a test's.
 IMPATIENT = """
 from campaign.engine import cluster, supervisor

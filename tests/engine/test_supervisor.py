@@ -1,18 +1,19 @@
 """What a supervisor does with its workers, which here are in this process, or fail as they are told to."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import pytest
 from pydantic import SecretStr
 
 from campaign.app.campaign_settings import schedule_of
 from campaign.app.send import StopRequest
-from campaign.domain.errors import UsageError
+from campaign.domain.errors import CampaignError, SafeguardError, UsageError
 from campaign.domain.status import Status
 from campaign.engine import protocol as orders_module
 from campaign.engine import supervisor as patience_module
@@ -43,13 +44,18 @@ class Told:
     answer: End | Broken | LostError | None
     stopped: list[bool] = field(default_factory=list)
     told_to_stop: asyncio.Event = field(default_factory=asyncio.Event)
+    refused: list[str] = field(default_factory=list)
     dismissed: int = 0
     asked: int = 0
     heard: int = 0
 
-    async def send(self, order: Order) -> End | Broken:
+    async def register(self, order: Order) -> End | Broken | None:
         assert order.campaign == "promo"
         self.asked += 1
+        return None
+
+    async def send(self, *, refused: str = "") -> End | Broken:
+        self.refused.append(refused)
         if isinstance(self.answer, LostError):
             raise self.answer
         if self.answer is None:
@@ -68,11 +74,14 @@ class Told:
         self.dismissed += 1
 
 
+W = TypeVar("W", bound=WorkerHandle)
+
+
 @dataclass
-class FakeCluster:
+class FakeCluster(Generic[W]):
     """A cluster of these workers."""
 
-    workers: Sequence[Told]
+    workers: Sequence[W]
     names: list[str] = field(default_factory=list)
 
     def start_worker(self, name: str) -> WorkerHandle | None:
@@ -80,13 +89,17 @@ class FakeCluster:
         return self.workers[len(self.names) - 1] if len(self.names) <= len(self.workers) else None
 
 
+async def nothing() -> None:
+    """A check that finds nothing against sending."""
+
+
 @asynccontextmanager
-async def work_in(folder: Path) -> AsyncIterator[tuple[Work, CampaignRecord]]:
+async def work_in(folder: Path, begin: Callable[[], Awaitable[None]] = nothing) -> AsyncIterator[tuple[Work, CampaignRecord]]:
     ledger, reader = SqliteLedger(folder / "campaign.db"), SqliteReader(folder / "campaign.db")
     record = await campaign_of(ledger, staged(1), staged(2))
     stop = StopRequest()
     try:
-        yield Work(record=record, reader=reader, observer=Silence(), stop=stop), record
+        yield Work(record=record, reader=reader, observer=Silence(), stop=stop, begin=begin), record
     finally:
         await ledger.close()
         reader.close()
@@ -96,7 +109,7 @@ def settings(folder: Path, **more: object) -> Settings:
     return IsolatedSettings.read(ledger=str(folder / "campaign.db"), api_key=TOKEN, **more)
 
 
-async def run(cluster: FakeCluster, work: Work, folder: Path, workers: int) -> End:
+async def run(cluster: FakeCluster[Told], work: Work, folder: Path, workers: int) -> End:
     return await asyncio.wait_for(Supervisor(cluster, order_of(work.record, settings(folder)), workers=workers, work=work).run(), 10)
 
 
@@ -127,9 +140,9 @@ class Frozen(Told):
         await super().stop(exit_code, now=now)
         await asyncio.Event().wait()
 
-    async def send(self, order: Order) -> End | Broken:
+    async def send(self, *, refused: str = "") -> End | Broken:
         await asyncio.Event().wait()
-        return await super().send(order)
+        return await super().send(refused=refused)
 
 
 async def test_nobody_waits_for_a_worker_that_is_frozen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -207,11 +220,130 @@ async def test_a_worker_that_never_gets_anywhere_is_given_up(
 
 
 async def test_where_another_command_has_the_workers_it_waits_until_the_campaign_has_ended(tmp_path: Path) -> None:
+    cluster = FakeCluster[Told]([])
     async with work_in(tmp_path) as (work, _):
         asyncio.get_running_loop().call_later(1.5, work.stop.gently.set)
-        assert (await run(cluster := FakeCluster([]), work, tmp_path, 1)).ended is StopReason.INTERRUPTED
+        assert (await run(cluster, work, tmp_path, 1)).ended is StopReason.INTERRUPTED
     assert len(cluster.names) >= 2
     assert len(set(cluster.names)) == 1
+
+
+@dataclass
+class Here:
+    """A worker of this process; `killed` before it is told to send."""
+
+    worker: Worker = field(default_factory=Worker)
+    killed: bool = False
+
+    async def register(self, order: Order) -> End | Broken | None:
+        return await self.worker.register(order)
+
+    async def send(self, *, refused: str = "") -> End | Broken:
+        if self.killed:
+            await self.worker.stop(130, now=True)
+            raise LostError("Killed.", for_good=True)
+        return await self.worker.send(refused=refused)
+
+    async def stop(self, exit_code: int, *, now: bool) -> None:
+        await self.worker.stop(exit_code, now=now)
+
+    def keepalive(self) -> None:
+        """Its time is too short to need it."""
+
+    def terminate(self) -> None:
+        """It ends with the test."""
+
+
+@dataclass
+class Check:
+    """What is done before a worker sends: it sees how many runners are alive, and how many messages were sent, and raises `refusals`."""
+
+    simulator: SimulatorClient
+    refusals: Sequence[CampaignError | None]
+    work: Work | None = None
+    seen: list[tuple[int, int]] = field(default_factory=list)
+
+    async def __call__(self) -> None:
+        assert self.work is not None
+        alive = [runner for runner in self.work.reader.runners(self.work.record.id) if runner.alive]
+        assert self.work.reader.counts(self.work.record.id).by_status[Status.PENDING] == 2
+        self.seen.append((len(alive), len(self.simulator.audit())))
+        if (refusal := self.refusals[len(self.seen) - 1]) is not None:
+            raise refusal
+
+
+async def run_checked(check: Check, folder: Path, *workers: Here) -> End:
+    async with work_in(folder, check) as (work, record):
+        check.work = work
+        order = order_of(record, settings(folder, api_url=check.simulator.url))
+        try:
+            return await asyncio.wait_for(Supervisor(FakeCluster(workers), order, workers=1, work=work).run(), 10)
+        finally:
+            assert not any(runner.alive for runner in work.reader.runners(record.id))
+
+
+async def test_each_worker_is_checked_once_it_is_registered_and_before_it_sends(tmp_path: Path, simulator: SimulatorClient) -> None:
+    check = Check(simulator, [None, None])
+    end = await run_checked(check, tmp_path, Here(killed=True), Here())
+    assert end.ended is StopReason.FINISHED
+    assert [sent for _, sent in check.seen] == [0, 0]
+    assert min(alive for alive, _ in check.seen) >= 1
+    assert len(simulator.audit()) == 2
+
+
+@pytest.mark.parametrize(("passed", "kind"), [(0, UsageError), (1, SafeguardError)])
+async def test_a_worker_that_is_refused_sends_nothing_and_ends_the_command(
+    tmp_path: Path, simulator: SimulatorClient, passed: int, kind: type[CampaignError]
+) -> None:
+    refusal = UsageError("Another ledger sends it.", code="sent_from_elsewhere")
+    check = Check(simulator, [*[None] * passed, refusal])
+    with raises(kind, "sent_from_elsewhere"):
+        await run_checked(check, tmp_path, *[Here(killed=True)] * passed, Here())
+    assert len(check.seen) == passed + 1
+    assert simulator.audit() == []
+    with closing(SqliteReader(tmp_path / "campaign.db")) as reader:
+        record = reader.campaign("promo")
+    assert record is not None
+    assert "Another ledger sends it." in record.ended
+
+
+async def test_of_several_workers_none_sends_once_one_is_refused(tmp_path: Path) -> None:
+    """Meanwhile another check would find the marker that the first one is about to remove."""
+    checks: list[int] = []
+
+    async def refuse() -> None:
+        checks.append(1)
+        if len(checks) == 1:
+            await asyncio.sleep(0.1)
+            raise UsageError("Another ledger sends it.", code="sent_from_elsewhere")
+
+    workers = [Told(End(ended=StopReason.INTERRUPTED)) for _ in range(3)]
+    async with work_in(tmp_path, refuse) as (work, _):
+        with raises(UsageError, "sent_from_elsewhere"):
+            await run(FakeCluster(workers), work, tmp_path, 3)
+    assert [worker.refused for worker in workers] == [["Another ledger sends it."]] * 3
+    assert len(checks) == 1
+
+
+async def test_a_worker_that_has_not_registered_or_is_not_told_to_sends_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, simulator: SimulatorClient
+) -> None:
+    """As a process that has replaced a killed one, and one whose command was killed."""
+    assert isinstance(await Worker().send(), Broken)
+    monkeypatch.setattr(worker_module, "SILENCE_SECONDS", 0.5)
+    left = asyncio.Event()
+    async with work_in(tmp_path) as (work, record):
+        worker = Worker(lambda _code: left.set())
+        assert await worker.register(order_of(record, settings(tmp_path, api_url=simulator.url))) is None
+        await asyncio.wait_for(left.wait(), 5)
+        assert isinstance(await worker.send(), Broken)
+        assert not any(runner.alive for runner in work.reader.runners(record.id))
+    assert simulator.audit() == []
+
+
+async def sent_by(worker: Worker, order: Order) -> End | Broken:
+    ended = await worker.register(order)
+    return await worker.send() if ended is None else ended
 
 
 async def test_a_worker_sends_and_stops_when_nobody_speaks_to_it_any_more(
@@ -221,7 +353,7 @@ async def test_a_worker_sends_and_stops_when_nobody_speaks_to_it_any_more(
     left: list[int] = []
     async with work_in(tmp_path) as (_, record):
         order = order_of(record, settings(tmp_path, api_url=simulator.url, rate="1"))
-        told = await asyncio.wait_for(Worker(left.append).send(order), 10)
+        told = await asyncio.wait_for(sent_by(Worker(left.append), order), 10)
     assert told == End(ended=StopReason.INTERRUPTED)
     assert left == [1]
     assert len(simulator.audit()) == 1
@@ -243,14 +375,14 @@ def record_of(name: str = "promo", **kept: str) -> CampaignRecord:
 
 
 async def test_a_worker_of_another_version_sends_nothing(tmp_path: Path) -> None:
-    told = await Worker().send(replace(order_of(record_of(), settings(tmp_path)), version="0.0.1"))
+    told = await sent_by(Worker(), replace(order_of(record_of(), settings(tmp_path)), version="0.0.1"))
     assert isinstance(told, Broken)
     assert told.for_good
     assert "0.0.1" in told.why
 
 
 async def test_what_a_worker_can_not_do_is_a_sentence(tmp_path: Path) -> None:
-    told = await Worker().send(order_of(record_of("other"), settings(tmp_path)))
+    told = await sent_by(Worker(), order_of(record_of("other"), settings(tmp_path)))
     assert isinstance(told, Broken)
     assert "“other”" in told.why
 
@@ -264,7 +396,7 @@ async def test_a_worker_that_hears_again_too_late_gives_up_its_place(
     left: list[int] = []
     async with work_in(tmp_path) as (_, record):
         worker = Worker(left.append)
-        sending = asyncio.create_task(worker.send(order_of(record, settings(tmp_path, api_url=simulator.url))))
+        sending = asyncio.create_task(sent_by(worker, order_of(record, settings(tmp_path, api_url=simulator.url))))
         await asyncio.sleep(0.8)
         while not sending.done():
             await worker.keepalive()
@@ -276,7 +408,7 @@ async def test_a_worker_that_hears_again_too_late_gives_up_its_place(
 async def test_a_worker_sends_no_other_campaign_of_the_same_name(tmp_path: Path, simulator: SimulatorClient) -> None:
     async with work_in(tmp_path) as (_, record):
         order = order_of(record, settings(tmp_path, api_url=simulator.url))
-        told = [await Worker().send(other) for other in (replace(order, id=2), replace(order, created_at=5.0))]
+        told = [await sent_by(Worker(), other) for other in (replace(order, id=2), replace(order, created_at=5.0))]
     assert [type(one) for one in told] == [Broken, Broken]
     assert simulator.audit() == []
 
