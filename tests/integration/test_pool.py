@@ -122,6 +122,23 @@ class TestAmbiguity:
             assert given.statuses(record) == {"a": ("delivered", ""), "b": ("unknown", "unreadable")}
             assert given.processed() == {"a": 1, "b": 1}
 
+    @pytest.mark.parametrize(
+        ("way", "status", "processed"),
+        [("MixingUp", ("unknown", "unreadable"), {"a": 1, "c": 1}), ("NamingNone", ("accepted", ""), {"a": 1, "b": 1, "c": 1})],
+    )
+    async def test_that_another_pass_holds_the_message_shows_no_arrival_where_answers_name_their_pass(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str, status: tuple[str, str], processed: dict[str, int]
+    ) -> None:
+        monkeypatch.setattr("campaign.sender.readback.verify.AGAIN_SECONDS", 0.1)
+        async with rig(tmp_path) as given:
+            given.gateway = {"MixingUp": MixingUp, "NamingNone": NamingNone}[way]
+            record = await given.campaign("a", "c", "b")
+            await given.send(record, limit=2)
+            given.simulator.configure(faults={Fault.CUT_BEFORE if "b" not in processed else Fault.CUT_AFTER: 1.0})
+            await given.send(record)
+            assert given.statuses(record)["b"] == status
+            assert given.processed() == processed
+
     @pytest.mark.parametrize("marked", [{"header": ("X-Cache", "TCP_REMOTE_HIT")}, {"member": b'"errors":["partial"]'}], ids=repr)
     async def test_an_answer_that_says_that_it_was_cached_or_lacks_something_proves_nothing(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, marked: dict[str, Any]
@@ -233,6 +250,13 @@ class MixingUp(HttpGateway):
 
     async def read(self, pass_id: str) -> PassReading:
         return await super().read("c" if pass_id == "b" else pass_id)
+
+
+class NamingNone(HttpGateway):
+    """The way to an API whose answers do not say of which pass they are."""
+
+    async def read(self, pass_id: str) -> PassReading:
+        return replace(await super().read(pass_id), ids=())
 
 
 class ShowingNull(HttpGateway):

@@ -64,6 +64,7 @@ class Verifier:
         self._shown = Shows.UNSEEN
         self._shown_at = -math.inf
         self._names_passes = False
+        self._names_looked_at = False
         self._looking = asyncio.Lock()
         self._due = asyncio.Event()
         self._together = max(1, min(MOST_TOGETHER, round(limiter.rate_per_second * READS_TOGETHER_SECONDS)))
@@ -106,6 +107,9 @@ class Verifier:
                 resolution = _read_back(unverified, reading)
             if resolution.status is Status.PENDING:
                 reading, resolution = self._trusted(unverified, reading, shows)
+        if resolution.status is Status.ACCEPTED and await self._is_of_another(unverified, reading):
+            reading = replace(reading, latest=Latest.UNREADABLE)
+            resolution = _read_back(unverified, reading)
         again = self._again_in_seconds(unverified, reading) if resolution.reason == "unreadable" else None
         resolution = after_reading(
             resolution, reason=unverified.reason, counted_attempts=unverified.claim.counted_attempts, max_attempts=self._max_attempts
@@ -131,6 +135,16 @@ class Verifier:
                 pass
         return reading, _read_back(unverified, reading)
 
+    async def _is_of_another(self, unverified: UnverifiedRow, reading: PassReading) -> bool:
+        """Whether the reading does not name its pass although others are seen to do so."""
+        if reading.names(unverified.claim.pass_id):
+            return False
+        async with self._looking:
+            if not self._names_passes and not self._names_looked_at:
+                for pass_id, message in await self._ledger.reference_passes(unverified.claim.campaign):
+                    self._names_looked_at |= await self._look(pass_id, message) not in {None, Shows.GONE}
+        return self._names_passes
+
     async def _read_in_turn(self, pass_id: str) -> PassReading:
         await self._limiter.slot()
         return await self._read(pass_id)
@@ -139,6 +153,7 @@ class Verifier:
         reading = await self._gateway.read(pass_id)
         if reading.http_status == 429:
             await self._limiter.throttle(reading.retry_after_seconds)
+        self._names_passes |= reading.names(pass_id)
         return reading
 
     async def _shows(self, unverified: UnverifiedRow) -> "Shows | None":
@@ -196,7 +211,6 @@ class Verifier:
         reading = await self._read_in_turn(pass_id)
         if reading.http_status == 404 and reading.signature.by_api:
             return Shows.GONE
-        self._names_passes |= reading.names(pass_id)
         match reading.latest:
             case Latest.UNREADABLE:
                 return None
