@@ -293,9 +293,9 @@ async def cancel(
         left = sum(batch.rows for batch in reader.batches(record.id))
         if any(runner.alive for runner in reader.runners(record.id)):
             return Cancelled(again=again, undone=undone, left=left, is_sent=True)
-        results, problem = (
-            (None, newer) if newer else await _write_results(record, ledger, reader, settings, anew=bool(undone) or not again)
-        )
+        if newer:
+            return Cancelled(undone=undone, left=left, problem=newer)
+        results, problem = await _write_results(record, ledger, reader, settings, anew=undone > 0 or not again)
         return Cancelled(again=again, undone=undone, left=left, results=results, problem=problem)
 
 

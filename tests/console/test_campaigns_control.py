@@ -121,7 +121,8 @@ async def test_batches_that_a_killed_run_left_are_shown_and_cancelled_at_passent
         process = await at.run("promo", 30, code=None, more=("--via=batch", f"--entity={ENTITY}"))
         await until(lambda: bool(at.simulator.batches()), seconds=40)
         process.kill()
-        await process.wait()
+        # What `prefork.executable` has started ends a little later; until then cancel leaves the batch to it.
+        await at.until_state("promo", CampaignState.STOPPED)
         page = at.page_of("promo", "cancel")
         assert "30 rows are in 1 batch at PassEntry" in (await at.get("/campaigns/promo")).words
         assert (await at.get(page)).says("campaigns.cancel.batches")

@@ -120,7 +120,7 @@ def test_verify_is_named_only_where_a_reading_may_tell() -> None:
 
 
 STATES = [
-    (CampaignState.STAGED, ["resume"]),
+    (CampaignState.STAGED, ["send"]),
     (CampaignState.SENDING, ["status", "pause"]),
     (CampaignState.WAITING, ["status", "pause"]),
     (CampaignState.PAUSED, ["resume", "verify", "retry", "retry", "retry"]),
