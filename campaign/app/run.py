@@ -14,7 +14,7 @@ from campaign.app.lists.list_source import CheckedList, ListCheck, ListSource, f
 from campaign.app.lists.message_warnings import FIRST_MESSAGES, first_findings
 from campaign.app.lists.stage import LOOK_SECONDS, Staged, check_rest, stage, warn
 from campaign.app.open_ledger import find, find_whole, open_ledger, open_reader
-from campaign.app.results.known_results import check_not_newer
+from campaign.app.results.known_results import Belongs, check_not_newer
 from campaign.app.results.ledger_checks import check_known, check_same_api, check_same_ledger, other_token, warn_of_same_content
 from campaign.app.results.results_path import check_writable, owner_of
 from campaign.app.send import StopRequest, check_access, report, send, verify
@@ -344,7 +344,7 @@ def _newer_results(record: CampaignRecord, reader: LedgerReader, settings: Setti
     try:
         if (results := results_of(record, settings)) is not None:
             for place in (results, failed_path(results)):
-                check_not_newer(place, reader, record)
+                check_not_newer(place, reader, record, belongs=Belongs.BY_PLACE)
     except CampaignError as error:
         return str(error)
     return ""
@@ -357,16 +357,20 @@ async def _write_results(
     if record.purged_at or record.exported_at or not record.started_at:
         return None, ""
 
-    def write() -> Location | None:
-        if (results := results_of(record, settings)) is not None and (anew or not owner_of(results)):
+    def write() -> tuple[Location | None, bool]:
+        results = results_of(record, settings)
+        is_written = results is not None and (anew or not owner_of(results))
+        if results is not None and is_written:
             report(reader, record, results)
-        return results
+        return results, is_written
 
     try:
-        results = await asyncio.to_thread(write)
+        results, is_written = await asyncio.to_thread(write)
     except CampaignError as error:
         return None, str(error)
-    await unmark(record, ledger, reader, results)
+    # Beside older results the marker of a run that was killed stays.
+    if is_written:
+        await unmark(record, ledger, reader, results)
     return results, ""
 
 

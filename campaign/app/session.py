@@ -12,7 +12,7 @@ from campaign.app.confirmation import Question, new_in_words, new_ledger, questi
 from campaign.app.lists.message_warnings import Rows
 from campaign.app.open_ledger import find, open_ledger, open_reader
 from campaign.app.preflight.reach import NOT_WANTED, skip_unreachable
-from campaign.app.results.known_results import check_not_newer, places_of_campaign
+from campaign.app.results.known_results import Belongs, check_not_newer, places_of_campaign
 from campaign.app.results.results_path import check_not_anothers
 from campaign.app.results.sending_marker import check_not_sent_elsewhere, mark_as_sending, remove_marker, remove_markers
 from campaign.app.send import StopRequest, exit_code, report, send
@@ -211,7 +211,7 @@ class Session:
                 end = stopped or await sender(record, self.ledger, self.reader, self.settings, **how)
             except UsageError:
                 if marked:
-                    await unmark(record, self.ledger, self.reader, results)
+                    await unmark(record, self.ledger, self.reader, results, others=False)
                 raise
             # Others may have sent rows of it, of which this process knows nothing.
             with suppress(LedgerError):
@@ -285,7 +285,7 @@ class Session:
     def _report(self, record: CampaignRecord, results: Location, *, sent: bool) -> None:
         try:
             for place in (results, failed_path(results)):
-                check_not_newer(place, self.reader, record, self.compared)
+                check_not_newer(place, self.reader, record, self.compared, belongs=Belongs.BY_PLACE)
                 # Another campaign may have written its results there since this run began.
                 check_not_anothers(place, record.spec.name)
         except (UsageError, InputError) as error:
@@ -303,13 +303,13 @@ class Session:
         return SafeguardError(f"{why} What was sent is safe in the ledger: {export}", code="results_not_written")
 
 
-async def unmark(record: CampaignRecord, ledger: Ledger, reader: LedgerReader, results: Location | None) -> None:
+async def unmark(record: CampaignRecord, ledger: Ledger, reader: LedgerReader, results: Location | None, *, others: bool = True) -> None:
     """Remove the campaign's markers, unless another process of this ledger still sends, or a batch of it may still be sent."""
 
     def work() -> None:
         may_send = any(runner.alive for runner in reader.runners(record.id)) or is_in_batches(reader, record)
         if results is not None and not may_send:
-            remove_markers(results, record)
+            remove_markers(results, record, others=others)
 
     # A marker that stays does no harm: the next run of this ledger removes it.
     with suppress(CampaignError):

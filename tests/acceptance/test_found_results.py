@@ -198,6 +198,11 @@ class TestRenamed:
         results = desk.folder / "list.results.csv"
         results.write_text(change(results.read_text(encoding="utf-8")), encoding="utf-8")
         assert broke_off(desk.run("send", "list", *more, code=2, HOME=there).stderr) == code
+        if not more:
+            changed = results.read_bytes()
+            for words in (("verify", "list"), ("report", "list", "--output", "list.results.csv"), ("retry", "list")):
+                desk.run(*words, code=2, HOME=there)
+            assert results.read_bytes() == changed
         # The ledger that has sent is not held up.
         desk.run("send", "list", *more)
         assert texts(desk) == [1]

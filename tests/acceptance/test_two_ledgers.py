@@ -364,6 +364,39 @@ class TestAfterAKill:
         desk.run(*WORDS, HOME=there)
         assert all_sent_once(desk)
 
+    def test_a_second_cancel_keeps_the_marker_beside_older_results(self, desk: Desk) -> None:
+        desk.run(*WORDS, "--limit", "2", code=5)
+        killed = desk.start(*WORDS, *SLOWLY)
+        desk.until(killed, lambda: len(desk.sent()) >= 5)
+        desk.run("cancel", "list", "--yes")
+        killed.kill()
+        killed.communicate()
+        desk.run("cancel", "list", "--yes")
+        if marker(desk).exists():
+            is_refused(desk, "run", "list.results.csv", HOME=home(desk, "root"))
+        else:
+            # It has ended before it was killed.
+            desk.run("run", "list.results.csv", code=None, HOME=home(desk, "root"))
+        assert texts(desk) == [1]
+
+    def test_a_command_that_is_refused_keeps_the_markers_of_others(self, desk: Desk) -> None:
+        killed = desk.start(*WORDS, *SLOWLY, "--results", "x.csv")
+        desk.until(killed, lambda: len(desk.sent()) >= 3)
+        killed.kill()
+        killed.communicate()
+        assert marker(desk, "x.sending").exists()
+        refuses = """
+from campaign.app import send
+from campaign.domain.errors import UsageError
+from campaign.ledger.sqlite import SqliteLedger
+async def refused(*_, **__):
+    raise UsageError("Refused.", code="refused")
+SqliteLedger.register_runner = refused
+"""
+        finish(start(desk, *WORDS, before=refuses), code=2)
+        assert marker(desk, "x.sending").exists()
+        is_refused(desk, *WORDS, HOME=home(desk, "root"))
+
 
 class TestResultsAsList:
     def test_two_ledgers_that_go_on_from_one_file_are_told_of_each_other(self, desk: Desk) -> None:

@@ -87,16 +87,16 @@ def remove_marker(place: Location, record: CampaignRecord) -> None:
             place.unlink(missing_ok=True)
 
 
-def remove_markers(results: Location, record: CampaignRecord) -> None:
-    """Remove this ledger's markers of the results, and those that its runs with other results have left in their folder.
+def remove_markers(results: Location, record: CampaignRecord, *, others: bool = True) -> None:
+    """Remove this ledger's markers of the results, and with `others` those that its runs with other results have left in their folder.
 
     After a kill such a one stays until the results beside it are written again: until then they lack what was sent.
     """
     own = _places(results, record.spec.name)
-    others = [path for path in _markers_beside(own) if isinstance(path, Path)] if isinstance(results, Path) else []
+    beside = [path for path in _markers_beside(own) if isinstance(path, Path)] if others and isinstance(results, Path) else []
     for place in own:
         remove_marker(place, record)
-    for path in others:
+    for path in beside:
         if path not in own and not _has_older_results(path, record.spec.name):
             remove_marker(path, record)
 
