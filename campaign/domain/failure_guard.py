@@ -23,7 +23,7 @@ PROXY_AUTH: Final = "proxy_auth"
 """The reason of an attempt, and the cause of a reading, whose proxy did not accept the user and password (407)."""
 
 FORGOTTEN_SECONDS: Final = 400.0
-"""Longer than any pause: if nothing was sent for so long, two errors are not one lasting outage."""
+"""Longer than any pause: if nothing was sent for so long beyond the quiet period, two errors are not one lasting outage."""
 
 FIRST_REFUSED: Final = 10
 """This many refusals with no other answer before suggest that the API refuses everything."""
@@ -105,9 +105,13 @@ class RowErrors:
 
 @dataclass(slots=True, kw_only=True)
 class FailureGuard:
-    """Watches a run's attempts. `note` returns why to stop. `pause_seconds` is how long everyone should back off now, mostly 0."""
+    """Watches a run's attempts. `note` returns why to stop. `pause_seconds` is how long everyone should back off now, mostly 0.
+
+    `quiet_seconds` is how long a row waits for its reading before it is sent again.
+    """
 
     halt: Halt = field(default_factory=Halt)
+    quiet_seconds: float = 0.0
     pause_seconds: float = 0.0
     _failures: int = 0
     _in_a_row: int = 0
@@ -185,7 +189,7 @@ class FailureGuard:
         return f"The API refused the token ({http_status}). {what_to_do}"
 
     def _lasting(self, now: float, what: str, why: str = "") -> str:
-        if self._trouble_since is None or now - self._trouble_last > FORGOTTEN_SECONDS:
+        if self._trouble_since is None or now - self._trouble_last > FORGOTTEN_SECONDS + self.quiet_seconds:
             self._trouble_since = now
         self._trouble_last = now
         if now - self._trouble_since < PATIENCE_SECONDS:

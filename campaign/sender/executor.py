@@ -172,7 +172,7 @@ class AttemptExecutor:
     _neighbours: ForeignTrafficEstimator = field(default_factory=ForeignTrafficEstimator)
 
     def __post_init__(self) -> None:
-        self._failure_guard = FailureGuard(halt=self.settings.halt)
+        self._failure_guard = FailureGuard(halt=self.settings.halt, quiet_seconds=self.settings.policy.quiet_seconds)
 
     async def send(self, claim: Claim) -> None:
         """Send one row and pass its outcome to the settlements; release the row if the run has ended or the row may not be sent now."""

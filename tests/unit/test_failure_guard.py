@@ -177,6 +177,13 @@ def test_two_troubles_with_a_long_silence_between_are_not_one_that_lasts() -> No
     assert not guard.note(THROTTLED, failed=False, now=10 * PATIENCE_SECONDS)
 
 
+def test_rows_that_wait_longer_between_their_attempts_are_one_trouble_that_lasts() -> None:
+    """The last rows of a list, each of which is read after its quiet period before it is sent again."""
+    guard = FailureGuard(quiet_seconds=600.0)
+    said = [guard.note(TROUBLE, failed=False, now=620.0 * attempt) for attempt in range(12)]
+    assert "15 minutes" in said[-1]
+
+
 def test_one_answer_renews_the_patience() -> None:
     guard = FailureGuard()
     guard.note(THROTTLED, failed=False, now=0.0)

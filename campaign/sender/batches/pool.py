@@ -78,7 +78,7 @@ class BatchPool:
         self._number = number
         self._stop_signal = StopSignal()
         self._lease_keeper = LeaseKeeper(ledger, runner, clocks.ticks)
-        self._guard = FailureGuard(halt=settings.halt)
+        self._guard = FailureGuard(halt=settings.halt, quiet_seconds=settings.policy.quiet_seconds)
         self._left = settings.limit if settings.limit is not None else math.inf
         zones = reader.zones(runner.campaign)
         self._timing = SendWindow(settings.schedule, zones, clocks.wall, daily_cap=settings.daily_cap, only=settings.only)
