@@ -13,6 +13,7 @@ from campaign.api import options as opt
 from campaign.api.background import Background, Progress, ProgressWatch, needs_yes, user_interface
 from campaign.api.options import settings_of
 from campaign.api.result import Checked, Result
+from campaign.app import control
 from campaign.app import retry as retries
 from campaign.app import run as runs
 from campaign.app.lists import check as checks
@@ -157,7 +158,7 @@ def pause_call(name: str, options: Mapping[str, Any]) -> Call[None]:
     settings = settings_of(options, opt.CONTROL, function="pause")
 
     def body(background: Background[None], _: ProgressWatch) -> None:
-        background.run(runs.pause(name, settings))
+        background.run(control.pause(name, settings))
 
     return Call(body=body)
 
@@ -171,7 +172,7 @@ def cancel_call(name: str, options: Mapping[str, Any], *, yes: bool) -> Call[Non
             raise needs_yes(f"This would cancel “{name}” for good; nothing was changed.")
 
     def body(background: Background[None], _: ProgressWatch) -> None:
-        background.run(runs.cancel(name, settings, agree=agree))
+        background.run(control.cancel(name, settings, agree=agree))
 
     return Call(body=body)
 

@@ -8,7 +8,7 @@ from campaign.cli.options import LOOKING, NETWORK, with_options
 from campaign.domain.text.lines import rows, sanitize_for_terminal, to_copy
 
 if TYPE_CHECKING:
-    from campaign.app.run import Cancelled
+    from campaign.app.control import Cancelled
     from campaign.insights import CampaignView
     from campaign.settings import Settings
 
@@ -67,11 +67,11 @@ def report(
 
 @with_options("ledger", "log_level")
 def pause(name: OneName, *, settings: "Settings") -> None:
-    from campaign.app import run
+    from campaign.app import control
     from campaign.cli.process import run_loop
     from campaign.insights import command_line
 
-    if not run_loop(run.pause(name, settings)):
+    if not run_loop(control.pause(name, settings)):
         typer.echo(f"The campaign “{sanitize_for_terminal(name)}” is finished: there is nothing to pause.")
         return
     go_on = command_line("resume", name, ledger=settings.ledger_to_name)
@@ -110,7 +110,7 @@ def cancel(name: OneName, *, settings: "Settings") -> None:
 
 
 async def _cancel(name: str, settings: "Settings") -> "Cancelled":
-    from campaign.app import run
+    from campaign.app import control
     from campaign.cli.screen.terminal import interruptible, listen, require_agreement
     from campaign.domain.batches import InBatches
 
@@ -123,7 +123,7 @@ async def _cancel(name: str, settings: "Settings") -> "Cancelled":
         typer.echo(f"{rows(found.rows)} are in batches at PassEntry. Cancelling those that were not released ...", err=True)
 
     stop = listen("Stopping: what is left at PassEntry stays there.")
-    return await run.cancel(name, settings, agree=agree, stop=stop, tell=tell)
+    return await control.cancel(name, settings, agree=agree, stop=stop, tell=tell)
 
 
 @with_options(*LOOKING)

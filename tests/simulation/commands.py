@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import apsw
 
-from campaign.app import retry, run, send
+from campaign.app import control, retry, run, send
 from campaign.app.campaign_settings import remembered
 from campaign.app.session import UserInterface
 from campaign.domain.errors import CampaignError, LedgerError, problem_of
@@ -300,9 +300,9 @@ class Commands:
         async def command(settings: Settings, ui: UserInterface) -> Any:
             del ui
             if wanted is DesiredState.PAUSED:
-                await run.pause(NAME, settings)
+                await control.pause(NAME, settings)
                 return
-            done = await run.cancel(NAME, settings)
+            done = await control.cancel(NAME, settings)
             if self.cancelled_at is None and not done.finished:
                 self.cancelled_at = asyncio.get_running_loop().time()
 

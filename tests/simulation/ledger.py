@@ -10,7 +10,7 @@ from unittest import mock
 
 import apsw
 
-from campaign.app import run
+from campaign.app import control
 from campaign.app import session as sessions
 from campaign.domain.errors import LedgerError
 from campaign.ledger import process_lock
@@ -155,7 +155,7 @@ def in_place() -> Iterator[None]:
         stack.enter_context(mock.patch.dict(SQL, end_retry=LEFT + SQL["end_retry"]))
         for name in ("retry", "apply_corrections"):
             stack.enter_context(mock.patch.object(SqliteLedger, name, _heeded(getattr(SqliteLedger, name))))
-        for module in (sessions, run):
+        for module in (sessions, control):
             stack.enter_context(mock.patch.object(module, "open_ledger", opened(SqliteLedger)))
             stack.enter_context(mock.patch.object(module, "open_reader", opened(SqliteReader)))
         yield

@@ -4,7 +4,7 @@ import asyncio
 
 from aiohttp import web
 
-from campaign.app import run
+from campaign.app import control
 from campaign.console.access import Role, allow
 from campaign.console.audit_log import record
 from campaign.console.campaigns.context import RequestedCampaign, check_possible, check_size, context_of, controlled_campaign, token_note
@@ -21,7 +21,7 @@ async def pause(request: web.Request) -> web.StreamResponse:
     console = console_of(request)
     await record(console.store, asked.person.name, console.pages.text("campaigns.action.pause"), asked.name)
     # In a separate loop: opening a ledger may wait for other writers.
-    await asyncio.to_thread(asyncio.run, run.pause(asked.name, console.settings))
+    await asyncio.to_thread(asyncio.run, control.pause(asked.name, console.settings))
     raise web.HTTPSeeOther(campaign_page(asked.name))
 
 
