@@ -248,7 +248,7 @@ async def _correct(work: Session, target: str, file: CorrectionFile, selection: 
     record = file.record
     check_here(record)
     check_not_cancelled(record)
-    work = work.of(record)
+    work = replace(work.of(record), source=target if is_file(target) else None)
     exclusions = await asyncio.to_thread(Exclusions, work.settings.exclude, record.spec.id_column)
     chosen = replace(selection, statuses=selection.statuses or CORRECTABLE)
     if not chosen.statuses <= BY_FILE:
@@ -279,7 +279,7 @@ async def _correct(work: Session, target: str, file: CorrectionFile, selection: 
         return chain(replace(corrector, totals=Totals()).to_send(work.reader), work.reader.rows(record.id, OPEN))
 
     check_not_over(work.schedule(record), now=utc_now())
-    await check_same_ledger(work, record, source=target if is_file(target) else None, new_ids=plan.totals.new_ids)
+    await check_same_ledger(work, record, new_ids=plan.totals.new_ids)
     for kind, sentence, columns in file.odd_columns():
         work.warn(kind, sentence, count=len(columns), example=listed(columns), columns=list(columns))
     await _warn_of_near(work, record, exclusions, rows)

@@ -53,7 +53,7 @@ async def run_list(source: ListSource, settings: Settings, ui: UserInterface) ->
     async with _staged(source, settings, ui) as (work, staged, results):
         if settings.yes:
             await _warn_of_texts(work, staged)
-        return await _go_on(work.of(staged.record), staged.record, results, resumed=staged.resumed, source=source)
+        return await _go_on(work.of(staged.record), staged.record, results, resumed=staged.resumed)
 
 
 async def stage_list(source: ListSource, settings: Settings, ui: UserInterface) -> CommandResult:
@@ -101,7 +101,7 @@ async def _staged(source: ListSource, settings: Settings, ui: UserInterface) -> 
                 batches=given.own_cells,
                 lines=given.table.lines,
             )
-        async with session(settings, ui, stop) as work:
+        async with session(settings, ui, stop, source) as work:
             exclusions = await asyncio.to_thread(Exclusions, settings.exclude, given.spec.id_column)
             staged = await stage_unless_known(work, given, source, exclusions)
             work.keep(staged.record, staged.findings)
@@ -226,7 +226,6 @@ async def _go_on(
     *,
     resumed: bool,
     asked: Counts | None = None,
-    source: ListSource | None = None,
 ) -> CommandResult:
     counts = asked or await work.counts(record)
     if record.desired_state is DesiredState.PAUSED and counts.open:
@@ -244,7 +243,7 @@ async def _go_on(
         return finished
     if asked is None:
         if counts.unfinished:
-            await check_same_ledger(work, record, source=source, results=results)
+            await check_same_ledger(work, record, results=results)
         work.ask(record, counts.open, frozenset({Status.PENDING}))
     # Counted again only if a person was asked, which takes time: for a million rows, counting is the slowest step before the first send.
     return await work.send(record, results, counts=counts if work.settings.yes else None)

@@ -9,6 +9,7 @@ from typing import Any, Protocol, Self
 from campaign.app.batches import check_batch_settings, is_in_batches
 from campaign.app.campaign_settings import cannot_finish, check_schedule, kept_of, opens_in_words, schedule_of, utc_now
 from campaign.app.confirmation import Question, new_in_words, new_ledger, question_of
+from campaign.app.lists.list_source import ListSource
 from campaign.app.lists.message_warnings import Rows
 from campaign.app.open_ledger import find, open_ledger, open_reader
 from campaign.app.preflight.reach import NOT_WANTED, skip_unreachable
@@ -88,8 +89,9 @@ class CommandResult:
 class Session:
     """One command's open ledger and user interface.
 
-    `warnings` are the warnings in the form of `--json`; `sentences` are those that the summary repeats. `compared` has the results files
-    that were compared with the ledger, and their versions then.
+    `source` is the list, or its rows in a file, if the command names one. `warnings` are the warnings in the form of `--json`;
+    `sentences` are those that the summary repeats. `compared` has the results files that were compared with the ledger, and their versions
+    then.
     """
 
     ledger: Ledger
@@ -97,6 +99,7 @@ class Session:
     settings: Settings
     ui: UserInterface
     stop: StopRequest
+    source: ListSource | None = None
     warnings: list[dict[str, Any]] = field(default_factory=list)
     sentences: list[str] = field(default_factory=list)
     compared: dict[Location, object] = field(default_factory=dict)
@@ -249,7 +252,7 @@ class Session:
         if again and created is None:
             return False
         # Another ledger may have sent the list since the checks, perhaps while a person was asked.
-        places = places_of_campaign(record, self.settings, results=results)
+        places = places_of_campaign(record, self.settings, source=self.source, results=results)
         try:
             check_not_sent_elsewhere(places, record.spec.name, record.spec.mark)
             for place, belongs in places.items():
@@ -317,12 +320,12 @@ async def unmark(record: CampaignRecord, ledger: Ledger, reader: LedgerReader, r
 
 
 @asynccontextmanager
-async def session(settings: Settings, ui: UserInterface, stop: StopRequest) -> AsyncIterator[Session]:
+async def session(settings: Settings, ui: UserInterface, stop: StopRequest, source: ListSource | None = None) -> AsyncIterator[Session]:
     """Open the ledger for one command."""
     ledger = open_ledger(settings)
     reader = open_reader(settings)
     try:
-        yield Session(ledger=ledger, reader=reader, settings=settings, ui=ui, stop=stop)
+        yield Session(ledger=ledger, reader=reader, settings=settings, ui=ui, stop=stop, source=source)
     finally:
         await ledger.close()
         reader.close()

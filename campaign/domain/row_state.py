@@ -42,3 +42,8 @@ def tells_more(from_file: Outcome, known: RowState) -> bool:
 def same_attempt(from_file: Outcome, known: RowState) -> bool:
     """Whether the last attempt of both is the same one. The pass is not compared, as ids get corrected."""
     return from_file.attempts == known.attempts > 0 and abs(from_file.sent_at - known.sent_at) < _SAME_TIME_SECONDS
+
+
+def is_overtaken(from_file: Outcome, known: RowState) -> bool:
+    """Whether a results file still takes a row for pending though its ledger has begun a later attempt since."""
+    return from_file.status is Status.PENDING and max(known.attempts, int(known.begun)) > from_file.attempts

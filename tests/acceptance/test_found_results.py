@@ -223,6 +223,16 @@ class TestRenamed:
         assert texts(desk) == [1]
         assert len(desk.sent()) == ROWS
 
+    @pytest.mark.parametrize("then", [("resume", "list"), ("cancel", "list")])
+    def test_nor_are_results_that_its_ledger_has_overtaken(self, desk: Desk, then: tuple[str, ...]) -> None:
+        desk.run(*WORDS, "--limit", "2", code=5)
+        shutil.copy(desk.folder / "list.results.csv", desk.folder / "copy.csv")
+        desk.run(*WORDS, "--limit", "3", code=5)
+        desk.run(*then)
+        sent = len(desk.sent())
+        assert broke_off(desk.run("run", "copy.csv", "--name", "other", code=2).stderr) == "results_overtaken"
+        assert (texts(desk), len(desk.sent())) == ([1], sent)
+
     def test_a_list_is_not_sent_again_beside_its_results(self, desk: Desk) -> None:
         results = desk.folder / "list.results.jsonl"
         desk.run(*WORDS, "--results", results.name)

@@ -127,6 +127,20 @@ class TestAtTheSameTime:
         assert all_sent_once(desk)
         assert not marker(desk).exists()
 
+    def test_so_is_whoever_has_a_copy_of_the_list_in_another_folder(self, desk: Desk) -> None:
+        """Both have looked before either sends; the second one's list is staged already, elsewhere."""
+        there = {"HOME": home(desk, "root"), "CAMPAIGN_YES": "false"}
+        (desk.folder / "copy").mkdir()
+        shutil.move(desk.folder / "list.csv", desk.folder / "copy" / "list.csv")
+        desk.run("stage", "copy/list.csv", *WORDS[2:], HOME=there["HOME"])
+        shutil.copy(desk.folder / "copy" / "list.csv", desk.folder / "list.csv")
+        with Terminal(desk, *WORDS, "--results", "copy/list.results.csv", **there) as asked:
+            asked.until(r"Send\? \[y/N\]")
+            desk.run(*WORDS)
+            asked.type("y\n")
+            assert asked.end() == 2
+        assert all_sent_once(desk)
+
     def test_whoever_creates_no_marker_is_told_too(self, desk: Desk) -> None:
         """As a `send` that can't write where the results go."""
         there = home(desk, "root")

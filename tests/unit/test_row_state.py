@@ -1,7 +1,7 @@
 import pytest
 
 from campaign.domain.model import Outcome, Skip
-from campaign.domain.row_state import RowState, same_attempt, tells_more
+from campaign.domain.row_state import RowState, is_overtaken, same_attempt, tells_more
 from campaign.domain.status import Status
 from campaign.domain.verdict import WAS_SENDING
 
@@ -58,3 +58,13 @@ def test_an_attempt_is_known_by_the_millisecond_in_which_it_began() -> None:
     assert same_attempt(told(Status.FAILED, 1, sent_at=10.123), known(Status.PENDING, 1, sent_at=10.12345))
     assert not same_attempt(told(Status.FAILED, 1, sent_at=10.125), known(Status.PENDING, 1, sent_at=10.12345))
     assert not same_attempt(told(Status.SKIPPED), known(Status.PENDING))
+
+
+def test_a_row_that_was_begun_since_is_overtaken() -> None:
+    pending = told(Status.PENDING)
+    assert is_overtaken(pending, known(Status.DELIVERED, 1))
+    assert is_overtaken(pending, known(Status.SENDING))
+    assert is_overtaken(told(Status.PENDING, 1), known(Status.FAILED, 2))
+    assert not is_overtaken(told(Status.PENDING, 1), known(Status.SKIPPED, 1))
+    assert not is_overtaken(pending, known(Status.SKIPPED, begun=False))
+    assert not is_overtaken(told(Status.FAILED, 1), known(Status.DELIVERED, 2)), "failed rows are not sent from a file"

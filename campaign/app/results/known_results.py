@@ -24,7 +24,7 @@ from campaign.domain.lists.pass_ids import ids_of
 from campaign.domain.lists.query import is_query
 from campaign.domain.lists.sheet import place as row_in_words
 from campaign.domain.model import RESULT_COLUMNS, Outcome
-from campaign.domain.row_state import RowState, same_attempt, tells_more
+from campaign.domain.row_state import RowState, is_overtaken, same_attempt, tells_more
 from campaign.domain.status import ENDED, Status
 from campaign.domain.text.formula_escape import unescape_formula
 from campaign.domain.text.lines import sanitize_for_terminal
@@ -216,6 +216,21 @@ def check_not_newer(
     return problem
 
 
+def overtaken_row(frames: "Iterable[pd.DataFrame]", reader: LedgerReader, record: CampaignRecord) -> int | None:
+    """The first row of its campaign that results would send though the ledger has sent it since; None if there is none."""
+    import pandas as pd
+
+    for frame in frames:
+        rows = pd.DataFrame({name: _texts(frame, name) for name in RESULT_COLUMNS})
+        rows = rows[~rows["delivery_status"].isin(list(ENDED))]
+        numbers = _numbers(rows)
+        known = {one.row: one for one in reader.row_states(record.id, numbers)}
+        for number, row in zip(numbers, rows.to_dict("records"), strict=True):
+            if number in known and is_overtaken(read_outcome(row), known[number]):
+                return number
+    return None
+
+
 def _compare(source: Source, place: Location, comparison: "_Comparison") -> None:
     """Compare a file whose results may be below a title, or in another sheet than the first."""
     try:
@@ -299,7 +314,7 @@ class _Comparison:
         never_sent = (told["delivery_status"] == Status.PENDING) & told["delivery_attempts"].isin(["", "0"])
         ours = ~told["delivery_campaign"].isin(self._others(told["delivery_campaign"])) & ~never_sent
         rows = pd.DataFrame(told)[ours]
-        numbers = pd.to_numeric(rows["delivery_row"], errors="coerce").fillna(0).astype("int64").tolist()
+        numbers = _numbers(rows)
         keys = self._keys(frame[ours])
         known = {one.row: one for one in self._reader.row_states(self._record.id, numbers)}
         keys = keys or [known[number].pass_key if number in known else "" for number in numbers]
@@ -379,6 +394,14 @@ def _texts(frame: "pd.DataFrame", name: str) -> "pd.Series[str]":
         place for place, one in enumerate(frame.columns) if normalize_name(one) == normalize_name(name)
     ]
     return frame.iloc[:, found[0]] if found else pd.Series("", index=frame.index, dtype="object")
+
+
+def _numbers(rows: "pd.DataFrame") -> list[int]:
+    """The rows' numbers in their campaign; 0 for one that has none."""
+    import pandas as pd
+
+    numbers: list[int] = pd.to_numeric(rows["delivery_row"], errors="coerce").fillna(0).astype("int64").tolist()
+    return numbers
 
 
 def _is_as_told(known: RowState | None, key: str, told: list[str]) -> bool:

@@ -16,6 +16,7 @@ from campaign.app.results.known_results import (
     check_not_newer,
     fingerprint,
     is_list,
+    overtaken_row,
     own_place,
     places_of_campaign,
     results_places,
@@ -29,6 +30,7 @@ from campaign.app.session import Session
 from campaign.domain.errors import UsageError
 from campaign.domain.ledger_identity import Difference, Displaced
 from campaign.domain.lists.locations import Location, place_of
+from campaign.domain.lists.sheet import place as row_in_words
 from campaign.domain.status import MAY_HAVE_ARRIVED
 from campaign.domain.text.lines import rows as rows_in_words
 from campaign.domain.text.lines import sanitize_for_terminal, utc_minute
@@ -84,18 +86,25 @@ async def check_known(work: Session, given: CheckedList, source: ListSource) -> 
 
 
 def _check_not_going_on(work: Session, given: CheckedList, source: ListSource) -> None:
-    """Check that results which are sent as another campaign are of one that this ledger sends no more."""
+    """Check that results which are sent as another campaign are of one that this ledger sends no more, and has not sent since."""
     record = work.reader.campaign(given.results_of)
-    if record is None or given.messages is not None or record.desired_state is DesiredState.CANCELLED:
+    if record is None or given.messages is not None:
         return
-    if not work.reader.pending_work(record.id).finished:
-        own, name = sanitize_for_terminal(record.spec.name), sanitize_for_terminal(given.spec.name)
-        ledger = work.settings.ledger_to_name
+    own, name, ledger = sanitize_for_terminal(record.spec.name), sanitize_for_terminal(given.spec.name), work.settings.ledger_to_name
+    if record.desired_state is not DesiredState.CANCELLED and not work.reader.pending_work(record.id).finished:
         raise UsageError(
             f"{source} holds the results of the campaign “{own}”, of which this ledger has rows left: they would be sent as “{own}” and as "
             f"“{name}”. Nothing was sent. To send them: {command_line('resume', record.spec.name, ledger=ledger)}. To send them as another "
             f"campaign, first end this one: {command_line('cancel', record.spec.name, ledger=ledger)}.",
             code="campaign_goes_on",
+            campaign=record.spec.name,
+        )
+    if (row := overtaken_row(given.table.frames(), work.reader, record)) is not None:
+        newest = command_line("report", record.spec.name, "--output", "FILE", ledger=ledger)
+        raise UsageError(
+            f"{source} holds older results of the campaign “{own}”: {row_in_words(row, record.spec.lines.of(row))} is pending there, but "
+            f"was sent since, and would be sent again as “{name}”. Nothing was sent. The newest results: {newest}",
+            code="results_overtaken",
             campaign=record.spec.name,
         )
 
@@ -189,7 +198,6 @@ async def check_same_ledger(
     work: Session,
     record: CampaignRecord,
     *,
-    source: ListSource | None = None,
     results: Location | None = None,
     new_ids: Mapping[str, int] | None = None,
 ) -> None:
@@ -212,7 +220,7 @@ async def check_same_ledger(
         )
     if sentence := other_token(record, work.settings):
         work.warn("other_token", sentence, count=1, example=record.spec.name, in_summary=True)
-    await asyncio.to_thread(_check_not_behind_results, work, record, source, results, new_ids)
+    await asyncio.to_thread(_check_not_behind_results, work, record, results, new_ids)
     if displaced is not None:
         before = displaced.before
         work.ui.tell(
@@ -253,11 +261,10 @@ def other_token(record: CampaignRecord, settings: Settings) -> str:
 def _check_not_behind_results(
     work: Session,
     record: CampaignRecord,
-    source: ListSource | None,
     results: Location | None,
     new_ids: Mapping[str, int] | None,
 ) -> None:
-    places = places_of_campaign(record, work.settings, source=source, results=results)
+    places = places_of_campaign(record, work.settings, source=work.source, results=results)
     check_not_sent_elsewhere(places, record.spec.name, record.spec.mark)
     for place, belongs in places.items():
         if problem := check_not_newer(place, work.reader, record, work.compared, new_ids, belongs=belongs):
