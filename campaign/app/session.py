@@ -307,10 +307,10 @@ class Session:
 
 
 async def unmark(record: CampaignRecord, ledger: Ledger, reader: LedgerReader, results: Location | None, *, others: bool = True) -> None:
-    """Remove the campaign's markers, unless another process of this ledger still sends, or a batch of it may still be sent."""
+    """Remove the campaign's markers, unless another process of this ledger still sends or was killed, or a batch may still be sent."""
 
     def work() -> None:
-        may_send = any(runner.alive for runner in reader.runners(record.id)) or is_in_batches(reader, record)
+        may_send = any(not runner.ended_at for runner in reader.runners(record.id)) or is_in_batches(reader, record)
         if results is not None and not may_send:
             remove_markers(results, record, others=others)
 

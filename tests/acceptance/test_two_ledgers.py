@@ -45,6 +45,17 @@ async def wait(*values, **named):
     return runner or await register(*values, **named)
 SqliteLedger.register_runner = wait
 """
+WAITS_BEFORE_IT_REMOVES_THE_MARKER = """
+import asyncio, os
+from campaign.ledger.sqlite import SqliteLedger
+alone = SqliteLedger.while_none_registers
+async def wait(*values):
+    open("waits", "w").close()
+    while not os.path.exists("go"):
+        await asyncio.sleep(0.01)
+    await alone(*values)
+SqliteLedger.while_none_registers = wait
+"""
 STOPPED_WHILE_IT_READS = """
 import asyncio, os
 from campaign.app import session
@@ -206,6 +217,20 @@ class TestAtTheSameTime:
         finish(second, code=0)
         assert all_sent_once(desk)
         assert not marker(desk).exists()
+
+    def test_one_that_is_killed_after_the_last_results_leaves_it(self, desk: Desk) -> None:
+        """The results of the process that ends lack what the killed one has sent."""
+        ends = start(desk, *WORDS, "--limit", "2", before=WAITS_BEFORE_IT_REMOVES_THE_MARKER)
+        desk.until(ends, (desk.folder / "waits").exists)
+        killed = desk.start("send", "list", *SLOWLY)
+        desk.until(killed, lambda: len(desk.sent()) > 2)
+        killed.kill()
+        finish(killed, code=-signal.SIGKILL)
+        (desk.folder / "go").touch()
+        finish(ends, code=5)
+        is_refused(desk, *WORDS, HOME=home(desk, "root"))
+        desk.run(*WORDS)
+        assert (all_sent_once(desk), markers(desk)) == (True, [])
 
     def test_another_campaign_of_the_list_is_not_held_up(self, desk: Desk) -> None:
         first = desk.start(*WORDS, *SLOWLY)
