@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from campaign.app.batches import check_can_undo, check_undone, may_turn_up, orphans
 from campaign.app.campaign_settings import kept_of, utc_now
 from campaign.app.open_ledger import find_whole, open_ledger, open_reader
-from campaign.app.results.known_results import Belongs, check_not_newer
-from campaign.app.results.results_path import owner_of
+from campaign.app.results.known_results import check_not_newer
+from campaign.app.results.owner import owner_of
+from campaign.app.results.places import Belongs
 from campaign.app.run import results_of
 from campaign.app.send import StopRequest, report, send
 from campaign.app.session import unmark

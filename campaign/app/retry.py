@@ -19,7 +19,7 @@ from campaign.app.lists.named_rows import ALREADY_RETRIED, NamedRows, named_rows
 from campaign.app.lists.stage import exclude, warn
 from campaign.app.open_ledger import find_whole
 from campaign.app.results.ledger_checks import check_same_ledger
-from campaign.app.results.results_path import owner_of
+from campaign.app.results.owner import owner_of
 from campaign.app.run import (
     check_not_cancelled,
     checked_list,

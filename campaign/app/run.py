@@ -15,7 +15,7 @@ from campaign.app.lists.message_warnings import FIRST_MESSAGES, first_findings
 from campaign.app.lists.stage import LOOK_SECONDS, Staged, check_rest, stage, warn
 from campaign.app.open_ledger import find, find_whole
 from campaign.app.results.ledger_checks import check_known, check_same_api, check_same_ledger, other_token, warn_of_same_content
-from campaign.app.results.results_path import check_writable
+from campaign.app.results.writable import check_writable
 from campaign.app.send import StopRequest, check_access, verify
 from campaign.app.session import CommandResult, Session, UserInterface, session
 from campaign.domain.errors import StoppedError, UsageError

@@ -13,9 +13,10 @@ from campaign.app.lists.list_source import ListSource
 from campaign.app.lists.message_warnings import Rows
 from campaign.app.open_ledger import find, open_ledger, open_reader
 from campaign.app.preflight.reach import NOT_WANTED, skip_unreachable
-from campaign.app.results.known_results import Belongs, check_not_newer, places_of_campaign
-from campaign.app.results.results_path import check_not_anothers
+from campaign.app.results.known_results import check_not_newer
+from campaign.app.results.places import Belongs, places_of_campaign
 from campaign.app.results.sending_marker import check_not_sent_elsewhere, mark_as_sending, remove_marker, remove_markers
+from campaign.app.results.writable import check_not_anothers
 from campaign.app.send import StopRequest, exit_code, report, send
 from campaign.domain.errors import CampaignError, InputError, LedgerError, SafeguardError, StoppedError, UsageError
 from campaign.domain.lists.lint_findings import LintFinding

@@ -12,7 +12,7 @@ import apsw
 import pytest
 
 from campaign.app.campaign_settings import check_schedule
-from campaign.app.results.results_path import check_writable
+from campaign.app.results.writable import check_writable
 from campaign.atomic import writing
 from campaign.cli.logs.metrics import write_metrics
 from campaign.cli.logs.sinks import LogFile
@@ -36,7 +36,7 @@ from campaign.simulator.config import FIXED, Latency, SimulatorConfig, Storm, re
 from campaign.simulator.faults import parse_faults
 from campaign.simulator.passes import read_change
 from tests.golden.files import Golden
-from tests.unit.test_results_path import written
+from tests.unit.test_results_owner import written
 
 NOW = datetime(2026, 12, 1, 9, 0, tzinfo=UTC)
 

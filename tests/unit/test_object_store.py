@@ -8,7 +8,7 @@ import pytest
 from s3fs import S3FileSystem
 
 from campaign import object_store
-from campaign.app.results.results_path import owner_of
+from campaign.app.results.owner import owner_of
 from campaign.atomic import AtomicFile
 from campaign.domain.errors import InputError, UsageError
 from campaign.domain.lists.locations import ObjectUrl, place_of

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from python_calamine import CalamineWorkbook
 
-from campaign.app.results.results_path import check_writable
+from campaign.app.results.writable import check_writable
 from campaign.domain.errors import InputError, LedgerError, UsageError
 from campaign.domain.model import RESULT_COLUMNS, ResultRow
 from campaign.ledger.records import ROWS_AT_ONCE

@@ -11,19 +11,10 @@ from typing import assert_never
 from campaign.app.confirmation import new_in_words
 from campaign.app.lists.list_source import CheckedList, ListSource
 from campaign.app.open_ledger import other_ledger
-from campaign.app.results.known_results import (
-    SENT_AGAIN,
-    check_not_newer,
-    fingerprint,
-    is_list,
-    overtaken_row,
-    own_place,
-    places_of_campaign,
-    results_places,
-    resume_from,
-    with_folders,
-)
-from campaign.app.results.results_path import holds_results, may_hold_results_of, owner_of
+from campaign.app.results.comparison import overtaken_row, resume_from
+from campaign.app.results.known_results import SENT_AGAIN, check_not_newer, fingerprint
+from campaign.app.results.owner import holds_results, may_hold_results_of, owner_of
+from campaign.app.results.places import is_list, own_place, places_of_campaign, results_places, with_folders
 from campaign.app.results.sending_marker import check_not_sent_elsewhere
 from campaign.app.send import account_key
 from campaign.app.session import Session

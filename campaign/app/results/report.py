@@ -58,8 +58,9 @@ def report(name: str, output: str, settings: Settings, *, by: str = "") -> "Writ
         if is_page(output):
             write_report(reader, record, place, by=by, ledger=settings.ledger_to_name)
             return None
-        from campaign.app.results.known_results import Belongs, check_not_newer
-        from campaign.app.results.results_path import check_writable
+        from campaign.app.results.known_results import check_not_newer
+        from campaign.app.results.places import Belongs
+        from campaign.app.results.writable import check_writable
 
         check_writable(place, campaign=name, columns=record.spec.columns, rows=record.rows)
         for file in (place, failed_path(place)):

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from campaign import object_store
-from campaign.app.results.results_path import holds_results, owner_of
+from campaign.app.results.owner import holds_results, owner_of
 from campaign.atomic import AtomicFile
 from campaign.domain.errors import InputError, UsageError
 from campaign.domain.lists.locations import Location, ObjectUrl

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import xlsxwriter
 
-from campaign.app.results.results_path import check_writable, holds_results, may_hold_results_of, owner_of, results_in_workbook
+from campaign.app.results.owner import holds_results, may_hold_results_of, owner_of, results_in_workbook
+from campaign.app.results.writable import check_writable
 from campaign.domain.errors import UsageError
 from campaign.reporter.files.results import write_results
 from campaign.reporter.files.target import failed_path

@@ -1,0 +1,214 @@
+"""Compares results with the ledger, row by row: nothing else shows that a ledger is an old copy.
+
+No times are compared: clocks differ and go back, and a copied file loses its time.
+"""
+
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from campaign.app.results.owner import results_in_workbook
+from campaign.domain.errors import InputError, UsageError
+from campaign.domain.lists.columns import normalize_name
+from campaign.domain.lists.locations import Location
+from campaign.domain.lists.near_ids import is_of_a_spreadsheet
+from campaign.domain.lists.outcomes import read_outcome
+from campaign.domain.lists.pass_ids import ids_of
+from campaign.domain.lists.sheet import place as row_in_words
+from campaign.domain.model import RESULT_COLUMNS, Outcome
+from campaign.domain.row_state import RowState, is_overtaken, same_attempt, tells_more
+from campaign.domain.status import ENDED, Status
+from campaign.domain.text.formula_escape import unescape_formula
+from campaign.ledger.port import CampaignRecord, LedgerReader
+from campaign.loader.formats.file_format import EXCEL, FORMATS
+from campaign.loader.source import Source
+from campaign.loader.table import open_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ROWS_AT_ONCE: Final = 50_000
+"""How many rows' passes are searched in one scan of the campaign."""
+
+_SENT: Final = frozenset({Status.DELIVERED, Status.ACCEPTED})
+_RESULT_NAMES: Final = frozenset(map(normalize_name, RESULT_COLUMNS))
+_ESCAPING: Final = frozenset(suffix for found in FORMATS.values() if found.is_spreadsheet for suffix in found.suffixes)
+
+
+class Comparison:
+    """Compares the rows of a results file, some at a time, with those of the ledger. The ledger is read last, as another process may
+    send at the same time.
+
+    Rows are found by number, or else by pass: another ledger may have gone on from some of the results, or in another order.
+    """
+
+    def __init__(
+        self, place: Location, reader: LedgerReader, record: CampaignRecord, new_ids: Mapping[str, int], *, is_of_campaign: bool
+    ) -> None:
+        self.rows = 0
+        self._is_of_campaign = is_of_campaign
+        self._newer: UsageError | None = None
+        self._place = place
+        self._new_ids = new_ids
+        self._reader = reader
+        self._record = record
+        self._escaped = place.suffix.lower() in _ESCAPING
+        self._elsewhere: list[tuple[str, Outcome]] = []
+
+    def read(self, source: Source) -> None:
+        """Compare a file, whose results may be below a title, or in another sheet than the first.
+
+        Raises:
+            InputError: it can't be read to its end. What it has said until then is compared all the same.
+            UsageError: it knows more, and is the campaign's.
+        """
+        place = self._place
+        try:
+            try:
+                open_table(source, each=self._add).close()
+            except InputError as error:
+                found = results_in_workbook(place) if isinstance(place, Path) and place.suffix.lower() in EXCEL.suffixes else None
+                if found is not None:
+                    self._add(found)
+                elif error.header_row is not None:
+                    open_table(place, header_row=error.header_row, each=self._add).close()
+                else:
+                    raise
+        finally:
+            self._compare_by_pass()
+            self._refuse()
+
+    def _add(self, frame: "pd.DataFrame") -> None:
+        import pandas as pd
+
+        if _RESULT_NAMES.isdisjoint(map(normalize_name, frame.columns)):
+            raise InputError("It has no column of results.", code="no_results")
+        self.rows += len(frame)
+        told = {name: _texts(frame, name) for name in RESULT_COLUMNS}
+        never_sent = (told["delivery_status"] == Status.PENDING) & told["delivery_attempts"].isin(["", "0"])
+        ours = ~told["delivery_campaign"].isin(self._others(told["delivery_campaign"])) & ~never_sent
+        rows = pd.DataFrame(told)[ours]
+        numbers = _numbers(rows)
+        keys = self._keys(frame[ours])
+        known = {one.row: one for one in self._reader.row_states(self._record.id, numbers)}
+        keys = keys or [known[number].pass_key if number in known else "" for number in numbers]
+        if not self._is_of_campaign:
+            sent = [place for place, number in enumerate(numbers) if number in known and known[number].attempts]
+            lines = zip(sent, rows.iloc[sent].to_dict("records"), strict=True)
+            self._is_of_campaign = any(same_attempt(read_outcome(line), known[numbers[place]]) for place, line in lines)
+        texts = zip(numbers, keys, *(rows[name].array.tolist() for name in ("delivery_status", "delivery_attempts")), strict=True)
+        unlike = [place for place, (number, key, *said) in enumerate(texts) if not _is_as_told(known.get(number), key, said)]
+        for place, row in zip(unlike, rows.iloc[unlike].to_dict("records"), strict=True):
+            outcome, one = read_outcome(row), known.get(numbers[place])
+            if one is not None and (one.pass_key == keys[place] or is_of_a_spreadsheet(keys[place], one.pass_key)):
+                self._refuse_if_newer(outcome, one)
+            elif one is None or not same_attempt(outcome, one):
+                self._elsewhere.append((keys[place], outcome))
+        if len(self._elsewhere) >= ROWS_AT_ONCE:
+            self._compare_by_pass()
+
+    def _others(self, names: "pd.Series[str]") -> list[str]:
+        """Those that name another campaign of the ledger; any other name is one that a person has written over ours."""
+        found = {name: unescape_formula(name) if self._escaped else name for name in names.unique()}
+        return [name for name, own in found.items() if own != self._record.spec.name and self._reader.campaign(own) is not None]
+
+    def _keys(self, frame: "pd.DataFrame") -> Sequence[str]:
+        """The pass keys of the rows; empty if the column of the ids is gone."""
+        asked = self._record.spec.id_column
+        names = [unescape_formula(name) if self._escaped else name for name in frame.columns]
+        found = [place for place, name in enumerate(names) if name == asked] or [
+            place for place, name in enumerate(names) if normalize_name(name) == normalize_name(asked)
+        ]
+        if not found:
+            return ()
+        ids = frame.iloc[:, found[0]].array.tolist()
+        return ids_of([unescape_formula(text) for text in ids] if self._escaped else ids)[1]
+
+    def _compare_by_pass(self) -> None:
+        """Compare the rows that were not found by number; each call searches the whole campaign."""
+        rows, self._elsewhere = self._elsewhere, []
+        by_pass = self._reader.rows_of_passes(self._record.id, sorted({key for key, _ in rows})) if rows else {}
+        for key in {key for key, _ in rows} & self._new_ids.keys():
+            by_pass[key] = [*by_pass.get(key, ()), self._new_ids[key]]
+        numbers = [number for numbers in by_pass.values() for number in numbers]
+        known = {one.row: one for one in self._reader.row_states(self._record.id, numbers)}
+        for key, told in rows:
+            ours = [known[number] for number in by_pass.get(key, ())]
+            self._is_of_campaign = self._is_of_campaign or any(same_attempt(told, one) for one in ours)
+            # If one row of the pass was sent, the others are not.
+            if ours and not any(one.status in _SENT for one in ours):
+                self._refuse_if_newer(told, max(ours, key=lambda one: (one.status not in ENDED, one.attempts)))
+
+    def _refuse(self) -> None:
+        if self._newer is not None and self._is_of_campaign:
+            raise self._newer
+
+    def _refuse_if_newer(self, told: Outcome, known: RowState) -> None:
+        if self._newer is not None or not tells_more(told, known):
+            return
+        lines, go_on = self._record.spec.lines, resume_from(self._place)
+        way = f" If there is none, go on from the results, with a new ledger: {go_on} --ledger ANOTHER-FILE." if go_on else ""
+        self._newer = UsageError(
+            f"The ledger {self._reader.place} is older than the campaign's results, or another one: in {self._place}, "
+            f"{row_in_words(known.row, lines.of(known.row))} is {_in_words(told)}; in the ledger it is {_in_words(known)}. It would send "
+            "again what was sent since. Name the ledger that it was sent from with --ledger or CAMPAIGN_LEDGER, or put the newer one "
+            f"back.{way} If the results are of something else, such as a rehearsal, move them away.",
+            code="ledger_behind_results",
+            results=str(self._place),
+        )
+        self._refuse()
+
+
+def overtaken_row(frames: "Iterable[pd.DataFrame]", reader: LedgerReader, record: CampaignRecord) -> int | None:
+    """The first row of its campaign that results would send though the ledger has sent it since; None if there is none."""
+    import pandas as pd
+
+    for frame in frames:
+        rows = pd.DataFrame({name: _texts(frame, name) for name in RESULT_COLUMNS})
+        rows = rows[~rows["delivery_status"].isin(list(ENDED))]
+        numbers = _numbers(rows)
+        known = {one.row: one for one in reader.row_states(record.id, numbers)}
+        for number, row in zip(numbers, rows.to_dict("records"), strict=True):
+            if number in known and is_overtaken(read_outcome(row), known[number]):
+                return number
+    return None
+
+
+def resume_from(results: Location) -> str:
+    """The command that goes on from results alone, without its `--ledger`; empty if the results do not have all rows."""
+    if results.stem.endswith(".failed"):
+        return ""
+    again = ["campaign", "run", str(results)]
+    if results.stem.endswith(".resumed"):
+        again += ["--results", str(results.with_name(f"{results.stem}-again.csv"))]
+    return shlex.join(again)
+
+
+def _texts(frame: "pd.DataFrame", name: str) -> "pd.Series[str]":
+    """A column, perhaps in other letters; empty texts if someone has removed it."""
+    import pandas as pd
+
+    found = [place for place, one in enumerate(frame.columns) if one == name] or [
+        place for place, one in enumerate(frame.columns) if normalize_name(one) == normalize_name(name)
+    ]
+    return frame.iloc[:, found[0]] if found else pd.Series("", index=frame.index, dtype="object")
+
+
+def _numbers(rows: "pd.DataFrame") -> list[int]:
+    """The rows' numbers in their campaign; 0 for one that has none."""
+    import pandas as pd
+
+    numbers: list[int] = pd.to_numeric(rows["delivery_row"], errors="coerce").fillna(0).astype("int64").tolist()
+    return numbers
+
+
+def _is_as_told(known: RowState | None, key: str, told: list[str]) -> bool:
+    """Whether a quick comparison shows that a row of the results knows no more than the ledger, as for nearly all rows."""
+    if known is None or known.pass_key != key:
+        return False
+    return known.status in ENDED or [known.status, str(known.attempts)] == told
+
+
+def _in_words(found: Outcome | RowState) -> str:
+    return f"{found.status.info.label} (attempts: {found.attempts})"
