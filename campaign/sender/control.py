@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from campaign.domain.model import Skip
+from campaign.domain.model import Counts, Skip
 from campaign.ledger.port import DesiredState, Ledger, LedgerReader, PendingWork, Runner
 from campaign.sender.executor import LEASE_OVER, SendWindow
 from campaign.sender.lease_keeper import TAKEN_OVER, LeaseKeeper
@@ -19,6 +19,9 @@ from campaign.sender.stop import StopReason, StopSignal, happens_within
 LOOK_SECONDS: Final = 0.4
 LOOKS_FOR_THE_DEAD: Final = 3
 """Dead runners are reaped in one poll of this many: there is no hurry, as their rows wait for the quiet period anyway."""
+
+LOOKS_AT_OTHERS: Final = 8
+"""The whole campaign is counted in one poll of this many: for a million rows that takes a while."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -80,6 +83,8 @@ class RunControl:
             if work.unverified_in_seconds is not None and work.unverified_in_seconds <= 0:
                 self._verifier.tell_due()
             self._stop_if_needed(work.desired_state)
+            if looks % LOOKS_AT_OTHERS == 0 and (counts := await asyncio.to_thread(self._counts_with_others)) is not None:
+                self.observer.event("standing", counts=counts)
         self.stop_signal.set(StopReason.INTERRUPTED)
 
     def _stop_if_needed(self, desired_state: DesiredState) -> None:
@@ -91,6 +96,11 @@ class RunControl:
             self.stop_signal.set(StopReason.LEASE_LOST, TAKEN_OVER)
         elif not self.lease_keeper.is_held():
             self.stop_signal.set(StopReason.LEASE_LOST, LEASE_OVER)
+
+    def _counts_with_others(self) -> Counts | None:
+        """The campaign's counts while other processes send it too, of whose rows this one knows nothing else; None if none does."""
+        others = (one for one in self.reader.runners(self.runner.campaign) if one.id != self.runner.id)
+        return self.reader.counts(self.runner.campaign) if any(one.alive for one in others) else None
 
     def _look(self) -> tuple[tuple[str, ...], PendingWork]:
         """The zones and the pending work, in one call: a round trip to a thread costs more than either query."""

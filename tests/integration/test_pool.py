@@ -12,7 +12,7 @@ import pytest
 from multidict import CIMultiDict
 
 from campaign.domain.failure_guard import TROUBLES_IN_A_ROW
-from campaign.domain.model import CampaignState
+from campaign.domain.model import CampaignState, Counts
 from campaign.domain.status import Status
 from campaign.domain.verdict import Fault as NoReply
 from campaign.domain.verdict import Latest, PassReading, Reply, Signature
@@ -28,7 +28,7 @@ from campaign.simulator.config import Latency
 from campaign.simulator.faults import Fault
 from campaign.simulator.passes import PassChange
 from tests.ambiguous_faults import AMBIGUOUS
-from tests.integration.pool_given import QUIET, passes, rig
+from tests.integration.pool_given import QUIET, Log, passes, rig
 
 QUICK = AMBIGUOUS - {Fault.HUGE, Fault.GZIP_BOMB, Fault.ENDLESS_HEADERS, Fault.DEEP_JSON}
 
@@ -421,6 +421,21 @@ async def test_what_is_still_to_be_read_back_keeps_a_campaign_from_being_finishe
         fresh = given.reader.campaign("promo")
         assert fresh is not None
         assert fresh.finished_at == 0
+
+
+async def test_a_process_is_told_what_others_have_sent_while_they_send(tmp_path: Path) -> None:
+    async with rig(tmp_path) as given:
+        record = await given.campaign(*passes(2_000))
+        other = replace(given, log=Log())
+        runs = [one.start(record, rate_per_second=20.0) for one in (given, other)]
+
+        def is_told_of_more() -> bool:
+            told = [counts.sent_to for details in given.log.named("standing") if isinstance(counts := details["counts"], Counts)]
+            return max(told, default=0) > len(given.log.settlements)
+
+        await given.until(is_told_of_more)
+        given.stop.set()
+        await asyncio.gather(*runs)
 
 
 async def test_sending_again_at_all_costs_still_has_an_end_in_an_outage(tmp_path: Path) -> None:
