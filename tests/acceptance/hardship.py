@@ -3,6 +3,7 @@
 import os
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 from abc import ABC, abstractmethod
@@ -64,6 +65,16 @@ def finish(process: "subprocess.Popen[str]", *, code: int | None = None, seconds
     assert "Traceback" not in err, err
     assert code is None or process.returncode == code, f"exit {process.returncode}\n{err}"
     return err
+
+
+@contextmanager
+def suspended(process: "subprocess.Popen[str]") -> Iterator[None]:
+    """So that it has not ended yet, however long others take; they use another ledger, as it may hold a lock of its own."""
+    process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        process.send_signal(signal.SIGCONT)
 
 
 def unprivileged() -> str:

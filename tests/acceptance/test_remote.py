@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 
 from tests.acceptance.desk import ROOT, Desk, broke_off
-from tests.acceptance.hardship import finish, start
+from tests.acceptance.hardship import finish, start, suspended
 from tests.acceptance.store import BUCKET, KEYS, Relay, Store, serving
 from tests.examples import slow_after
 
@@ -195,8 +195,9 @@ class TestAnotherLedger:
         words = ("run", URL, "--message", MESSAGE)
         process = desk.start(*words, CAMPAIGN_RATE="4")
         desk.until(process, lambda: len(desk.sent()) >= 2)
-        for again in (words, (*words, "--results", f"s3://{BUCKET}/lists/promo.other.csv")):
-            assert broke_off(desk.run(*again, code=2, **other).stderr) == "sent_from_elsewhere"
+        with suspended(process):
+            for again in (words, (*words, "--results", f"s3://{BUCKET}/lists/promo.other.csv")):
+                assert broke_off(desk.run(*again, code=2, **other).stderr) == "sent_from_elsewhere"
         process.kill()
         process.communicate()
         for left in (desk.folder / "tmp").iterdir():
@@ -217,8 +218,9 @@ class TestAnotherLedger:
         desk.until(first, lambda: len(desk.sent()) >= 1)
         second = desk.start(*two)
         desk.until(second, lambda: "Another" in str(desk.sent()))
-        for words in (one, two):
-            assert broke_off(desk.run(*words, code=2, **other).stderr) == "sent_from_elsewhere"
+        with suspended(first), suspended(second):
+            for words in (one, two):
+                assert broke_off(desk.run(*words, code=2, **other).stderr) == "sent_from_elsewhere"
         for process in (first, second):
             process.communicate(timeout=60)
             assert process.returncode == 0

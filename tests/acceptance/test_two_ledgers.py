@@ -3,16 +3,14 @@
 import json
 import shutil
 import signal
-import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.acceptance.desk import Desk
-from tests.acceptance.hardship import finish, mode, start, unprivileged
+from tests.acceptance.hardship import finish, mode, start, suspended, unprivileged
 from tests.acceptance.screen import Terminal
 from tests.acceptance.test_wrong_ledger import ROWS, WORDS, events, home, ledger_of, refused, texts
 from tests.examples import slow_after
@@ -92,16 +90,6 @@ def is_refused(desk: Desk, *words: str, **environment: str) -> str:
     return str(event["detail"])
 
 
-@contextmanager
-def suspended(process: "subprocess.Popen[str]") -> Iterator[None]:
-    """So that it has not ended yet, however long others take; they use another ledger, as it may hold a lock of its own."""
-    process.send_signal(signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        process.send_signal(signal.SIGCONT)
-
-
 def all_sent_once(desk: Desk) -> bool:
     return (texts(desk), len(desk.sent())) == ([1], ROWS)
 
@@ -173,7 +161,8 @@ class TestAtTheSameTime:
             desk.run("stage", *WORDS[1:], *target, HOME=owner)
         first = desk.start("send", "list", "--yes", *SLOWLY)
         desk.until(first, lambda: len(desk.sent()) >= 2)
-        is_refused(desk, "send", "list", "--yes", HOME=there)
+        with suspended(first):
+            is_refused(desk, "send", "list", "--yes", HOME=there)
         if killed:
             first.kill()
             first.communicate()
@@ -295,10 +284,11 @@ class TestSeveralMarkersInAFolder:
     def test_the_last_process_removes_those_of_all_results_of_its_campaign(self, desk: Desk, beside: tuple[str, ...]) -> None:
         desk.run(*WORDS, "--limit", "2", code=5)
         finish(start(desk, *ONE, before=KILLED_BEFORE_ITS_FIRST_CLAIM), code=-signal.SIGKILL)
-        last = desk.start(*WORDS, *SLOWLY)
-        desk.until(last, lambda: len(desk.sent()) >= 4)
+        last = start(desk, *WORDS, before=WAITS.format(registered=True))
+        desk.until(last, (desk.folder / "waits").exists)
         desk.run(*beside, "--limit", "1", code=5)
         assert len(markers(desk)) == 3
+        (desk.folder / "go").touch()
         finish(last, code=0)
         assert markers(desk) == [marker(desk, "r.sending")], "that of the other campaign stays"
         assert all_sent_once(desk)
@@ -319,9 +309,10 @@ class TestSeveralMarkersInAFolder:
 class TestTwoCampaignsOneFile:
     def test_the_later_one_does_not_replace_the_results_of_the_other(self, desk: Desk) -> None:
         two = (*TWO[:-1], "r.csv")
-        first = desk.start(*ONE, *SLOWLY)
-        desk.until(first, lambda: len(desk.sent()) >= 1)
+        first = start(desk, *ONE, before=WAITS.format(registered=True))
+        desk.until(first, (desk.folder / "waits").exists)
         desk.run(*two)
+        (desk.folder / "go").touch()
         results = (desk.folder / "r.csv").read_bytes()
         why = events(finish(first, code=4))["run_broke_off"]
         assert (why["code"], (desk.folder / "r.csv").read_bytes()) == ("results_not_written", results)
