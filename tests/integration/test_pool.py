@@ -18,6 +18,7 @@ from campaign.domain.verdict import Fault as NoReply
 from campaign.domain.verdict import Latest, PassReading, Reply, Signature
 from campaign.insights import exit_code_of
 from campaign.ledger.port import DesiredState
+from campaign.sender import control
 from campaign.sender.api.gateway import HttpGateway
 from campaign.sender.api.http import RawResponse
 from campaign.sender.api.responses import read_pass
@@ -423,7 +424,8 @@ async def test_what_is_still_to_be_read_back_keeps_a_campaign_from_being_finishe
         assert fresh.finished_at == 0
 
 
-async def test_a_process_is_told_what_others_have_sent_while_they_send(tmp_path: Path) -> None:
+async def test_a_process_is_told_what_others_have_sent_while_they_send(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(control, "LOOKS_AT_OTHERS", 2)
     async with rig(tmp_path) as given:
         record = await given.campaign(*passes(2_000))
         other = replace(given, log=Log())
