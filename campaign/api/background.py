@@ -21,12 +21,13 @@ from typing import Any, Final, Generic, Never, Self, TypeVar
 from campaign.api.options import with_arguments
 from campaign.app.confirmation import Question
 from campaign.app.progress import Tally
-from campaign.app.send import StopRequest, send
+from campaign.app.sending.send import send
 from campaign.app.session import Sender, UserInterface
 from campaign.domain.errors import StoppedError, UsageError
 from campaign.domain.model import Counts, Settlement
 from campaign.domain.status import Status
 from campaign.domain.text.durations import words
+from campaign.sender.stop import StopRequest
 
 T = TypeVar("T")
 

@@ -5,14 +5,15 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from campaign.app.batches import check_can_undo, check_undone, may_turn_up, orphans
 from campaign.app.campaign_settings import kept_of, utc_now
 from campaign.app.open_ledger import find_whole, open_ledger, open_reader
 from campaign.app.results.known_results import check_not_newer
 from campaign.app.results.owner import owner_of
 from campaign.app.results.places import Belongs
+from campaign.app.results.write import write
 from campaign.app.run import results_of
-from campaign.app.send import StopRequest, report, send
+from campaign.app.sending.batches import check_can_undo, check_undone, may_turn_up, orphans
+from campaign.app.sending.send import send
 from campaign.app.session import unmark
 from campaign.domain.batches import InBatches
 from campaign.domain.errors import CampaignError, UsageError
@@ -21,6 +22,7 @@ from campaign.domain.status import Status
 from campaign.ledger.port import CampaignRecord, DesiredState, Ledger, LedgerReader
 from campaign.reporter.files.target import failed_path
 from campaign.sender.port import Silence
+from campaign.sender.stop import StopRequest
 from campaign.settings import Settings
 
 
@@ -143,15 +145,15 @@ async def _write_results(
     if record.purged_at or record.exported_at or not record.started_at:
         return None, ""
 
-    def write() -> tuple[Location | None, bool]:
+    def work() -> tuple[Location | None, bool]:
         results = results_of(record, settings)
         is_written = results is not None and (anew or not owner_of(results))
         if results is not None and is_written:
-            report(reader, record, results)
+            write(reader, record, results)
         return results, is_written
 
     try:
-        results, is_written = await asyncio.to_thread(write)
+        results, is_written = await asyncio.to_thread(work)
     except CampaignError as error:
         return None, str(error)
     # Beside older results the marker of a run that was killed stays.

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from campaign.app.run import run_list
-from campaign.app.send import StopRequest
 from campaign.app.session import CommandResult, UserInterface
 from campaign.domain.errors import UsageError
 from campaign.domain.model import Counts
 from campaign.sender.port import Observer
+from campaign.sender.stop import StopRequest
 from campaign.settings import IsolatedSettings
 from campaign.simulator.config import Latency, SimulatorConfig
 from campaign.simulator.faults import Fault

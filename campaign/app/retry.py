@@ -8,7 +8,6 @@ from functools import partial
 from itertools import chain
 from typing import Final
 
-from campaign.app.batches import check_batch_settings
 from campaign.app.campaign_settings import Exclusions, check_not_over, utc_now
 from campaign.app.campaigns import check_here
 from campaign.app.lists.correction_file import CorrectionFile, check_texts, correction_file
@@ -28,7 +27,9 @@ from campaign.app.run import (
     results_of,
     stage_unless_known,
 )
-from campaign.app.send import StopRequest, check_access, send
+from campaign.app.sending.access import check_access
+from campaign.app.sending.batches import check_batch_settings
+from campaign.app.sending.send import send
 from campaign.app.session import CommandResult, Session, UserInterface, session
 from campaign.domain.errors import InputError, StoppedError, UsageError
 from campaign.domain.lists.columns import listed
@@ -40,7 +41,7 @@ from campaign.domain.text.lines import rows as rows_in_words
 from campaign.domain.text.lines import sanitize_for_terminal
 from campaign.insights import command_line
 from campaign.ledger.port import CampaignRecord, DesiredState, LedgerReader
-from campaign.sender.stop import End, StopReason
+from campaign.sender.stop import End, StopReason, StopRequest
 from campaign.settings import Settings
 
 FAILED: Final = frozenset({Status.FAILED})

@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from campaign.app.batches import check_batch_settings, may_turn_up
 from campaign.app.campaign_settings import Exclusions, kept_of, remembered, utc_now
 from campaign.app.campaigns import check_here
 from campaign.app.lists.list_source import CheckedList, ListCheck, ListSource, find_list, opened
@@ -16,7 +15,9 @@ from campaign.app.lists.stage import LOOK_SECONDS, Staged, check_rest, stage, wa
 from campaign.app.open_ledger import find, find_whole
 from campaign.app.results.ledger_checks import check_known, check_same_api, check_same_ledger, other_token, warn_of_same_content
 from campaign.app.results.writable import check_writable
-from campaign.app.send import StopRequest, check_access, verify
+from campaign.app.sending.access import check_access
+from campaign.app.sending.batches import check_batch_settings, may_turn_up
+from campaign.app.sending.send import verify
 from campaign.app.session import CommandResult, Session, UserInterface, session
 from campaign.domain.errors import StoppedError, UsageError
 from campaign.domain.lists.locations import Location, ObjectUrl, parse_location, place_of
@@ -24,7 +25,7 @@ from campaign.domain.model import Counts
 from campaign.domain.status import Status
 from campaign.insights import command_line
 from campaign.ledger.port import CampaignRecord, DesiredState
-from campaign.sender.stop import End, StopReason, happens_within
+from campaign.sender.stop import End, StopReason, StopRequest, happens_within
 from campaign.settings import Settings
 
 

@@ -4,9 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AbstractContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol, Self
+from typing import Any, Final, Protocol, Self
 
-from campaign.app.batches import check_batch_settings, is_in_batches
 from campaign.app.campaign_settings import cannot_finish, check_schedule, kept_of, opens_in_words, schedule_of, utc_now
 from campaign.app.confirmation import Question, new_in_words, new_ledger, question_of
 from campaign.app.lists.list_source import ListSource
@@ -17,23 +16,36 @@ from campaign.app.results.known_results import check_not_newer
 from campaign.app.results.places import Belongs, places_of_campaign
 from campaign.app.results.sending_marker import check_not_sent_elsewhere, mark_as_sending, remove_marker, remove_markers
 from campaign.app.results.writable import check_not_anothers
-from campaign.app.send import StopRequest, exit_code, report, send
+from campaign.app.results.write import write
+from campaign.app.sending.batches import check_batch_settings, is_in_batches
+from campaign.app.sending.send import send
 from campaign.domain.errors import CampaignError, InputError, LedgerError, SafeguardError, StoppedError, UsageError
 from campaign.domain.lists.lint_findings import LintFinding
 from campaign.domain.lists.locations import Location
 from campaign.domain.model import Counts
 from campaign.domain.schedule import Schedule
 from campaign.domain.status import Status
-from campaign.insights import CampaignView, command_line, view
+from campaign.insights import CampaignView, command_line, exit_code_of, rows_left, view
 from campaign.ledger.port import CampaignRecord, DesiredState, Ledger, LedgerReader
 from campaign.reporter.files.target import failed_path
 from campaign.sender.port import Observer
-from campaign.sender.stop import End, StopReason
+from campaign.sender.stop import End, StopReason, StopRequest
 from campaign.settings import Settings, Via
+
+_EXIT_CODES: Final = {
+    StopReason.FINISHED: 0,
+    StopReason.CANCELLED: 0,
+    StopReason.PAUSED: 5,
+    StopReason.LIMIT: 5,
+    StopReason.OUTSIDE_WINDOW: 5,
+    StopReason.SAFEGUARD: 4,
+    StopReason.LEASE_LOST: 4,
+    StopReason.INTERRUPTED: 130,
+}
 
 
 class Sender(Protocol):
-    """`app.send.send`, or a function that does the same with other processes. Each runner awaits `begin` before its first claim."""
+    """`app.sending.send`, or a function that does the same with other processes. Each runner awaits `begin` before its first claim."""
 
     async def __call__(
         self,
@@ -191,7 +203,7 @@ class Session:
     async def send(
         self, record: CampaignRecord, results: Location | None, *, fresh_canary: bool = False, counts: Counts | None = None
     ) -> CommandResult:
-        """Send the rest of the campaign, and report; `fresh_canary` is as in `app.send.send`, `counts` are given if they are recent."""
+        """Send the rest of the campaign, and report; `fresh_canary` is as in `app.sending.send`, `counts` are given if they are recent."""
         marked = await asyncio.to_thread(self._mark, record, results)
 
         async def begin() -> None:
@@ -284,7 +296,7 @@ class Session:
         seen = replace(seen, results=str(results) if results is not None else "")
         details: dict[str, Any] = {"warnings": self.warnings} if self.warnings else {}
         note = " ".join(filter(None, [*self.sentences, note]))
-        return CommandResult(view=replace(seen, exit_code=exit_code(end, seen, self.stop)), note=note, details=details)
+        return CommandResult(view=replace(seen, exit_code=_exit_code(end, seen, self.stop)), note=note, details=details)
 
     def _report(self, record: CampaignRecord, results: Location, *, sent: bool) -> None:
         try:
@@ -297,7 +309,7 @@ class Session:
                 raise
             raise self._not_written(record, f"{results} was left as it is. {error}") from error
         try:
-            report(self.reader, record, results)
+            write(self.reader, record, results)
         except (UsageError, InputError, LedgerError) as error:
             raise self._not_written(record, str(error)) from error
 
@@ -318,6 +330,13 @@ async def unmark(record: CampaignRecord, ledger: Ledger, reader: LedgerReader, r
     # A marker that stays does no harm: the next run of this ledger removes it.
     with suppress(CampaignError):
         await ledger.while_none_registers(record.id, work)
+
+
+def _exit_code(end: End, seen: CampaignView, stop: StopRequest) -> int:
+    """The exit code of the process, from how the run ended and the statuses of the rows."""
+    if end.ended is StopReason.INTERRUPTED and rows_left(seen.counts, seen.state):
+        return stop.exit_code
+    return exit_code_of(seen.counts, seen.state, rows_left_code=_EXIT_CODES[end.ended] or 5)
 
 
 @asynccontextmanager

@@ -3,14 +3,14 @@
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
-from campaign.app.batches import check_batch_settings
-from campaign.app.send import StopRequest, send
+from campaign.app.sending.batches import check_batch_settings
+from campaign.app.sending.send import send
 from campaign.app.session import Sender
 from campaign.engine.protocol import order_of
 from campaign.engine.supervisor import Supervisor, Work
 from campaign.ledger.port import CampaignRecord, Ledger, LedgerReader
 from campaign.sender.port import Observer
-from campaign.sender.stop import End, StopReason
+from campaign.sender.stop import End, StopReason, StopRequest
 from campaign.settings import Engine, Settings
 
 

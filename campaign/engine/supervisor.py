@@ -9,7 +9,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, assert_never
 
-from campaign.app.send import StopRequest
 from campaign.domain.errors import CampaignError, LedgerError, SafeguardError
 from campaign.domain.model import Counts
 from campaign.domain.status import Status
@@ -18,7 +17,7 @@ from campaign.ledger.port import CampaignRecord, LedgerReader
 from campaign.sender.api.network_errors import Cause
 from campaign.sender.pool import DRAIN_SECONDS
 from campaign.sender.port import Observer
-from campaign.sender.stop import End, StopReason, StopSignal, happens_within
+from campaign.sender.stop import End, StopReason, StopRequest, StopSignal, happens_within
 
 STRIKES: Final = 8
 """How often in a row a worker may fail while the campaign makes no progress."""

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from importlib.metadata import version
 
 from campaign.app.open_ledger import find_whole, open_ledger, open_reader
-from campaign.app.send import StopRequest, send
+from campaign.app.sending.send import send
 from campaign.domain.errors import StoppedError, UsageError, fault_of, problem_of
 from campaign.engine.protocol import SILENCE_SECONDS, STOPPED, Broken, Order
 from campaign.sender.port import Silence
-from campaign.sender.stop import End, happens_within
+from campaign.sender.stop import End, StopRequest, happens_within
 
 
 class Worker:

@@ -44,7 +44,7 @@ CREATE TEMP TABLE wanted (pass_key TEXT PRIMARY KEY, pass_id TEXT NOT NULL, row 
 class Readings:
     """The readings of the passes of one list, in the ledger's folder; a context manager.
 
-    `account` is that of the passes, see `app.send.account_key`. Readings that are older than FRESH_SECONDS at `now`, in Unix seconds, are
+    `account` is that of the passes, see `account_key`. Readings that are older than FRESH_SECONDS at `now`, in Unix seconds, are
     read again.
 
     Raises:

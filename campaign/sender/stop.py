@@ -1,7 +1,7 @@
 """How a run ends: the first reason counts, and every part of the run can wait for it."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -21,6 +21,15 @@ class StopReason(StrEnum):
 class End:
     ended: StopReason
     why: str = ""
+
+
+@dataclass(slots=True, kw_only=True)
+class StopRequest:
+    """Set by signals: with `gently` the run settles what is in flight, with `now` it waits for nothing. `exit_code` is the signal's."""
+
+    gently: asyncio.Event = field(default_factory=asyncio.Event)
+    now: asyncio.Event = field(default_factory=asyncio.Event)
+    exit_code: int = 130
 
 
 class StopSignal:

@@ -416,7 +416,7 @@ class TestAfterAKill:
         killed.communicate()
         assert marker(desk, "x.sending").exists()
         refuses = """
-from campaign.app import send
+from campaign.app.sending import send
 from campaign.domain.errors import UsageError
 from campaign.ledger.sqlite import SqliteLedger
 async def refused(*_, **__):

@@ -32,7 +32,7 @@ TEMPO: Final[dict[tuple[str, str], Any]] = {
     ("campaign.domain.batches", "MOST_RECIPIENTS"): ROWS_OF_A_BATCH,
     ("campaign.sender.batches.pool", "Size"): partial(Size, rows=ROWS_OF_A_BATCH),
     ("campaign.sender.batches.gateway", "DOWNLOAD_SECONDS"): 1.0,
-    ("campaign.app.send", "BatchSettings"): partial(BatchSettings, report_seconds=REPORT_SECONDS),
+    ("campaign.app.sending.send", "BatchSettings"): partial(BatchSettings, report_seconds=REPORT_SECONDS),
 }
 """What is quicker than in the product, so that a thousand kills fit into half an hour. Nothing that the promise rests on."""
 

@@ -55,6 +55,6 @@ def test_without_an_engine_this_process_sends_and_ray_is_left_alone() -> None:
     settings = IsolatedSettings.read(address="10.0.0.1:6379")
     assert settings.engine is Engine.HERE
     with sender_of(settings) as sender:
-        assert sender.__module__ == "campaign.app.send"
+        assert sender.__module__ == "campaign.app.sending.send"
     assert dict(os.environ) == before
     assert "ray" not in sys.modules

@@ -12,7 +12,6 @@ import pytest
 from pydantic import SecretStr
 
 from campaign.app.campaign_settings import schedule_of
-from campaign.app.send import StopRequest
 from campaign.domain.errors import CampaignError, SafeguardError, UsageError
 from campaign.domain.status import Status
 from campaign.engine import protocol as orders_module
@@ -25,7 +24,7 @@ from campaign.engine.worker import Worker
 from campaign.ledger.port import CampaignRecord, DesiredState
 from campaign.ledger.sqlite import SqliteLedger, SqliteReader
 from campaign.sender.port import Silence
-from campaign.sender.stop import End, StopReason
+from campaign.sender.stop import End, StopReason, StopRequest
 from campaign.settings import IsolatedSettings, Settings
 from campaign.simulator.config import Latency
 from tests.contract.given import campaign_of, ends, spec, staged

@@ -13,7 +13,7 @@ import pytest
 from python_calamine import CalamineWorkbook
 
 from campaign.app.results.stats import Joined, read_redemptions
-from campaign.app.send import report
+from campaign.app.results.write import write
 from campaign.cli.screen.stats_table import lines_of_rates, lines_side_by_side, lines_with_tabs
 from campaign.domain.status import Status
 from campaign.insights import view
@@ -117,25 +117,25 @@ def of_figures(found: Figures) -> dict[str, Any]:
 
 
 def test_results_as_csv(happened: Happened, tmp_path: Path) -> None:
-    report(happened.reader, happened.record, tmp_path / "results.csv")
+    write(happened.reader, happened.record, tmp_path / "results.csv")
     keep("every_status.csv", (tmp_path / "results.csv").read_bytes())
     keep("every_status.failed.csv", (tmp_path / "results.failed.csv").read_bytes())
 
 
 def test_results_as_jsonl(happened: Happened, tmp_path: Path) -> None:
-    report(happened.reader, happened.record, tmp_path / "results.jsonl")
+    write(happened.reader, happened.record, tmp_path / "results.jsonl")
     keep("every_status.jsonl", (tmp_path / "results.jsonl").read_bytes())
 
 
 def test_every_status_parquet(happened: Happened, tmp_path: Path, golden: Golden) -> None:
-    report(happened.reader, happened.record, tmp_path / "results.parquet")
+    write(happened.reader, happened.record, tmp_path / "results.parquet")
     table = pq.read_table(tmp_path / "results.parquet")
     schema = [f"{field.name}: {field.type}" for field in table.schema]
     golden("\n".join([*schema, *(json.dumps(row, ensure_ascii=False, default=str) for row in table.to_pylist())]))
 
 
 def test_every_status_xlsx(happened: Happened, tmp_path: Path, golden: Golden) -> None:
-    report(happened.reader, happened.record, tmp_path / "results.xlsx")
+    write(happened.reader, happened.record, tmp_path / "results.xlsx")
     with CalamineWorkbook.from_path(tmp_path / "results.xlsx") as workbook:
         rows = workbook.get_sheet_by_index(0).to_python()
     golden("\n".join(json.dumps(row, ensure_ascii=False) for row in rows))

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from campaign.app import demo
-from campaign.app.send import StopRequest
 from campaign.sender.port import Silence
+from campaign.sender.stop import StopRequest
 from tests.acceptance.desk import SAMPLES
 
 

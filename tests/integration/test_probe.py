@@ -9,9 +9,9 @@ import pytest
 
 from campaign.app.preflight.exchanges import Exchange
 from campaign.app.preflight.probe import Probed, Waits, plan_of, probe
-from campaign.app.send import StopRequest
 from campaign.domain.errors import UsageError
 from campaign.sender.batches.assumptions import Found
+from campaign.sender.stop import StopRequest
 from campaign.settings import IsolatedSettings
 from campaign.simulator.batches.faults import STEP_FAULTS
 from campaign.simulator.config import ENTITY, SimulatorConfig

@@ -11,11 +11,11 @@ from typing import Any, Final
 import pytest
 
 from campaign.app.preflight.reach import Reached, count_reach, skip_unreachable
-from campaign.app.send import StopRequest
 from campaign.domain.errors import SafeguardError, StoppedError, TokenRefusedError
 from campaign.domain.status import Status
 from campaign.ledger.port import CampaignRecord
 from campaign.sender.readback import reach
+from campaign.sender.stop import StopRequest
 from campaign.settings import IsolatedSettings
 from campaign.simulator.api.routes import Endpoint
 from campaign.simulator.faults import Fault

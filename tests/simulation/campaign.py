@@ -17,7 +17,7 @@ from unittest import mock
 
 import apsw
 
-from campaign.app import send
+from campaign.app.sending import send
 from campaign.domain.batches import HELD_SECONDS
 from campaign.domain.model import Outcome, Skip, StagedRow
 from campaign.domain.status import Status

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import apsw
 
-from campaign.app import control, retry, run, send
+from campaign.app import control, retry, run
 from campaign.app.campaign_settings import remembered
 from campaign.app.session import UserInterface
 from campaign.domain.errors import CampaignError, LedgerError, problem_of
@@ -21,6 +21,7 @@ from campaign.domain.retry_selection import Selection
 from campaign.domain.status import CORRECTABLE, Status
 from campaign.ledger.port import CampaignSpec, DesiredState
 from campaign.ledger.sqlite import SqliteLedger, SqliteReader
+from campaign.sender.stop import StopRequest
 from campaign.settings import Settings, Via
 from tests.simulation import ledger
 from tests.simulation.machine import Process, outside, start
@@ -42,7 +43,7 @@ class Runner:
 
     process: Process
     task: "asyncio.Task[Any]"
-    stop: send.StopRequest
+    stop: StopRequest
     held: set[str] = field(default_factory=set)
 
     @property
@@ -133,7 +134,7 @@ class Commands:
             }
         )
 
-    def _ui(self, stop: send.StopRequest, process: Process, again: frozenset[Status]) -> UserInterface:
+    def _ui(self, stop: StopRequest, process: Process, again: frozenset[Status]) -> UserInterface:
         @contextmanager
         def watch(name: str, counts: Counts) -> Iterator[Watcher]:
             del name, counts
@@ -168,7 +169,7 @@ class Commands:
     def _begin(self, what: str, command: Retry, again: frozenset[Status] | None = None) -> Runner:
         self._number += 1
         process = Process(f"{what} {self._number}")
-        stop = send.StopRequest()
+        stop = StopRequest()
 
         async def whole() -> str:
             try:

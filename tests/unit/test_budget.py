@@ -4,7 +4,7 @@ import pytest
 from pydantic import SecretStr
 
 from campaign.app.campaign_settings import kept_of, remembered, utc_now
-from campaign.app.send import account_key, budget_key
+from campaign.app.sending.access import account_key, budget_key
 from campaign.settings import IsolatedSettings
 
 URL = "https://api.example.com"

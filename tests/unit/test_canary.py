@@ -2,7 +2,7 @@
 
 import pytest
 
-from campaign.app.send import send_carefully, verdict_on
+from campaign.app.sending.canary import send_carefully, verdict_on
 from campaign.domain.failure_guard import Halt
 from campaign.domain.model import Counts
 from campaign.domain.status import Status

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from campaign.app.batches import check_batch_settings, check_texts
 from campaign.app.campaign_settings import Exclusions
 from campaign.app.lists.list_source import CheckedList, ListSource, find_list, opened, with_some_name
 from campaign.app.lists.message_warnings import FIRST_ROWS, findings_of
@@ -16,7 +15,8 @@ from campaign.app.lists.stage import Staged, stage
 from campaign.app.open_ledger import open_ledger, open_reader_if_there
 from campaign.app.preflight.reach import Reached, count_reach
 from campaign.app.results.ledger_checks import SentBefore, earlier_results, same_content
-from campaign.app.send import StopRequest, check_access
+from campaign.app.sending.access import check_access
+from campaign.app.sending.batches import check_batch_settings, check_texts
 from campaign.domain.errors import InputError
 from campaign.domain.lists.lint_findings import LintFinding
 from campaign.domain.lists.locations import Location
@@ -28,6 +28,7 @@ from campaign.ledger.port import LedgerReader, RowMessage
 from campaign.ledger.sqlite import SqliteLedger, SqliteReader
 from campaign.reporter.files.results import write_results
 from campaign.sender.port import Observer
+from campaign.sender.stop import StopRequest
 from campaign.settings import Settings, Via
 
 SAMPLES: Final = 5

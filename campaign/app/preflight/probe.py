@@ -11,10 +11,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from urllib.parse import quote
 
-from campaign.app.batches import TAG, entity_of, open_batches
 from campaign.app.preflight.exchanges import Exchange, Heard, masked
 from campaign.app.preflight.test_send import own_pass
-from campaign.app.send import StopRequest, check_access, open_gateway
+from campaign.app.sending.access import check_access, open_gateway
+from campaign.app.sending.batches import TAG, entity_of, open_batches
 from campaign.domain.batches import (
     HELD_SECONDS,
     MAY_BE_SENT,
@@ -36,7 +36,7 @@ from campaign.domain.verdict import Latest
 from campaign.sender.batches.assumptions import Finding, Found, Seen, address_of, attributes_in, findings, id_in
 from campaign.sender.batches.wire import create_body
 from campaign.sender.port import BatchGateway, Silence
-from campaign.sender.stop import happens_within
+from campaign.sender.stop import StopRequest, happens_within
 from campaign.settings import Settings
 
 TRIES: Final = 5

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
-from campaign.app.send import StopRequest, account_key, open_gateway, read_limiter
+from campaign.app.sending.access import account_key, open_gateway, read_limiter
 from campaign.domain.errors import SafeguardError, StoppedError, problem_of
 from campaign.domain.lists.pass_ids import pass_key
 from campaign.domain.model import Skip
@@ -19,6 +19,7 @@ from campaign.ledger.readings import Readings
 from campaign.sender.api.api_url import ApiUrl
 from campaign.sender.port import Observer
 from campaign.sender.readback.reach import TOGETHER, ReachReader
+from campaign.sender.stop import StopRequest
 from campaign.settings import Settings
 
 LOOK_SECONDS: Final = 1.0

@@ -7,11 +7,11 @@ from dataclasses import replace
 from itertools import count
 from typing import Final
 
-from campaign.app.batches import check_batch_settings
 from campaign.app.lists.list_source import CheckedList, find_list, with_some_name
 from campaign.app.open_ledger import find
 from campaign.app.run import checked_list
-from campaign.app.send import check_access
+from campaign.app.sending.access import check_access
+from campaign.app.sending.batches import check_batch_settings
 from campaign.app.session import CommandResult, UserInterface, session
 from campaign.domain.errors import CampaignError, InputError, UsageError
 from campaign.domain.lists.pass_ids import check_pass_id, pass_key

@@ -16,7 +16,7 @@ from campaign.app.results.known_results import SENT_AGAIN, check_not_newer, fing
 from campaign.app.results.owner import holds_results, may_hold_results_of, owner_of
 from campaign.app.results.places import is_list, own_place, places_of_campaign, results_places, with_folders
 from campaign.app.results.sending_marker import check_not_sent_elsewhere
-from campaign.app.send import account_key
+from campaign.app.sending.access import account_key
 from campaign.app.session import Session
 from campaign.domain.errors import UsageError
 from campaign.domain.ledger_identity import Difference, Displaced

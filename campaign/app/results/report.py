@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from campaign.app.campaigns import check_here
 from campaign.app.open_ledger import find_whole, reading
-from campaign.app.send import report as write
+from campaign.app.results.write import write
 from campaign.domain.errors import UsageError
 from campaign.domain.lists.locations import Location, parse_location
 from campaign.domain.status import Status

@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Final
 import typer
 
 from campaign.app.confirmation import NUMBER_FROM, is_number, plan_in_words
-from campaign.app.send import StopRequest
 from campaign.cli.logs.setup import tell
 from campaign.domain.errors import UsageError
 from campaign.domain.lists.lint_findings import LintKind
 from campaign.domain.text.lines import WIDTH, sanitize_for_terminal, wrapped
 from campaign.loader.source import STOP_CODE
+from campaign.sender.stop import StopRequest
 
 if TYPE_CHECKING:
     from campaign.app.confirmation import Question

@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
-from campaign.app.batches import check_batch_settings
 from campaign.app.campaign_settings import home_zone, utc_now
+from campaign.app.sending.batches import check_batch_settings
 from campaign.console import audit_log
 from campaign.console.access import Role, allow, person_of
 from campaign.console.auth.authorization import check_still_allowed

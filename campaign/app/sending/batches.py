@@ -4,16 +4,15 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from campaign.app.sending.access import network_of
 from campaign.domain.batches import PLACEHOLDER, Batch, InBatches
 from campaign.domain.errors import SafeguardError, StoppedError, UsageError
 from campaign.domain.text.lines import rows
 from campaign.ledger.port import CampaignRecord, LedgerReader
-from campaign.sender.api.network import Network, network_to
-from campaign.sender.stop import End, StopReason
+from campaign.sender.stop import End, StopReason, StopRequest
 from campaign.settings import Engine, Settings, Via
 
 if TYPE_CHECKING:
-    from campaign.app.send import StopRequest
     from campaign.sender.batches.gateway import HttpBatchGateway
 
 TAG: Final = "campaign"
@@ -108,11 +107,6 @@ def _left_in_words(record: CampaignRecord, left: list[Batch]) -> str:
     found = InBatches.of(left, now=time.time())
     fate = "PassEntry sends them, if nobody cancels them there" if found.held else "what became of them was not read"
     return f"The campaign “{record.spec.name}” is cancelled here, but {rows(found.rows)} of it are in batches at PassEntry: {fate}."
-
-
-def network_of(settings: Settings) -> Network:
-    """The network to the settings' API; raises as `network_to` does."""
-    return network_to(settings.api_url, proxy=settings.proxy, ca_file=settings.ca_file)
 
 
 def open_batches(settings: Settings, *, heard: Callable[[str, str, bytes, int, bytes], None] | None = None) -> "HttpBatchGateway":
