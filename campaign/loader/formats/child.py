@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any, Final
@@ -38,40 +38,30 @@ def read_apart(found: Format, path: Path, header_row: int | None = None) -> List
 
 def _stream(words: list[str]) -> Iterator[Any]:
     """Yield the head of a file, then its batches."""
-    whole = False
-    # The stream breaks off when the process dies; `_process` then raises the reason.
-    with _process(words) as process, suppress(pa.ArrowInvalid, OSError):
-        reader = pa.ipc.open_stream(process.stdout)
-        head: dict[str, Any] = json.loads(reader.schema.metadata[_META])
-        yield Head(**head | {name: tuple(value) for name, value in head.items() if isinstance(value, list)})
-        yield from reader
-        whole = True
-    if not whole:
-        raise _too_much()
-
-
-@contextmanager
-def _process(words: list[str]) -> Iterator["subprocess.Popen[bytes]"]:
-    """The running child process; it has ended when the block ends. Raises InputError if it refused the file or died."""
     # The child reads untrusted files and needs no token.
     env = {name: value for name, value in os.environ.items() if name not in _TOKENS}
     # A separate process group: Ctrl-C reaches only this process, which then ends the child.
     group: dict[str, Any] = {"process_group": 0} if os.name == "posix" else {}
-    with tempfile.TemporaryFile() as errors:
-        command = [sys.executable, "-P", "-m", "campaign.loader.formats.child", *words]
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, env=env, **group)  # noqa: S603 - our own words
-        with process:
-            try:
-                yield process
-                code = process.wait(_WAIT_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                code = process.wait()
-            except BaseException:
-                process.kill()
-                raise
-        if code:
-            raise _refusal(code, errors)
+    command = [sys.executable, "-P", "-m", "campaign.loader.formats.child", *words]
+    whole = False
+    with (
+        tempfile.TemporaryFile() as errors,
+        subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, env=env, **group) as process,  # noqa: S603 - our own words
+    ):
+        try:
+            # The stream breaks off when the process dies.
+            with suppress(pa.ArrowInvalid, OSError):
+                reader = pa.ipc.open_stream(process.stdout)
+                head: dict[str, Any] = json.loads(reader.schema.metadata[_META])
+                yield Head(**head | {name: tuple(value) for name, value in head.items() if isinstance(value, list)})
+                yield from reader
+                whole = True
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(_WAIT_SECONDS)
+        finally:
+            process.kill()
+        if process.wait() or not whole:
+            raise _refusal(process.returncode, errors)
 
 
 def _refusal(code: int, errors: IO[bytes]) -> InputError:
@@ -79,10 +69,6 @@ def _refusal(code: int, errors: IO[bytes]) -> InputError:
     with suppress(ValueError, IndexError):
         if code == _REFUSED and errors.seek(0) == 0:
             return InputError(**json.loads(errors.read().splitlines()[-1]))
-    return _too_much()
-
-
-def _too_much() -> InputError:
     problem = (
         "The file can't be read: it needs more memory or time than a list may take, or is damaged. Delete what is around the list in it, "
         "and save it again; or save it as CSV UTF-8."
