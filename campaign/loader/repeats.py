@@ -11,8 +11,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from heapq import nsmallest
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import Any, Final, Self
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from campaign.domain.errors import InputError
 from campaign.domain.lists.columns import find_id_column, is_results_file
@@ -20,17 +25,11 @@ from campaign.domain.lists.near_ids import SMALL, are_near_keys, near_keys
 from campaign.domain.lists.pass_ids import are_keys, ids_of
 from campaign.domain.model import StagedBatch, StagedRow
 from campaign.domain.status import LEFT_OUT
-from campaign.loader.source import no_room
+from campaign.loader.source import temporary_room
 
-if TYPE_CHECKING:
-    import numpy as np
-    import pandas as pd
-    import pyarrow as pa
-    from numpy.typing import NDArray
-
-    Numbers = NDArray[np.int64]
-    _Part = Callable[[], Iterator[Numbers]]
-    """Reads the rows of one part, some at a time."""
+Numbers = NDArray[np.int64]
+_Part = Callable[[], Iterator[Numbers]]
+"""Reads the rows of one part, some at a time."""
 
 SHOWN: Final = 10
 COMPARED_AT_ONCE: Final = 1 << 19
@@ -56,23 +55,19 @@ class Repeats:
         self._hashes = _Hashes(1)
         self.close = self._hashes.close
 
-    def add(self, frame: "pd.DataFrame") -> None:
+    def add(self, frame: pd.DataFrame) -> None:
         """Add some rows of the list. Raises DiskFullError if there is no room for temporary files."""
         if not self._hashes.count and not is_results_file(columns := tuple(frame.columns)):
             # Staging looks for the id column again, and reports the error.
             with suppress(InputError):
                 self._place = find_id_column(columns, self._id_column)
         if self._place is not None:
-            import pyarrow as pa  # noqa: PLC0415 - it takes a while to import
-
             self._hashes.add(_hashes_of(keys_of(pa.array(frame.iloc[:, self._place]))[1]))
 
     def found(self) -> "Repeated | None":
         """The passes that are in more than one row; None if the id column is not known, or there are too many to remember."""
         if self._place is None:
             return None
-        import numpy as np  # noqa: PLC0415 - it takes a while to import
-
         twice = np.empty(0, np.int64)
         for part in self._hashes.parts(self._hashes.count // SORTED_AT_ONCE):
             hashes = np.concatenate(list(part())).ravel()
@@ -86,10 +81,7 @@ class Repeats:
 class Repeated:
     """The passes that are in a list more than once, by hash; remembers which of them already have a row that can be sent."""
 
-    def __init__(self, twice: "Sequence[int] | Numbers" = (), rows: "_Hashes | None" = None) -> None:
-        import numpy as np  # noqa: PLC0415 - it takes a while to import
-        import pandas as pd  # noqa: PLC0415 - (same)
-
+    def __init__(self, twice: Sequence[int] | Numbers = (), rows: "_Hashes | None" = None) -> None:
         self._twice = pd.Index(twice)
         self._rows = rows
         # Another hash of the first key for each hash: the keys themselves would be 100 bytes each.
@@ -153,7 +145,7 @@ class NearIdFinder:
             self.add([row.row for row in sent], [row.pass_key for row in sent])
             yield batch
 
-    def add(self, numbers: "Sequence[int] | Numbers", pass_keys: "Sequence[str] | pa.Array") -> None:
+    def add(self, numbers: Sequence[int] | Numbers, pass_keys: Sequence[str] | pa.Array) -> None:
         """Add rows that can be sent, or were."""
         if not len(pass_keys):
             return
@@ -188,14 +180,11 @@ class NearIdFinder:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 
-def _near_ids(part: "_Part", to_send: bytearray | None) -> NearIds:
-    import numpy as np  # noqa: PLC0415 - few lists need it
-    import pandas as pd  # noqa: PLC0415 - (same)
-
+def _near_ids(part: _Part, to_send: bytearray | None) -> NearIds:
     unusual = np.concatenate([rows[rows[:, 0] != rows[:, 1], 0] for rows in part()])
     rows = np.concatenate([rows[pd.Series(rows[:, 0]).isin(unusual)] for rows in part()])
     found = pd.DataFrame(rows, columns=["near", "key", "row"])
@@ -214,29 +203,21 @@ def _near_ids(part: "_Part", to_send: bytearray | None) -> NearIds:
     )
 
 
-def keys_of(cells: "pa.Array") -> "tuple[Sequence[int], pa.Array]":
+def keys_of(cells: pa.Array) -> tuple[Sequence[int], pa.Array]:
     """`ids_of` an array. The keys are the same array if each id is its own key."""
-    import pyarrow as pa  # noqa: PLC0415 - it takes a while to import
-
     if are_keys(*_characters(cells)):
         return (), cells
     odd, keys = ids_of(cells.to_pylist())
     return odd, pa.array(keys, pa.large_string())
 
 
-def _characters(texts: "pa.Array") -> tuple[bytes, set[int]]:
+def _characters(texts: pa.Array) -> tuple[bytes, set[int]]:
     """All bytes of the texts together, and their lengths in bytes."""
-    import pyarrow.compute as pc  # noqa: PLC0415 - it takes a while to import
-
     return bytes(texts.buffers()[2] or b""), set(pc.unique(pc.binary_length(texts)).to_pylist())
 
 
-def _hashes_of(keys: "Sequence[str] | pa.Array") -> "Numbers":
+def _hashes_of(keys: Sequence[str] | pa.Array) -> Numbers:
     """A number for each text; which, nobody knows before, so that nobody can choose ids that share one."""
-    import numpy as np  # noqa: PLC0415 - it takes a while to import
-    import pyarrow as pa  # noqa: PLC0415 - (same)
-    import pyarrow.compute as pc  # noqa: PLC0415 - (same)
-
     keys = keys if isinstance(keys, pa.Array) else pa.array(keys, pa.large_string())
     sizes = pc.binary_length(keys).to_numpy()
     long = np.flatnonzero(sizes > HASHED_BYTES)
@@ -260,32 +241,24 @@ class _Hashes:
         self._width = width
         self._file: Any = tempfile.SpooledTemporaryFile(HELD_BYTES, prefix="campaign-")  # noqa: SIM115 - see `close`
 
-    def add(self, *columns: "Numbers | Sequence[int]") -> None:
-        import numpy as np  # noqa: PLC0415 - (same)
-
-        try:
+    def add(self, *columns: Numbers | Sequence[int]) -> None:
+        with temporary_room():
             self._file.write(np.column_stack([np.asarray(column, np.int64) for column in columns]))
-        except OSError as error:
-            raise no_room(error) from error
         self.count += len(columns[0])
 
-    def read(self, first: int, count: int) -> "Numbers":
+    def read(self, first: int, count: int) -> Numbers:
         """So many rows from the first on, counted from 0."""
-        import numpy as np  # noqa: PLC0415 - (same)
-
         row_bytes = 8 * self._width
         self._file.seek(first * row_bytes)
         return np.frombuffer(self._file.read(count * row_bytes), np.int64).reshape(-1, self._width)
 
-    def parts(self, least: int) -> "Iterator[_Part]":
+    def parts(self, least: int) -> Iterator[_Part]:
         """Readers of the rows in more than `least` parts; rows of one hash are in one part."""
         # Their number is a power of two, so that the low bits of a hash give its part.
         parts = 1 << least.bit_length()
         return (partial(self._part, part, parts - 1) for part in range(parts))
 
-    def _part(self, part: int, mask: int) -> "Iterator[Numbers]":
-        import numpy as np  # noqa: PLC0415 - (same)
-
+    def _part(self, part: int, mask: int) -> Iterator[Numbers]:
         self._file.seek(0)
         while block := self._file.read(BLOCK_BYTES * self._width):
             rows = np.frombuffer(block, np.int64).reshape(-1, self._width)

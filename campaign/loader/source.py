@@ -8,8 +8,8 @@ import sys
 import tempfile
 import time
 import weakref
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
@@ -38,12 +38,16 @@ _PACKED: Final = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\x28\xb5\x2f\xfd": "zstd
 """The first bytes of a packed file, and pyarrow's name for how it is packed."""
 
 
-def no_room(error: OSError) -> DiskFullError:
-    """The error for a disk without room for temporary files."""
-    return DiskFullError(
-        f"There is no room for temporary files in {tempfile.gettempdir()} ({error.strerror}). Make room there, or name another folder in "
-        "TMPDIR; nothing was sent."
-    )
+@contextmanager
+def temporary_room() -> Iterator[None]:
+    """Raises DiskFullError if there is no room for temporary files."""
+    try:
+        yield
+    except OSError as error:
+        raise DiskFullError(
+            f"There is no room for temporary files in {tempfile.gettempdir()} ({error.strerror}). Make room there, or name another folder "
+            "in TMPDIR; nothing was sent."
+        ) from error
 
 
 Read = Callable[[int], bytes]

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from campaign.domain.lists.lint import lint, shortened
 from campaign.domain.lists.lint_findings import LintFinding, LintKind
@@ -13,15 +13,18 @@ from campaign.domain.model import ResultRow
 from campaign.domain.status import OPEN, Status
 from campaign.domain.text.lines import shown
 from campaign.ledger.port import CampaignRecord, LedgerReader, RowMessage
-from campaign.loader.repeats import SHOWN, NearIdFinder, NearIds
 from campaign.sender.api.api_url import ApiUrl
 from campaign.settings import Settings
+
+if TYPE_CHECKING:
+    from campaign.loader.repeats import NearIds
 
 FIRST_ROWS: Final = 10
 FIRST_MESSAGES: Final = 1_000
 """How many messages are examined where nobody is asked: for all of a million it takes 20 s."""
 _WRONG: Final = frozenset({LintKind.PLACEHOLDER, LintKind.EMPTY_MERGE, LintKind.MOJIBAKE, LintKind.BROKEN_LINK})
 """Kinds that nobody means to send."""
+_GROUPS_SHOWN: Final = 5
 _AT_ONCE: Final = 20_000
 _CHARACTERS_AT_ONCE: Final = 8 << 20
 LastTexts = Callable[[Sequence[str]], Mapping[str, str]]
@@ -110,7 +113,7 @@ _LEFT: Final = OPEN | {Status.UNKNOWN}
 
 
 def near_findings(
-    found: NearIds, *, ids: Callable[[Sequence[int]], Mapping[int, str]], excluded: Keys, lines: SheetLines
+    found: "NearIds", *, ids: Callable[[Sequence[int]], Mapping[int, str]], excluded: Keys, lines: SheetLines
 ) -> tuple[LintFinding, ...]:
     """The lint findings about near ids, each kind with an example. `ids` looks up the pass ids of some rows."""
     findings = []
@@ -126,7 +129,7 @@ def near_findings(
         texts = ids([first, second])
         named = [f"“{shown(texts[row])}” in {place(row, lines.of(row))}" for row in (first, second)]
         example = f"{' and '.join(named)} {_differ(*map(pass_key, (texts[first], texts[second])))}"
-        groups = found.groups[: SHOWN // 2]
+        groups = found.groups[:_GROUPS_SHOWN]
         rows = tuple(chain.from_iterable(groups))
         findings.append(LintFinding(kind=LintKind.NEAR_DUPLICATE, count=found.duplicates, rows=rows, example=example, groups=groups))
     return tuple(findings)
@@ -140,6 +143,7 @@ def near_to_send(
     `rows` are the rows to send, as they would be sent; None for those that are left of the campaign. `excluded` are excluded passes,
     besides those that the campaign excludes already.
     """
+    from campaign.loader.repeats import NearIdFinder
 
     def all_excluded() -> Iterator[Sequence[str]]:
         return chain(_batches(reader.exclusions(record.id)), excluded())

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterat
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from campaign.app.campaign_settings import Exclusions
 from campaign.app.campaigns import check_here
@@ -22,7 +22,9 @@ from campaign.domain.model import StagedRow
 from campaign.domain.text.reasons import finding_in_words
 from campaign.insights import command_line
 from campaign.ledger.port import CampaignRecord, CampaignSpec, DesiredState, Ledger, LedgerReader
-from campaign.loader.repeats import NearIdFinder
+
+if TYPE_CHECKING:
+    from campaign.loader.repeats import NearIdFinder
 
 LOOK_SECONDS: Final = 0.2
 
@@ -94,7 +96,7 @@ async def stage(
             await ledger.abort_staging(record.id)
 
 
-async def exclude(ledger: Ledger, record: CampaignRecord, exclusions: Exclusions | None, finder: NearIdFinder | None = None) -> bool:
+async def exclude(ledger: Ledger, record: CampaignRecord, exclusions: Exclusions | None, finder: "NearIdFinder | None" = None) -> bool:
     """Exclude passes from the campaign in the ledger, and in the finder; False if there are no files of exclusions."""
     if exclusions is None or not exclusions.files:
         return False
@@ -162,6 +164,8 @@ async def _fill(
     quiet_seconds: float,
     exclusions: Exclusions | None,
 ) -> Staged:
+    from campaign.loader.repeats import NearIdFinder
+
     # An excluded row counts as excluded even if it is a duplicate. Only the ledger knows both, so with exclusions it marks the duplicates.
     stager = given.stager(duplicates=exclusions is None or not exclusions.files)
     try:

@@ -3,7 +3,7 @@
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, Final
 
@@ -16,7 +16,7 @@ from campaign.domain.lists.columns import ID_NAMES, normalize_name
 from campaign.domain.lists.sheet import MOST_GAPS, NO_LINES, SheetLines
 from campaign.domain.text.formula_escape import strip_unseen
 from campaign.loader import limits
-from campaign.loader.source import no_room
+from campaign.loader.source import temporary_room
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -165,12 +165,12 @@ class Rows:
     def _stored(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         writer: Any = None
         for batch in batches:
-            with _room():
+            with temporary_room():
                 writer = writer or pa.ipc.new_file(self._file, batch.schema, options=_PACKED)
                 writer.write_batch(batch)
             yield batch
         if writer is not None:
-            with _room():
+            with temporary_room():
                 writer.close()
 
     def frames(self) -> "Iterator[pd.DataFrame]":
@@ -191,14 +191,6 @@ def _ahead(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         while (batch := ahead.result()) is not None:
             ahead = thread.submit(next, batches, None)
             yield batch
-
-
-@contextmanager
-def _room() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise no_room(error) from error
 
 
 def _without_empty_rows(batch: pa.RecordBatch) -> pa.RecordBatch:
