@@ -5,7 +5,6 @@ PostgreSQL runs a cursor in a read-only transaction.
 """
 
 import json
-import re
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -169,7 +168,7 @@ def _stoppable(cancel: Callable[[], None], query: Query) -> Iterator[None]:
 
 def _refused(query: Query, problem: str, at: int | None) -> InputError:
     """The error for a query that the database refuses; `at` is the position of the fault in the SQL, in characters from 0."""
-    words = re.sub(r"\s+", " ", problem).strip().rstrip(".!")
+    words = " ".join(problem.split()).rstrip(".!")
     if at is None:
         return InputError(f"{words}. {_AGAIN}", code="bad_query", file=query.name)
     line = query.text.count("\n", 0, at) + 1

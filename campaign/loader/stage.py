@@ -34,7 +34,7 @@ from campaign.domain.text.formula_escape import unescape_formula
 from campaign.domain.text.lines import shown
 from campaign.loader.formats.frames import TEXT, rows_of
 from campaign.loader.messages.resolve import ColumnMessages, Messages
-from campaign.loader.messages.result import Rendered, as_it_was, cells_in
+from campaign.loader.messages.result import Rendered, as_it_was
 from campaign.loader.repeats import Repeated, keys_of
 
 if TYPE_CHECKING:
@@ -103,7 +103,8 @@ class Stager:
     def _of_list(self, messages: Messages, first: int, frame: "pd.DataFrame") -> StagedBatch:
         """Rows that were never sent: plain rows by column, the others one by one."""
         cells_of = [pa.array(frame.iloc[:, place]) for place in range(frame.shape[1])]
-        _add_content(self._hash, cells_of)
+        # With a separator between cells and another after each row. The texts of an array are contiguous in its third buffer.
+        self._hash.update(_joined(_joined(*cells_of, "\x1f"), "", "\x1e").buffers()[2])
         ids = cells_of[self.layout.id_place]
         odd, keys = keys_of(ids)
         try:
@@ -111,7 +112,7 @@ class Stager:
         except InputError as error:
             raise self._at_row(error, first - 1 + (error.row or 1)) from error
         texts = rendered.texts
-        zones = self._zones(frame)
+        zones = None if self.layout.zone_place is None else list(map(self._zone, frame.iloc[:, self.layout.zone_place].tolist()))
         among = self.repeated or Repeated()
         repeated = among.among(first, len(ids))
         alone = sorted({*rendered.refused, *odd, *(at for at, zone in enumerate(zones or ()) if zone is None)})
@@ -163,11 +164,6 @@ class Stager:
             outcome = replace(outcome, status=Status.INVALID, reason=reason, error=error)
         return StagedRow(row=number, pass_id=pass_id, pass_key=pass_key(pass_id), message=text, cells=cells, outcome=outcome, zone=zone)
 
-    def _zones(self, frame: "pd.DataFrame") -> Sequence[str | None] | None:
-        """Each row's time zone, as `_zone` returns it; None if the list has no column of time zones."""
-        place = self.layout.zone_place
-        return None if place is None else list(map(self._zone, cells_in(frame, place)))
-
     def _zone(self, named: str) -> str | None:
         """A row's time zone, empty for the run's time zone; None if it is unknown and `zones_must_be_known`."""
         name = named.strip()
@@ -183,13 +179,6 @@ class Stager:
 
     def _at_row(self, error: InputError, row: int) -> InputError:
         return error.at(row=row, line=self.lines.of(row))
-
-
-def _add_content(digest: "hashlib._Hash", columns: Sequence[pa.Array]) -> None:
-    """Add rows to the hash, with one separator between cells and another after each row."""
-    rows = _joined(_joined(*columns, "\x1f"), "", "\x1e")
-    # The texts of an array are contiguous in its third buffer.
-    digest.update(rows.buffers()[2])
 
 
 def _only(chosen: "NDArray[np.bool_]", rows: pa.Array) -> tuple[bytes, ...]:

@@ -15,7 +15,7 @@ from campaign.domain.errors import InputError, TemplateError, UsageError
 from campaign.domain.lists.columns import find_message_column, find_template_column
 from campaign.domain.model import Invalid
 from campaign.domain.text.lines import one_line_end, shown
-from campaign.loader.messages.result import Rendered, RenderedBatch, cells_in, finish, finish_all, refused
+from campaign.loader.messages.result import Rendered, RenderedBatch, finish, finish_all, refused
 from campaign.loader.messages.template import Template
 from campaign.loader.messages.translate import Source
 from campaign.loader.messages.variables import Variables
@@ -154,7 +154,7 @@ class FolderMessages:
         return refused(Invalid.NO_TEMPLATE, self._problem(name)) if template is None else template.render(cells)
 
     def render_columns(self, frame: "pd.DataFrame") -> RenderedBatch:
-        names = list(map(file_key, cells_in(frame, self._place)))
+        names = list(map(file_key, frame.iloc[:, self._place].tolist()))
         batch = RenderedBatch(texts=[""] * len(names))
         rows: dict[str, list[int]] = {}
         for index, name in enumerate(names):
@@ -212,13 +212,9 @@ def plan_messages(
     variables = Variables(columns)
     match message, template, templates:
         case str(), None, None:
-            source = source_of(message, "--message")
-            alone, in_file = _fingerprint("message", source.text), _fingerprint("template", source.text)
-            return Template(source, variables, max_length, fingerprint=alone, twin=in_file)
+            source, kinds = source_of(message, "--message"), ("message", "template")
         case None, Path(), None:
-            source = read_source(template)
-            alone, in_file = _fingerprint("message", source.text), _fingerprint("template", source.text)
-            return Template(source, variables, max_length, fingerprint=in_file, twin=alone)
+            source, kinds = read_source(template), ("template", "message")
         case None, None, Path():
             return _from_folder(templates, variables, max_length, file)
         case None, None, None:
@@ -227,6 +223,8 @@ def plan_messages(
             given = [("--message", message), ("--template", template), ("--templates", templates)]
             names = " and ".join(name for name, value in given if value is not None)
             raise UsageError(f"{names} each say what the messages are. Give only one of them.", code="several_messages")
+    fingerprint, twin = (_fingerprint(kind, source.text) for kind in kinds)
+    return Template(source, variables, max_length, fingerprint=fingerprint, twin=twin)
 
 
 def _from_folder(folder: Path, variables: Variables, max_length: int, file: str | None) -> Messages:

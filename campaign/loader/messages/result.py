@@ -10,7 +10,6 @@ from campaign.domain.text.formula_escape import strip_unseen
 from campaign.domain.text.lines import length_as_shown, one_line_end, shown
 
 if TYPE_CHECKING:
-    import pandas as pd
     import pyarrow as pa
 
 MAX_TEXT: Final = 65_536
@@ -45,12 +44,6 @@ class RenderedBatch:
         self.texts[index] = rendered.text
         if rendered.reason is not None:
             self.refused[index] = rendered
-
-
-def cells_in(frame: "pd.DataFrame", place: int) -> list[str]:
-    """The cells of a column."""
-    cells: list[str] = frame.iloc[:, place].array.tolist()
-    return cells
 
 
 def together(array: "pa.Array") -> str:
