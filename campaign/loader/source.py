@@ -50,10 +50,6 @@ def temporary_room() -> Iterator[None]:
         ) from error
 
 
-Read = Callable[[int], bytes]
-"""Reads at most so many bytes of a stream; none at its end."""
-
-
 class TempCopy:
     """A temporary file that only its owner can read. It is removed when it is closed, garbage-collected, or at exit.
 
@@ -122,8 +118,8 @@ class Source:
             if stat.S_ISFIFO(mode):
                 # Opened without waiting for its writer.
                 with open(path, "rb", buffering=0, opener=lambda path, flags: os.open(path, flags | os.O_NONBLOCK)) as pipe:
-                    read = _piped(pipe.fileno(), name, has_writer=path.is_relative_to("/dev"))
-                    return cls.copied(partial(_copy, read), name=name)
+                    blocks = _piped(pipe.fileno(), name, has_writer=path.is_relative_to("/dev"))
+                    return cls.copied(partial(_copy, blocks), name=name)
             if not stat.S_ISREG(mode):
                 raise InputError("This is a device, not a file. Name a list file, or - for stdin.", code="not_a_file", file=name)
             return cls._read(path, name=name)
@@ -157,7 +153,7 @@ class Source:
             if (codec := next((codec for magic, codec in _PACKED.items() if head.startswith(magic)), None)) is None:
                 return found
             file.seek(0)
-            inside = TempCopy(partial(_copy, _unpacking(file, codec, name)), name)
+            inside = TempCopy(partial(_copy, _unpacked(file, codec, name)), name)
         try:
             unpacked = replace(found, path=inside.path, stamp=_sized_stamp(inside.path, name), copy=inside)
             found.check_unchanged()
@@ -190,65 +186,58 @@ def inner_suffix(name: str) -> str:
     return PurePath(path.stem).suffix if path.suffix.lower() in PACKED_SUFFIXES else path.suffix
 
 
-def _unpacking(file: IO[bytes], codec: str, name: str) -> Read:
-    """Reads the content of a packed file. Raises InputError if it is damaged."""
+def _unpacked(file: IO[bytes], codec: str, name: str) -> Iterator[bytes]:
+    """Yield the content of a packed file. Raises InputError if it is damaged."""
     import pyarrow as pa  # noqa: PLC0415 - it takes a while to import, and few lists are packed
 
     stream = pa.CompressedInputStream(file, codec)
-
-    def read(size: int) -> bytes:
-        try:
-            block: bytes = stream.read(size)
-        except (OSError, ValueError):
-            raise InputError("The packed file is damaged or cut off. Copy or pack it again.", code="damaged_file", file=name) from None
-        return block
-
-    return read
+    try:
+        while block := stream.read(_BLOCK_BYTES):
+            yield block
+    except (OSError, ValueError):
+        raise InputError("The packed file is damaged or cut off. Copy or pack it again.", code="damaged_file", file=name) from None
 
 
-def _piped(descriptor: int, name: str, *, has_writer: bool) -> Read:
-    """Reads a pipe until its writers close it. Raises StoppedError when the process gets a signal to stop.
+def _piped(descriptor: int, name: str, *, has_writer: bool) -> Iterator[bytes]:
+    """Yield what is in a pipe, until its writers close it. Raises StoppedError when the process gets a signal to stop.
 
     A named pipe (`has_writer` is false) may be opened before it has a writer; InputError is raised if it gets none in `WRITER_SECONDS`.
     """
     until = time.monotonic() + WRITER_SECONDS
-
-    def read(size: int) -> bytes:
-        nonlocal has_writer
-        while True:
-            if exit_code := STOP_CODE.get()():
-                problem = "Interrupted while the list was being read; nothing was sent."
-                raise StoppedError(problem, exit_code=exit_code, code="interrupted", file=name)
-            ready = select.select([descriptor], [], [], LOOK_SECONDS)[0]
-            if not ready and os.get_blocking(descriptor):
-                continue
-            with suppress(BlockingIOError):
-                block = os.read(descriptor, size)
-                has_writer = has_writer or bool(block)
-                if has_writer:
-                    return block
-                if time.monotonic() > until:
-                    problem = f"Nothing has written into this pipe for {WRITER_SECONDS:g} s. Start what writes the list."
-                    raise InputError(problem, code="no_writer", file=name)
+    while True:
+        if exit_code := STOP_CODE.get()():
+            problem = "Interrupted while the list was being read; nothing was sent."
+            raise StoppedError(problem, exit_code=exit_code, code="interrupted", file=name)
+        ready = select.select([descriptor], [], [], LOOK_SECONDS)[0]
+        if not ready and os.get_blocking(descriptor):
+            continue
+        with suppress(BlockingIOError):
+            if block := os.read(descriptor, _BLOCK_BYTES):
+                has_writer = True
+                yield block
+            elif has_writer:
+                return
+            elif time.monotonic() > until:
+                problem = f"Nothing has written into this pipe for {WRITER_SECONDS:g} s. Start what writes the list."
+                raise InputError(problem, code="no_writer", file=name)
+            else:
                 time.sleep(LOOK_SECONDS if ready else 0)
 
-    return read
 
-
-def _stdin() -> Read:
+def _stdin() -> Iterator[bytes]:
     with suppress(OSError):  # a program replaced stdin by an object that is no file
         if sys.platform != "win32":
             return _piped(sys.stdin.buffer.fileno(), _STDIN_NAME, has_writer=True)
-    return sys.stdin.buffer.read
+    return iter(partial(sys.stdin.buffer.read, _BLOCK_BYTES), b"")
 
 
-def _copy(read: Read, path: Path) -> None:
-    """Copy a stream, but at most one byte more than a list may have, which shows that it is too long."""
-    left = limits.FILE_BYTES
+def _copy(blocks: Iterator[bytes], path: Path) -> None:
+    """Write a stream to a file, up to the first block beyond what a list may have, which shows that it is too long."""
     with path.open("wb") as file:
-        while left >= 0 and (block := read(min(_BLOCK_BYTES, left + 1))):
+        for block in blocks:
             file.write(block)
-            left -= len(block)
+            if file.tell() > limits.FILE_BYTES:
+                break
 
 
 def _stamp(path: Path) -> tuple[int, int, int, int]:

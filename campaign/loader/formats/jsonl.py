@@ -2,9 +2,10 @@
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 from campaign.domain.errors import InputError
 from campaign.loader import limits
@@ -25,69 +26,65 @@ def read_jsonl(path: Path, header_row: int | None = None) -> List:
     """
     if header_row is not None:
         raise InputError("JSON lines have their columns' names in every line: leave --header-row out.", code="header_row_not_possible")
-    first = next(_objects(path), None)
+    first = next(_rows(path, list), None)
     if first is None:
         raise InputError(f"The file has no rows. {_SAVE_AGAIN}", code="no_rows")
-    keys = tuple(first[1])
-    header = Header.check(keys)
-    rows = ((place.line, place.cells(found, keys)) for place, found in _objects(path))
-    return Head(columns=header.columns, description="JSON lines"), header.batches(rows)
+    header = Header.check(first[1])
+    return Head(columns=header.columns, description="JSON lines"), header.batches(_rows(path, partial(_cells, first[1])))
 
 
-def _objects(path: Path) -> "Iterator[tuple[_Place, dict[str, Any]]]":
-    """Yield each object with its place. Raises InputError for a line that is no object."""
-    place = _Place()
+def _rows(path: Path, cells: Callable[[dict[str, Any]], list[str]]) -> Iterator[tuple[int, list[str]]]:
+    """Yield the line and the cells of each object. Raises InputError for a line that is no object."""
+    row = line = 0
     try:
         with path.open(encoding="utf-8-sig", newline="\n") as file:
             while text := file.readline(limits.LINE_CHARACTERS + 1):
-                place.line += 1
+                line += 1
                 if not text.isspace():
-                    place.row += 1
-                    yield place, place.parsed(text)
+                    row += 1
+                    yield line, cells(_object(text, is_first=row == 1))
+    except InputError as error:
+        raise error.at(row=row, line=line) from None
     except UnicodeDecodeError:
-        place.row, place.line = place.row + 1, place.line + 1
-        place.refuse("not_decodable", f"The file is not UTF-8, as JSON lines are. {_SAVE_AGAIN}")
+        problem = f"The file is not UTF-8, as JSON lines are. {_SAVE_AGAIN}"
+        raise InputError(problem, code="not_decodable", row=row + 1, line=line + 1) from None
 
 
-class _Place:
-    """The row and the line that is being read. Each method raises InputError with them."""
+def _object(text: str, *, is_first: bool) -> dict[str, Any]:
+    if len(text) > limits.LINE_CHARACTERS:
+        raise InputError("This line is too long for a row of a list. Check the file.", code="long_line")
+    try:
+        # Numbers stay as they are written, so that ids keep all their digits.
+        found = json.loads(text, parse_int=str, parse_float=str, object_pairs_hook=_once)
+        if isinstance(found, dict) and any(isinstance(value, dict | list) for value in found.values()):
+            found |= {key: _as_json(value) for key, value in json.loads(text).items() if isinstance(value, dict | list)}
+    except (ValueError, RecursionError):
+        what_to_do = f"{_ONE_A_LINE}." if is_first else _SAVE_AGAIN
+        raise InputError(f"This line is not JSON, or was cut off. {what_to_do}", code="not_json") from None
+    if not isinstance(found, dict):
+        raise InputError(f"This line is not an object, such as {{“pass_id”: “...”}}. {_ONE_A_LINE}.", code="not_an_object")
+    return found
 
-    row = line = 0
 
-    def parsed(self, text: str) -> dict[str, Any]:
-        if len(text) > limits.LINE_CHARACTERS:
-            self.refuse("long_line", "This line is too long for a row of a list. Check the file.")
-        try:
-            # Numbers stay as they are written, so that ids keep all their digits.
-            found = json.loads(text, parse_int=str, parse_float=str, object_pairs_hook=self._once)
-            if isinstance(found, dict) and any(isinstance(value, dict | list) for value in found.values()):
-                found |= {key: _as_json(value) for key, value in json.loads(text).items() if isinstance(value, dict | list)}
-        except (ValueError, RecursionError):
-            self.refuse("not_json", f"This line is not JSON, or was cut off. {f'{_ONE_A_LINE}.' if self.row == 1 else _SAVE_AGAIN}")
-        if not isinstance(found, dict):
-            self.refuse("not_an_object", f"This line is not an object, such as {{“pass_id”: “...”}}. {_ONE_A_LINE}.")
-        return found
+def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise InputError("A key stands twice in this line. Remove one of them.", code="repeated_column")
+    return found
 
-    def _once(self, pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) != len(pairs):
-            self.refuse("repeated_column", "A key stands twice in this line. Remove one of them.")
-        return found
 
-    def cells(self, found: dict[str, Any], keys: Sequence[str]) -> list[str]:
-        if len(found) != len(keys) or any(key not in found for key in keys):
-            other = next(key for key in (*keys, *found) if (key in keys) != (key in found))
-            self.refuse("other_columns", "Not every line has this key. Give every line the same keys.", other)
-        return [self._text(found[key], key) for key in keys]
+def _cells(keys: Sequence[str], found: dict[str, Any]) -> list[str]:
+    if found.keys() != set(keys):
+        other = next(key for key in (*keys, *found) if (key in keys) != (key in found))
+        raise InputError("Not every line has this key. Give every line the same keys.", code="other_columns", column=other)
+    return [_text(found[key], key) for key in keys]
 
-    def _text(self, value: object, key: str) -> str:
-        text = str(value).lower() if isinstance(value, bool) else str(value or "")
-        if _HALF.search(text):
-            self.refuse("not_text", f"The value has half a character in it (a lone surrogate). {_SAVE_AGAIN}", key)
-        return text
 
-    def refuse(self, code: str, problem: str, column: str | None = None) -> NoReturn:
-        raise InputError(problem, code=code, row=self.row, line=self.line, column=column) from None
+def _text(value: object, key: str) -> str:
+    text = str(value).lower() if isinstance(value, bool) else str(value or "")
+    if _HALF.search(text):
+        raise InputError(f"The value has half a character in it (a lone surrogate). {_SAVE_AGAIN}", code="not_text", column=key)
+    return text
 
 
 def _as_json(value: object) -> str:
