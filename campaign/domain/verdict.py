@@ -51,13 +51,14 @@ class Signature:
     """The marks of an answer that show who gave it.
 
     `documented`: it has an x-rate-limit header, as every answer of PassEntry has, or the documented JSON. `json`: its body is some JSON
-    object, as an API answers and few gateways do. `page`: it is a web page, as proxies, firewalls and login portals answer. `whole`: its
-    body is complete. `redirects_to`: the address that it redirects to.
+    object, as an API answers and few gateways do. `page`: it is a web page, as proxies, firewalls and login portals answer. `empty`: it has
+    no body. `whole`: its body is complete. `redirects_to`: the address that it redirects to.
     """
 
     documented: bool = False
     json: bool = False
     page: bool = False
+    empty: bool = False
     whole: bool = True
     redirects_to: str = ""
 

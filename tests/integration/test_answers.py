@@ -451,15 +451,25 @@ class TestSomebodyElse:
             assert (await given.send(record)).ended is StopReason.FINISHED
             assert given.processed() == dict.fromkeys(passes(80), 1)
 
-    async def test_a_404_that_comes_as_a_web_page_is_the_rows_if_its_pass_is_not_found_either_and_others_are(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    @pytest.mark.parametrize(
+        ("signature", "outcome"),
+        [
+            (Signature(page=True), ("unknown", "unreadable")),
+            (Signature(), ("unknown", "unreadable")),
+            (Signature(empty=True), ("failed", "http_404")),
+        ],
+        ids=["page", "words", "no body"],
+    )
+    async def test_a_404_is_the_rows_if_its_pass_is_not_found_either_and_others_are_but_not_in_somebody_elses_words(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, signature: Signature, outcome: tuple[str, str]
     ) -> None:
         monkeypatch.setattr("campaign.sender.readback.verify.AGAIN_SECONDS", 0.01)
+        monkeypatch.setattr("campaign.sender.readback.verify.MOST_FOREIGN", 6)
         async with rig(tmp_path) as given:
-            given.gateway = _NotFoundPageForTheFirst
+            given.gateway = type("Gateway", (_NotFoundForTheFirst,), {"signature": signature})
             record = await given.campaign(*passes(20))
             assert (await given.send(record, rate_per_second=100.0)).ended is StopReason.FINISHED
-            assert given.statuses(record)[passes(1)[0]] == ("failed", "http_404")
+            assert given.statuses(record)[passes(1)[0]] == outcome
             assert count(given, record, Status.DELIVERED) == 19
 
     async def test_a_gateways_404_to_a_message_and_to_some_readings_of_its_pass_is_not_the_rows(
@@ -579,21 +589,23 @@ class _LeadingElsewhere(HttpGateway):
         return await super().read(pass_id)
 
 
-class _NotFoundPageForTheFirst(HttpGateway):
+class _NotFoundForTheFirst(HttpGateway):
     """The way to an API that says of the first pass that there is none."""
+
+    signature = Signature(page=True)
 
     async def send(self, pass_id: str, message: str, *, in_flight: InFlight | None = None) -> Reply | Failure:
         if pass_id == passes(1)[0]:
-            return Reply(http_status=404, signature=Signature(page=True))
+            return Reply(http_status=404, signature=self.signature)
         return await super().send(pass_id, message, in_flight=in_flight)
 
     async def read(self, pass_id: str) -> PassReading:
         if pass_id == passes(1)[0]:
-            return PassReading(latest=Latest.UNREADABLE, http_status=404, signature=Signature(page=True))
+            return PassReading(latest=Latest.UNREADABLE, http_status=404, signature=self.signature)
         return await super().read(pass_id)
 
 
-class _NotFoundPageForAllThatIsRead(_NotFoundPageForTheFirst):
+class _NotFoundPageForAllThatIsRead(_NotFoundForTheFirst):
     """The same where nothing can be read any more once messages are sent."""
 
     sends = False

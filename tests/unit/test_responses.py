@@ -260,13 +260,13 @@ MARKUP = b"<!DOCTYPE html><title>Sign in</title>"
         (200, {}, notified("delivered"), API),
         (200, {}, holding(latestMessage="x") | notified("delivered"), API),
         (404, {}, {"errors": ["Pass not found"]}, API),
-        (500, {"X-Rate-Limit-Remaining": "3"}, b"", Signature(documented=True)),
+        (500, {"X-Rate-Limit-Remaining": "3"}, b"", Signature(documented=True, empty=True)),
         (502, {"x-rate-limit-url": "/api"}, MARKUP, Signature(documented=True, page=True)),
         # The name that most other services use.
         (404, {"x-ratelimit-limit": "60"}, {"message": "Not Found"}, SOME_JSON),
         (400, {}, {"errors": [{"code": 7}]}, SOME_JSON),
         (400, {}, {"errors": []}, SOME_JSON),
-        (400, {"x-rate-limit-limit": " "}, b"", UNSIGNED),
+        (400, {"x-rate-limit-limit": " "}, b"", Signature(empty=True)),
         (400, {}, ["Not Found"], UNSIGNED),
         (400, {}, b'{"errors": ["cut', UNSIGNED),
         (200, {}, {"status": "ok"}, SOME_JSON),
@@ -274,12 +274,12 @@ MARKUP = b"<!DOCTYPE html><title>Sign in</title>"
         (403, {}, b"\xef\xbb\xbf\r\n <html>", PAGE),
         (403, {}, b'<?xml version="1.0"?><Error/>', PAGE),
         (403, {"content-type": "text/html"}, b"Blocked by policy", PAGE),
-        (403, {"content-type": "text/html"}, b"", UNSIGNED),
+        (403, {"content-type": "text/html"}, b"", Signature(empty=True)),
         (403, {"content-type": "text/html; charset=utf-8"}, {"errors": ["Forbidden"]}, API),
         (403, {"content-type": "text/plain"}, b"error code: 1020", UNSIGNED),
-        (302, {"location": "https://portal.example/login?token=secret"}, b"", Signature(redirects_to="portal.example")),
-        (302, {"location": "/login?next=x"}, b"", Signature(redirects_to="/login")),
-        (302, {"location": "https://[half"}, b"", Signature(redirects_to="https://[half")),
+        (302, {"location": "https://portal.example/login?token=secret"}, b"", Signature(empty=True, redirects_to="portal.example")),
+        (302, {"location": "/login?next=x"}, b"", Signature(empty=True, redirects_to="/login")),
+        (302, {"location": "https://[half"}, b"", Signature(empty=True, redirects_to="https://[half")),
     ],
 )
 def test_who_gave_an_answer(status: int, headers: dict[str, str], body: object, signature: Signature) -> None:
@@ -287,7 +287,7 @@ def test_who_gave_an_answer(status: int, headers: dict[str, str], body: object, 
     raw = body if isinstance(body, bytes) else orjson.dumps(body)
     read = read_pass(http_status=status, headers=CIMultiDict(headers), body=raw, whole=True, token=TOKEN, now=NOON).signature
     assert read.documented is ((signature.documented and status != 200) or b"attributes" in raw)
-    assert (read.page, read.redirects_to) == (signature.page, signature.redirects_to)
+    assert (read.page, read.empty, read.redirects_to) == (signature.page, signature.empty, signature.redirects_to)
 
 
 @pytest.mark.parametrize(
@@ -410,5 +410,6 @@ def _is_believed(lines: str) -> bool:
 
 def test_an_answer_that_broke_off_is_known_to_be_so() -> None:
     assert not reply(b"{", whole=False).signature.whole
+    assert not reply(b"", status=404, whole=False).signature.empty
     assert reply(b"", status=403, headers={"Content-Type": "text/html"}, whole=False).signature.page
     assert not reading(b"{", whole=False).signature.whole

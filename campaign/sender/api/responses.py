@@ -235,6 +235,7 @@ def _signature(headers: Mapping[str, str], found: object, body: bytes, *, whole:
         documented=documented or any(headers.get(name, "").strip() for name in _DOCUMENTED_HEADERS),
         json=isinstance(found, dict),
         page=markup or html,
+        empty=whole and not body,
         whole=whole,
         redirects_to=visible(_host(headers.get("Location", "")), secret=token),
     )

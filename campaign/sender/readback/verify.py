@@ -195,10 +195,11 @@ class Verifier:
     def _is_gone(self, unverified: UnverifiedRow, reading: PassReading) -> bool:
         """Whether the answers to the message and to the reading say that there is no such pass.
 
-        A gateway's 404 may last for a moment only, so several are needed.
+        The page or the words of somebody else never do. An answer without a body may be the API's, or a gateway's in an outage, so several
+        are needed.
         """
-        seen = self._foreign[_key(unverified)] + self._reads[_key(unverified)]
-        return _not_found(unverified, reading) and (reading.signature.by_api or seen >= MOST_READS - 1)
+        bare = reading.signature.empty and self._reads[_key(unverified)] >= MOST_READS - 1
+        return _not_found(unverified, reading) and (reading.signature.by_api or bare)
 
     async def _can_read(self, campaign: int) -> bool:
         """Whether a pass that surely exists can be read now."""
