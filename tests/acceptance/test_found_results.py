@@ -223,6 +223,36 @@ class TestRenamed:
         assert texts(desk) == [1]
         assert len(desk.sent()) == ROWS
 
+    @pytest.mark.parametrize("more", [WORDS[2:], (*WORDS[2:], "--results", "other.csv")])
+    def test_nor_with_the_same_message(self, desk: Desk, more: tuple[str, ...]) -> None:
+        desk.run(*WORDS, "--limit", "2", code=5)
+        words = ("run", "list.results.csv", "--name", "other", *more)
+        assert broke_off(desk.run(*words, code=2).stderr) == "campaign_goes_on"
+        desk.run("run", "list.results.csv", "--name", "news", "--message", "Something else")
+        desk.run(*WORDS)
+        assert sorted(texts(desk)) == [1, 2]
+
+    def test_nor_are_its_failed_rows(self, desk: Desk) -> None:
+        """A `retry` of each campaign would send them."""
+        desk.simulator.set_faults(missing=["pass-00001", "pass-00002"])
+        desk.run(*WORDS, code=3)
+        assert broke_off(desk.run("run", "list.results.failed.csv", "--name", "other", code=2).stderr) == "campaign_goes_on"
+        desk.run("retry", "list.results.failed.csv", code=3)
+
+    def test_attempts_show_whose_results_a_spreadsheet_has_renamed(self, desk: Desk) -> None:
+        desk.run(*WORDS, "--limit", "2", code=5)
+        shutil.copy(desk.folder / "list.results.csv", desk.folder / "mine.csv")
+        rename(desk.folder / "mine.csv", lambda _: "Dec-26")
+        assert "“list”" in refused(desk, "run", "mine.csv")
+        assert broke_off(desk.run("run", "mine.csv", "--name", "other", code=2).stderr) == "campaign_goes_on"
+        assert len(desk.sent()) == 2
+
+    def test_what_another_ledger_sends_under_another_name_is_seen_by_its_attempts(self, desk: Desk) -> None:
+        desk.run(*WORDS, "--limit", "2", code=5)
+        desk.run("run", "list.results.csv", "--name", "bob", "--limit", "3", code=5, HOME=home(desk, "root"))
+        assert broke_off(desk.run("resume", "list", code=2).stderr) == "ledger_behind_results"
+        assert (texts(desk), len(desk.sent())) == ([1], 5)
+
     @pytest.mark.parametrize("then", [("resume", "list"), ("cancel", "list")])
     def test_nor_are_results_that_its_ledger_has_overtaken(self, desk: Desk, then: tuple[str, ...]) -> None:
         desk.run(*WORDS, "--limit", "2", code=5)

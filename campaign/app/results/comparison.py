@@ -5,6 +5,7 @@ No times are compared: clocks differ and go back, and a copied file loses its ti
 
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 
 ROWS_AT_ONCE: Final = 50_000
 """How many rows' passes are searched in one scan of the campaign."""
+
+_MOST_TRIED: Final = 1_000
+"""How many rows of results show by their attempts whose they are."""
 
 _SENT: Final = frozenset({Status.DELIVERED, Status.ACCEPTED})
 _RESULT_NAMES: Final = frozenset(map(normalize_name, RESULT_COLUMNS))
@@ -160,6 +164,31 @@ class Comparison:
         self._refuse()
 
 
+def shares_attempt(rows: Iterable[Mapping[str, str]], reader: LedgerReader, record: CampaignRecord) -> bool:
+    """Whether rows of results, by number, have had an attempt that the ledger knows of the campaign. A person may have renamed it there."""
+    told = {number: outcome for row in rows if (number := _number(row)) and (outcome := read_outcome(row)).attempts}
+    return any(same_attempt(told[known.row], known) for known in reader.row_states(record.id, list(told)))
+
+
+def campaign_of(frames: "Iterable[pd.DataFrame]", reader: LedgerReader, name: str) -> CampaignRecord | None:
+    """The campaign of this ledger whose results these are, whatever they name; None if there is none.
+
+    Only their attempts show it. Without any, it is the campaign of the `name` that they give.
+    """
+    named = reader.campaign(name)
+    for frame in frames:
+        tried = frame[~frame["delivery_attempts"].isin(["", "0"])][list(RESULT_COLUMNS)].head(_MOST_TRIED).to_dict("records")
+        if tried:
+            others = (one for one in reader.campaigns() if named is None or one.id != named.id)
+            return next((one for one in (named, *others) if one is not None and shares_attempt(tried, reader, one)), None)
+    return named
+
+
+def has_rows_to_send(frames: "Iterable[pd.DataFrame]") -> bool:
+    """Whether results have rows that are sent with them, or by a `retry`."""
+    return any(not frame["delivery_status"].isin(list(ENDED)).all() for frame in frames)
+
+
 def overtaken_row(frames: "Iterable[pd.DataFrame]", reader: LedgerReader, record: CampaignRecord) -> int | None:
     """The first row of its campaign that results would send though the ledger has sent it since; None if there is none."""
     import pandas as pd
@@ -201,6 +230,13 @@ def _numbers(rows: "pd.DataFrame") -> list[int]:
 
     numbers: list[int] = pd.to_numeric(rows["delivery_row"], errors="coerce").fillna(0).astype("int64").tolist()
     return numbers
+
+
+def _number(row: Mapping[str, str]) -> int:
+    """A row's number in its campaign, which a spreadsheet may have made a decimal one; 0 if it has none."""
+    with suppress(ValueError, OverflowError):
+        return int(float(row.get("delivery_row", "")))
+    return 0
 
 
 def _is_as_told(known: RowState | None, key: str, told: list[str]) -> bool:

@@ -7,8 +7,8 @@ from typing import Final
 
 from campaign import object_store
 from campaign.app.lists.list_source import as_file_name
-from campaign.app.results.comparison import Comparison
-from campaign.app.results.owner import may_hold_results_of, owner_of
+from campaign.app.results.comparison import Comparison, shares_attempt
+from campaign.app.results.owner import FirstRows, first_rows, may_hold_results_of, owner_in
 from campaign.app.results.places import Belongs
 from campaign.domain.errors import InputError, UsageError
 from campaign.domain.lists.locations import Location, place_of
@@ -54,10 +54,9 @@ def check_not_newer(
     if version is None or (compared is not None and compared.get(place) == version):
         return ""
     problem = ""
-    owner, of_another = owner_of(place), _is_of_another_ledger(place, record)
-    # A person may have changed or removed the campaign's name.
-    is_nameless = (of_another or belongs is Belongs.BY_PLACE) and may_hold_results_of(place, record.spec.name, reader)
-    if (owner == record.spec.name or is_nameless) and _may_send(reader, record):
+    rows, of_another = first_rows(place), _is_of_another_ledger(place, record)
+    owner = owner_in(rows)
+    if _is_of(rows, record, reader, by_place=of_another or belongs is Belongs.BY_PLACE) and _may_send(reader, record):
         if of_another and not owner:
             raise _not_readable(place, record)
         comparison = Comparison(place, reader, record, new_ids or {}, is_of_campaign=belongs is not Belongs.BY_ATTEMPT)
@@ -69,6 +68,19 @@ def check_not_newer(
     if compared is not None:
         compared[place] = version
     return problem
+
+
+def _is_of(rows: FirstRows | None, record: CampaignRecord, reader: LedgerReader, *, by_place: bool) -> bool:
+    """Whether a file with these first rows counts as results of the campaign.
+
+    Where its results are written, a person may have removed its name. Elsewhere another ledger may have gone on under another name.
+    """
+    if not rows:
+        return rows is not None and by_place
+    if (owner := owner_in(rows)) == record.spec.name:
+        return True
+    may_be = may_hold_results_of(rows, record.spec.name, reader)
+    return may_be and (by_place or (bool(owner) and shares_attempt(rows, reader, record)))
 
 
 def _compare(place: Location, record: CampaignRecord, comparison: Comparison) -> tuple[bool, str]:

@@ -11,9 +11,9 @@ from typing import assert_never
 from campaign.app.confirmation import new_in_words
 from campaign.app.lists.list_source import CheckedList, ListSource
 from campaign.app.open_ledger import other_ledger
-from campaign.app.results.comparison import overtaken_row, resume_from
+from campaign.app.results.comparison import campaign_of, has_rows_to_send, overtaken_row, resume_from
 from campaign.app.results.known_results import SENT_AGAIN, check_not_newer, fingerprint
-from campaign.app.results.owner import holds_results, may_hold_results_of, owner_of
+from campaign.app.results.owner import first_rows, holds_results, may_hold_results_of, owner_of
 from campaign.app.results.places import is_list, own_place, places_of_campaign, results_places, with_folders
 from campaign.app.results.sending_marker import check_not_sent_elsewhere
 from campaign.app.sending.access import account_key
@@ -50,8 +50,7 @@ async def check_known(work: Session, given: CheckedList, source: ListSource) -> 
     await asyncio.to_thread(check_not_sent_elsewhere, chain(own, places), name, given=own if given.layout.results else ())
     agreed: dict[str, str] = {}
     if given.layout.results:
-        await asyncio.to_thread(_check_not_going_on, work, given, source)
-        await asyncio.to_thread(_check_not_renamed, work, source, name)
+        await asyncio.to_thread(_check_whose_results, work, given, source)
     results = await asyncio.to_thread(
         earlier_results, source, work.settings, campaign=name, of_results=bool(given.layout.results), reader=work.reader
     )
@@ -76,45 +75,53 @@ async def check_known(work: Session, given: CheckedList, source: ListSource) -> 
     return agreed
 
 
-def _check_not_going_on(work: Session, given: CheckedList, source: ListSource) -> None:
-    """Check that results which are sent as another campaign are of one that this ledger sends no more, and has not sent since."""
-    record = work.reader.campaign(given.results_of)
-    if record is None or given.messages is not None:
+def _check_whose_results(work: Session, given: CheckedList, source: ListSource) -> None:
+    """Check that results which are to be sent as a campaign of their own are not those of one that this ledger may still send.
+
+    Their attempts show whose they are, whatever name they or the command give.
+    """
+    record = campaign_of(given.table.frames(), work.reader, given.results_of)
+    if work.settings.name is None:
+        record = record or _written_to(source, work.reader)
+    if record is None or not _sends_the_same(given, record):
         return
-    own, name, ledger = sanitize_for_terminal(record.spec.name), sanitize_for_terminal(given.spec.name), work.settings.ledger_to_name
-    if record.desired_state is not DesiredState.CANCELLED and not work.reader.pending_work(record.id).finished:
-        raise UsageError(
-            f"{source} holds the results of the campaign “{own}”, of which this ledger has rows left: they would be sent as “{own}” and as "
-            f"“{name}”. Nothing was sent. To send them: {command_line('resume', record.spec.name, ledger=ledger)}. To send them as another "
-            f"campaign, first end this one: {command_line('cancel', record.spec.name, ledger=ledger)}.",
-            code="campaign_goes_on",
-            campaign=record.spec.name,
+    name, ledger = record.spec.name, work.settings.ledger_to_name
+    own, told, other = map(sanitize_for_terminal, (name, given.results_of, given.spec.name))
+    twice = f"rows would be sent as “{own}” and as “{other}”. Nothing was sent."
+    is_cancelled, has_ended = record.desired_state is DesiredState.CANCELLED, work.reader.pending_work(record.id).finished
+    if work.settings.name is None:
+        code, again = "campaign_renamed", command_line("retry", name, "--rows", str(source), ledger=ledger)
+        why = (
+            f"but its delivery_campaign says “{told}”: {twice} A spreadsheet may have changed it: write “{own}” there again, or keep "
+            f"results as .xlsx, where it stays. To send the failed rows that the file names, as they are in the ledger: {again}"
         )
-    if (row := overtaken_row(given.table.frames(), work.reader, record)) is not None:
-        newest = command_line("report", record.spec.name, "--output", "FILE", ledger=ledger)
-        raise UsageError(
-            f"{source} holds older results of the campaign “{own}”: {row_in_words(row, record.spec.lines.of(row))} is pending there, but "
-            f"was sent since, and would be sent again as “{name}”. Nothing was sent. The newest results: {newest}",
-            code="results_overtaken",
-            campaign=record.spec.name,
-        )
+    elif not is_cancelled and not has_ended:
+        code, again, end = "campaign_goes_on", command_line("resume", name, ledger=ledger), command_line("cancel", name, ledger=ledger)
+        why = f"of which rows are left: {twice} To send them: {again}. To send them as another campaign, first end this one: {end}"
+    elif (row := overtaken_row(given.table.frames(), work.reader, record)) is not None:
+        code, newest = "results_overtaken", command_line("report", name, "--output", "FILE", ledger=ledger)
+        where = row_in_words(row, record.spec.lines.of(row))
+        why = f"but older ones: {where} is pending there, and was sent since: {twice} The newest results: {newest}"
+    elif not is_cancelled and has_rows_to_send(given.table.frames()):
+        code, again = "campaign_goes_on", command_line("retry", name, ledger=ledger)
+        why = f"whose failed rows it may send again: {twice} To send them: {again}"
+    else:
+        return
+    raise UsageError(f"{source} holds results of this ledger's campaign “{own}”, {why}", code=code, campaign=name)
 
 
-def _check_not_renamed(work: Session, source: ListSource, name: str) -> None:
-    """Check that results with a campaign of this name, which the ledger does not know, are not those that it wrote for another one."""
-    if work.settings.name is not None:
-        return
-    for record in work.reader.campaigns():
+def _sends_the_same(given: CheckedList, record: CampaignRecord) -> bool:
+    """Whether a file of results has the messages of its campaign, and not other ones."""
+    return given.messages is None or record.spec.message_sha256 in given.same_messages
+
+
+def _written_to(source: ListSource, reader: LedgerReader) -> CampaignRecord | None:
+    """The campaign that writes its results to this file."""
+    for record in reader.campaigns():
         own = record.spec.settings.get("results", "")
         if own and any(is_list(place, source) for place in (place_of(own), failed_path(place_of(own)))):
-            own_name, told = sanitize_for_terminal(record.spec.name), sanitize_for_terminal(name)
-            raise UsageError(
-                f"{source} holds the results of the campaign “{own_name}”, but its delivery_campaign says “{told}”: its rows would be sent "
-                f"under both names. Nothing was sent. Write “{own_name}” into delivery_campaign again. To send what is left as another "
-                "campaign all the same, give it a --name.",
-                code="campaign_renamed",
-                campaign=record.spec.name,
-            )
+            return record
+    return None
 
 
 def _fingerprints(work: Session, given: CheckedList, source: ListSource) -> str:
@@ -283,7 +290,7 @@ def earlier_results(
     ledger, if there is one.
     """
     for place in dict.fromkeys(results_places(source, settings, of_results=of_results)):
-        if not is_list(place, source) and may_hold_results_of(place, campaign, reader):
+        if not is_list(place, source) and may_hold_results_of(first_rows(place), campaign, reader):
             return place
     return None
 

@@ -9,6 +9,7 @@ import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -24,14 +25,14 @@ from campaign.reporter.files.target import Format
 if TYPE_CHECKING:
     import pandas as pd
 
-_NAMES: Final = frozenset(map(normalize_name, RESULT_COLUMNS))
-_CAMPAIGN: Final = normalize_name("delivery_campaign")
+_NAMES: Final = {normalize_name(name): name for name in RESULT_COLUMNS}
+_CAMPAIGN: Final = "delivery_campaign"
 _NAMED: Final = re.compile(r"\.(results|resumed)(\.failed)?$")
-_NO_ROW: Final = ""
 _MOST_ABOVE: Final = 10
 """In how many of the first lines a header is looked for."""
 
-_ROWS_NEEDED: Final = _MOST_ABOVE + 1
+_MOST_ROWS: Final = 10
+_ROWS_NEEDED: Final = _MOST_ABOVE + _MOST_ROWS
 
 _FIRST_UNITS: Final = 1 << 16
 """What is read of a file at first, as there may be thousands in a folder."""
@@ -49,39 +50,53 @@ _HEAD_BYTES: Final = 16 << 20
 _MOST_BYTES: Final = 4 << 30
 
 
+FirstRows = list[dict[str, str]]
+"""The first rows of a results file: the values of the columns that results add, by their usual names."""
+
+
 def owner_of(place: Location) -> str:
     """The campaign of a file's first row; empty if there is no such file, or it is no results file, or has no row.
 
     Raises:
         InputError: an object exists, but can't be read.
     """
-    return _found(place) or ""
+    return owner_in(first_rows(place))
+
+
+def owner_in(rows: FirstRows | None) -> str:
+    """The campaign of the first row; empty if there is none, or it names none."""
+    return rows[0].get("delivery_campaign", "") if rows else ""
 
 
 def holds_results(place: Location) -> bool:
     """Whether a file is a results file, of any campaign; raises as `owner_of` does."""
-    return _found(place) is not None
+    return first_rows(place) is not None
 
 
-def may_hold_results_of(place: Location, campaign: str, reader: LedgerReader | None = None) -> bool:
-    """Whether a file is this campaign's results, or may be, as it names no campaign of the ledger or can't be read.
+def may_hold_results_of(rows: FirstRows | None, campaign: str, reader: LedgerReader | None = None) -> bool:
+    """Whether a file with these first rows is this campaign's results, or may be: it names no campaign of the ledger, or can't be read.
 
-    A person may have renamed the campaign in the file. Raises as `owner_of` does.
+    A person may have renamed the campaign in the file.
     """
-    found = _found(place)
-    return found in {campaign, _NO_ROW} or (found is not None and (reader is None or reader.campaign(found) is None))
+    owner = owner_in(rows)
+    return rows is not None and (owner in {campaign, ""} or reader is None or reader.campaign(owner) is None)
 
 
-def _found(place: Location) -> str | None:
+def first_rows(place: Location) -> FirstRows | None:
+    """A few rows; none of a results file that has no row or that only another user may read. None if it is no results file.
+
+    Raises:
+        InputError: an object exists, but can't be read.
+    """
     if isinstance(place, Path):
-        return _owner_of(place)
+        return _of_file(place)
     if object_store.find(place) is None:
         return None
     with tempfile.TemporaryDirectory(prefix="campaign-results-") as folder:
         copy = Path(folder) / f"results{place.suffix}"
         copy.touch()
         _copy(place, copy)
-        return _owner_of(copy)
+        return _of_file(copy)
 
 
 def _copy(url: ObjectUrl, into: Path) -> None:
@@ -91,8 +106,7 @@ def _copy(url: ObjectUrl, into: Path) -> None:
         object_store.fetch(url, into, most_bytes=_MOST_BYTES)
 
 
-def _owner_of(path: Path) -> str | None:
-    """The campaign; `_NO_ROW` for a results file that names none or that only another user may read, None if it is no results file."""
+def _of_file(path: Path) -> FirstRows | None:
     from campaign.loader.formats import file_format
 
     readers = {file_format.CSV: _of_csv, file_format.JSONL: _of_jsonl, file_format.PARQUET: _of_parquet, file_format.EXCEL: _of_workbook}
@@ -100,30 +114,29 @@ def _owner_of(path: Path) -> str | None:
     if read is None or not path.is_file():
         return None
     # One that was emptied or damaged is known by its name alone.
-    named = _NO_ROW if _NAMED.search(path.stem) else None
+    named: FirstRows | None = [] if _NAMED.search(path.stem) else None
     try:
         return read(path) if path.stat().st_size else named
     except PermissionError:
         # Results are private to the user who ran the campaign.
-        return _NO_ROW
+        return []
     except Exception:  # noqa: BLE001 - a file that no reader can read is no results file, and each reader has other errors
         return named
 
 
-def _of_table(rows: Iterable[Sequence[object]]) -> str | None:
-    """The campaign of a table, whose header a person may have written in another way, or put a title above."""
+def _of_table(rows: Iterable[Sequence[object]]) -> FirstRows | None:
+    """The first rows of a table, whose header a person may have written in another way, or put a title above."""
     found = (row for row in rows if any(row))
     for header in islice(found, _MOST_ABOVE):
-        names = [normalize_name(str(name)) for name in header]
-        row = next(found, None) if _CAMPAIGN in names else None
-        if row is not None:
-            return unescape_formula(str(dict(zip(names, row, strict=False)).get(_CAMPAIGN, _NO_ROW)))
-        if len(_NAMES.intersection(names)) > 1:
-            return _NO_ROW
+        names = [_NAMES.get(normalize_name(str(name)), "") for name in header]
+        if any(names):
+            cells = [dict(zip(names, (unescape_formula(str(cell)) for cell in row), strict=False)) for row in islice(found, _MOST_ROWS)]
+            if len({*names, ""}) > 2 or (_CAMPAIGN in names and cells):
+                return cells
     return None
 
 
-def _of_csv(path: Path) -> str | None:
+def _of_csv(path: Path) -> FirstRows | None:
     from campaign.loader.formats.csv import SEPARATORS
 
     for units in (_FIRST_UNITS, _MOST_UNITS):
@@ -134,7 +147,7 @@ def _of_csv(path: Path) -> str | None:
         # Where the head ends within the file, its last row may be cut off.
         if len(head) < units or all(len(rows) > _ROWS_NEEDED for rows in tables):
             break
-    return next((name for rows in tables if (name := _of_table(rows)) is not None), None)
+    return next((found for rows in tables if (found := _of_table(rows)) is not None), None)
 
 
 def _rows(text: str, separator: str) -> Iterator[list[str]]:
@@ -151,24 +164,23 @@ def _decoded(head: bytes) -> str:
         return head.decode("cp1252", errors="replace")
 
 
-def _of_jsonl(path: Path) -> str | None:
+def _of_jsonl(path: Path) -> FirstRows | None:
     with path.open(encoding="utf-8") as file:
-        row = json.loads(file.readline(_MOST_UNITS))
-    return _of_table([list(row), list(row.values())])
+        rows = [json.loads(line) for line in islice(iter(partial(file.readline, _MOST_UNITS), ""), _MOST_ROWS)]
+    return _of_table([list(rows[0]), *(list(row.values()) for row in rows)])
 
 
-def _of_parquet(path: Path) -> str | None:
+def _of_parquet(path: Path) -> FirstRows | None:
     import pyarrow.parquet as pq
 
     with pq.ParquetFile(path) as file:
-        names = file.schema_arrow.names
-        columns = [name for name in names if normalize_name(name) == _CAMPAIGN]
-        rows = next(file.iter_batches(batch_size=1, columns=columns)).to_pylist() if columns and file.metadata.num_rows else []
-    return _of_table([names, *([row.get(name, " ") for name in names] for row in rows)])
+        columns = [name for name in file.schema_arrow.names if normalize_name(name) in _NAMES]
+        rows = next(file.iter_batches(batch_size=_MOST_ROWS, columns=columns)).to_pylist() if columns and file.metadata.num_rows else []
+    return _of_table([columns, *(list(row.values()) for row in rows)])
 
 
-def _of_workbook(path: Path) -> str | None:
-    """The campaign of the first sheet with results: a pivot table that a person makes of them comes before them."""
+def _of_workbook(path: Path) -> FirstRows | None:
+    """The rows of the first sheet with results: a pivot table that a person makes of them comes before them."""
     from python_calamine import CalamineWorkbook, SheetTypeEnum
 
     if zipfile.is_zipfile(path) and not _has_delivery_columns(path):
@@ -176,8 +188,8 @@ def _of_workbook(path: Path) -> str | None:
     with CalamineWorkbook.from_path(path) as workbook:
         names = [sheet.name for sheet in workbook.sheets_metadata if sheet.typ is SheetTypeEnum.WorkSheet]
         tables = (workbook.get_sheet_by_name(name).to_python(nrows=_ROWS_NEEDED) for name in names)
-        owners = [owner for owner in map(_of_table, tables) if owner is not None]
-    return next(filter(None, owners), owners[0] if owners else None)
+        sheets = [rows for rows in map(_of_table, tables) if rows is not None]
+    return next(filter(owner_in, sheets), sheets[0] if sheets else None)
 
 
 def results_in_workbook(path: Path) -> "pd.DataFrame | None":
@@ -191,7 +203,7 @@ def results_in_workbook(path: Path) -> "pd.DataFrame | None":
         for sheet in workbook.sheets_metadata:
             rows = workbook.get_sheet_by_name(sheet.name).to_python() if sheet.typ is SheetTypeEnum.WorkSheet else []
             for place, header in enumerate(rows[:_MOST_ABOVE]):
-                if len(_NAMES.intersection(normalize_name(str(name)) for name in header)) > 1:
+                if len(_NAMES.keys() & {normalize_name(str(name)) for name in header}) > 1:
                     texts = [[workbook_text(cell) for cell in row] for row in rows[place + 1 :]]
                     return pd.DataFrame(texts, columns=list(map(str, header)))
     return None
