@@ -258,20 +258,21 @@ async def _differences(record: CampaignRecord, given: CheckedList) -> str:
 
 def _other_content(record: CampaignRecord, given: CheckedList, differences: str, ledger_name: str) -> OtherContentError:
     name = record.spec.name
+    resume, retry = (command_line(command, name, ledger=ledger_name) for command in ("resume", "retry"))
+    instead = (
+        "To send this as a new campaign, give it another --name; everyone who got the first gets this one too. "
+        "If you only corrected rows, correct them in its failed-rows file instead: campaign retry FILE."
+    )
     if record.desired_state is DesiredState.CANCELLED:
         go_on = "That one was cancelled, and nothing more of it is sent."
     elif given.layout.results:
-        go_on = f"To send its failed rows again: {command_line('retry', name, ledger=ledger_name)}."
+        go_on = f"To send its failed rows again: {retry}." if record.finished_at else f"To go on with that one: {resume}."
+        instead = "If they are results of another ledger, go on from them with a new one, given with --ledger."
     elif record.finished_at:
         go_on = "That one is finished."
     else:
-        go_on = f"To go on with that one: {command_line('resume', name, ledger=ledger_name)}."
-    return OtherContentError(
-        f"There is a campaign named “{name}” already, and {differences}. {go_on} To send this as a new campaign, "
-        "give it another --name; everyone who got the first gets this one too. "
-        "If you only corrected rows, correct them in its failed-rows file instead: campaign retry FILE.",
-        campaign=name,
-    )
+        go_on = f"To go on with that one: {resume}."
+    return OtherContentError(f"There is a campaign named “{name}” already, and {differences}. {go_on} {instead}", campaign=name)
 
 
 def _content(given: CheckedList) -> str:
