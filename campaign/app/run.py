@@ -13,7 +13,14 @@ from campaign.app.lists.list_source import CheckedList, ListCheck, ListSource, f
 from campaign.app.lists.message_warnings import FIRST_MESSAGES, first_findings
 from campaign.app.lists.stage import LOOK_SECONDS, Staged, check_rest, stage, warn
 from campaign.app.open_ledger import find, find_whole
-from campaign.app.results.ledger_checks import check_known, check_same_api, check_same_ledger, other_token, warn_of_same_content
+from campaign.app.results.ledger_checks import (
+    check_known,
+    check_same_api,
+    check_same_ledger,
+    other_token,
+    warn_of_same_content,
+    warn_of_same_message,
+)
 from campaign.app.results.writable import check_writable
 from campaign.app.sending.access import check_access
 from campaign.app.sending.batches import check_batch_settings, may_turn_up
@@ -107,6 +114,7 @@ async def _staged(source: ListSource, settings: Settings, ui: UserInterface) -> 
             staged = await stage_unless_known(work, given, source, exclusions)
             work.keep(staged.record, staged.findings)
             await asyncio.to_thread(warn_of_same_content, work, staged.record, given.same_messages)
+            await asyncio.to_thread(warn_of_same_message, work, staged.record, given)
             yield work, staged, results
 
 

@@ -258,6 +258,17 @@ class TestSameContent:
         assert texts(desk) == [3]
 
     @pytest.mark.slow
+    def test_the_rest_of_a_list_beside_it_is_told_of(self, desk: Desk) -> None:
+        """As somebody makes a list of those who are left, while the campaign goes on by itself."""
+        desk.run(*WORDS, "--limit", "2", code=5)
+        lines = (desk.folder / "list.csv").read_text(encoding="utf-8").splitlines(keepends=True)
+        (desk.folder / "rest.csv").write_text("".join([lines[0], *lines[3:]]), encoding="utf-8")
+        told = events(desk.run("run", "rest.csv", *WORDS[2:], "--limit", "1", code=5).stderr)["same_message"]
+        assert "“list”" in told["detail"]
+        assert "10 rows" in told["detail"]
+        desk.run("cancel", "list")
+        assert "same_message" not in events(desk.run("run", "rest.csv", *WORDS[2:]).stderr)
+
     def test_on_a_terminal_it_is_asked_with_it(self, desk: Desk) -> None:
         desk.run(*WORDS)
         with Terminal(desk, *WORDS, "--name", "again", CAMPAIGN_YES="false") as terminal:

@@ -28,6 +28,7 @@ from campaign.domain.text.lines import sanitize_for_terminal, utc_minute
 from campaign.insights import command_line, iso
 from campaign.ledger.ledger_errors import other_api
 from campaign.ledger.port import CampaignRecord, DesiredState, LedgerReader
+from campaign.loader.messages.template import Template
 from campaign.reporter.files.target import failed_path
 from campaign.sender.api.api_url import ApiUrl
 from campaign.settings import Settings
@@ -158,6 +159,20 @@ def warn_of_same_content(work: Session, record: CampaignRecord, messages: Collec
     if (found := same_content(work.reader, record.content_sha256, messages)) is not None:
         details = {"before": found.campaign, "sent": found.sent, "started_at": iso(found.started_at)}
         work.warn("same_content", found.in_words(), count=found.sent, example=found.campaign, in_summary=True, **details)
+
+
+def warn_of_same_message(work: Session, record: CampaignRecord, given: CheckedList) -> None:
+    """Warn if a campaign of another list has rows left to be sent with the same template, perhaps to the same passes."""
+    if record.started_at or not isinstance(given.messages, Template):
+        return
+    for other in work.reader.campaigns():
+        is_another = other.id != record.id and other.content_sha256 != record.content_sha256
+        if not is_another or other.desired_state is DesiredState.CANCELLED or other.spec.message_sha256 not in given.same_messages:
+            continue
+        if left := work.reader.counts(other.id).open:
+            name = sanitize_for_terminal(other.spec.name)
+            sentence = f"The campaign “{name}” has the same message, and {rows_in_words(left)} left: a pass that is in both gets it twice."
+            work.warn("same_message", sentence, count=left, example=other.spec.name, in_summary=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
