@@ -100,6 +100,12 @@ class CampaignView:
             case _:
                 assert_never(self.state)
 
+    @property
+    def why(self) -> str:
+        """Why the last run of a campaign with rows left ended, as a sentence; empty while another run goes on."""
+        has_stopped = self.state in {CampaignState.STOPPED, CampaignState.PAUSED} and self.record.started_at and not self.is_worked_on
+        return ended_in_words(self.record.ended) if has_stopped else ""
+
     def label_of(self, status: Status) -> str:
         """The word for the rows of a status, after their count."""
         return "interrupted" if status is Status.SENDING and self.interrupted else status.info.label
@@ -113,6 +119,7 @@ class CampaignView:
         return {
             "campaign": self.record.spec.name,
             "state": self.state.value,
+            "why": self.why,
             "list": self.record.spec.list_name,
             "rows": self.counts.rows,
             "by_status": {status.value: self.counts.by_status.get(status, 0) for status in Status},

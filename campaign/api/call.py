@@ -178,7 +178,7 @@ def cancel_call(name: str, options: Mapping[str, Any], *, yes: bool) -> Call[Non
 
 
 def _result(finished: CommandResult, settings: Settings) -> Result:
-    return Result.of(finished.view, settings, note=opt.with_arguments(finished.note), details=finished.details)
+    return Result.of(finished.view, settings, note=finished.note, details=finished.details)
 
 
 def _asked(options: Mapping[str, Any], known: Sequence[str], *, function: str) -> tuple[Settings, list[Any]]:

@@ -5,6 +5,7 @@ from functools import cached_property
 from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any, Self
 
+from campaign.api.options import with_arguments
 from campaign.app.lists.check import Checked as Findings
 from campaign.app.results import report
 from campaign.domain.status import NEEDS_ATTENTION, Status
@@ -25,7 +26,7 @@ class Result:
         exit_code: the command's exit code: 0 all settled without failure, 3 rows need attention, 4 stopped by a safeguard, 5 rows left.
         counts: rows by status, with every status.
         rows: the number of rows in the list.
-        note: what the call did not do, and why, as sentences; empty if there is nothing to say.
+        note: what the call did not do, and why, as sentences, also why rows are left; empty if there is nothing to say.
         results_file: the file that results were written to; None if there is none. The ledger has them, too.
         json: the output of the command with `--json`.
     """
@@ -42,15 +43,17 @@ class Result:
 
     @classmethod
     def of(cls, view: CampaignView, settings: Settings, *, note: str = "", details: dict[str, Any] | None = None) -> Self:
+        found = view.as_json() | (details or {})
+        said = [note, "" if found["why"] in note else found["why"]]
         return cls(
             campaign=view.record.spec.name,
             state=view.state.value,
             exit_code=view.exit_code,
             counts={status.value: view.counts.by_status.get(status, 0) for status in Status},
             rows=view.counts.rows,
-            note=note,
+            note=with_arguments(" ".join(filter(None, said))),
             results_file=view.results or None,
-            json=view.as_json() | (details or {}),
+            json=found,
             _settings=settings,
         )
 

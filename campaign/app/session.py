@@ -294,7 +294,8 @@ class Session:
         fresh = find(self.reader, record.spec.name)
         seen = view(self.reader, fresh, ledger=self.settings.ledger_to_name)
         seen = replace(seen, results=str(results) if results is not None else "")
-        details: dict[str, Any] = {"warnings": self.warnings} if self.warnings else {}
+        details: dict[str, Any] = {"why": end.why} if end.why and rows_left(seen.counts, seen.state) else {}
+        details |= {"warnings": self.warnings} if self.warnings else {}
         note = " ".join(filter(None, [*self.sentences, note]))
         return CommandResult(view=replace(seen, exit_code=_exit_code(end, seen, self.stop)), note=note, details=details)
 

@@ -221,8 +221,8 @@ class TestFromCron:
 
 def test_the_keys_of_json_are_the_contract(desk: Desk) -> None:
     keys = [
-        *("campaign", "state", "list", "rows", "by_status", "skipped_by_reason", "failed_by_reason", "rate_per_second", "eta_seconds"),
-        *("started_at", "finished_at", "batches", "results", "exit_code"),
+        *("campaign", "state", "why", "list", "rows", "by_status", "skipped_by_reason", "failed_by_reason", "rate_per_second"),
+        *("eta_seconds", "started_at", "finished_at", "batches", "results", "exit_code"),
     ]
     desk.make_list(4)
     for words, code in (

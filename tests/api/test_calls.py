@@ -96,6 +96,27 @@ class TestRun:
         assert (done.state, done.exit_code) == ("finished", 0)
         assert sent(simulator) == greetings(rows)
 
+    def test_one_that_stops_says_why(self, simulator: SimulatorClient) -> None:
+        simulator.set_faults(tokens=["another"])
+        stopped = campaign.run(people(5), name="promo", **FAST)
+        assert (stopped.state, stopped.exit_code, stopped.counts["pending"]) == ("stopped", 4, 5)
+        known = campaign.status("promo")
+        for result in (stopped, known):
+            assert result.json["why"]
+            assert result.json["why"] == known.json["why"]
+            assert result.note.count(result.json["why"]) == 1
+        simulator.set_faults(tokens=[])
+        done = campaign.resume("promo", rate=200, yes=True)
+        assert (done.state, done.json["why"], campaign.status("promo").note) == ("finished", "", "")
+        assert len(sent(simulator)) == 5
+
+    def test_why_nothing_could_be_sent_is_said_too(self, simulator: SimulatorClient) -> None:
+        simulator.set_faults(tokens=["another"])
+        stopped = campaign.run(people(5), name="promo", only_reachable=True, **FAST)
+        assert (stopped.exit_code, stopped.counts["pending"]) == (4, 5)
+        assert stopped.json["why"]
+        assert stopped.note.count(stopped.json["why"]) == 1
+
     def test_results_are_a_list_that_goes_on_where_no_ledger_knows_it(self, simulator: SimulatorClient) -> None:
         rows = people(9)
         begun = campaign.run(rows, name="promo", limit=4, **FAST)
