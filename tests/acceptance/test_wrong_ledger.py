@@ -63,6 +63,11 @@ def refused(desk: Desk, *words: str, **environment: str) -> str:
     return str(events(said.stderr)["run_broke_off"]["detail"])
 
 
+def last_command(sentence: str) -> list[str]:
+    """The words of the command with which a sentence ends, without the program's name."""
+    return shlex.split(sentence[sentence.rindex("campaign run ") :])[1:]
+
+
 def texts(desk: Desk) -> list[int]:
     """How many messages the passes got that got any."""
     return sorted({len(texts) for texts in desk.sent().values()})
@@ -106,6 +111,22 @@ class TestAnotherLedger:
         assert "list.resumed.csv" in refused(desk, *WORDS, HOME=third)
         newer = desk.json("run", "list.resumed.csv", "--results", "third.csv", HOME=third)
         assert newer["by_status"]["delivered"] == ROWS
+        assert texts(desk) == [1]
+
+    @pytest.mark.parametrize("column", ["customer", "pass_id"])
+    def test_the_command_that_goes_on_from_results_can_be_pasted(self, desk: Desk, column: str) -> None:
+        (desk.folder / "list.csv").write_text(f"{column},first_name\n" + "".join(f"p{row},Ann\n" for row in range(5)), encoding="utf-8")
+        words = (*WORDS, *(("--id-column", column) if column == "customer" else ()))
+        desk.run(*words, "--limit", "2", code=5)
+        command = last_command(refused(desk, *words, HOME=home(desk, "root")))
+        assert ("--id-column" in command) == (column == "customer")
+        desk.run(*command, "--limit", "1", code=5, HOME=home(desk, "root"))
+        # The same where a ledger finds newer results than its own.
+        command = last_command(refused(desk, "resume", "list"))
+        assert ("--id-column" in command) == (column == "customer")
+        assert command[-2:] == ["--ledger", "ANOTHER-FILE"]
+        desk.run(*command, "--yes")
+        assert sorted(desk.sent()) == [f"p{row}" for row in range(5)]
         assert texts(desk) == [1]
 
     def test_failed_rows_that_only_another_ledger_can_read_name_it(self, desk: Desk) -> None:

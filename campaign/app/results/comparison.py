@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from campaign.app.results.owner import results_in_workbook
 from campaign.domain.errors import InputError, UsageError
-from campaign.domain.lists.columns import normalize_name
+from campaign.domain.lists.columns import has_to_be_named, normalize_name
 from campaign.domain.lists.locations import Location
 from campaign.domain.lists.near_ids import is_of_a_spreadsheet
 from campaign.domain.lists.outcomes import read_outcome
@@ -151,13 +151,14 @@ class Comparison:
     def _refuse_if_newer(self, told: Outcome, known: RowState) -> None:
         if self._newer is not None or not tells_more(told, known):
             return
-        lines, go_on = self._record.spec.lines, resume_from(self._place)
-        way = f" If there is none, go on from the results, with a new ledger: {go_on} --ledger ANOTHER-FILE." if go_on else ""
+        spec = self._record.spec
+        go_on = resume_from(self._place, id_column=spec.id_column, columns=spec.columns, ledger="ANOTHER-FILE")
+        way = f" If that ledger is lost, go on from the results, with a new one: {go_on}" if go_on else ""
         self._newer = UsageError(
             f"The ledger {self._reader.place} is older than the campaign's results, or another one: in {self._place}, "
-            f"{row_in_words(known.row, lines.of(known.row))} is {_in_words(told)}; in the ledger it is {_in_words(known)}. It would send "
-            "again what was sent since. Name the ledger that it was sent from with --ledger or CAMPAIGN_LEDGER, or put the newer one "
-            f"back.{way} If the results are of something else, such as a rehearsal, move them away.",
+            f"{row_in_words(known.row, spec.lines.of(known.row))} is {_in_words(told)}; in the ledger it is {_in_words(known)}. It would "
+            "send again what was sent since. Name the ledger that it was sent from with --ledger or CAMPAIGN_LEDGER, or put the newer one "
+            f"back. If the results are of something else, such as a rehearsal, move them away.{way}",
             code="ledger_behind_results",
             results=str(self._place),
         )
@@ -204,13 +205,17 @@ def overtaken_row(frames: "Iterable[pd.DataFrame]", reader: LedgerReader, record
     return None
 
 
-def resume_from(results: Location) -> str:
-    """The command that goes on from results alone, without its `--ledger`; empty if the results do not have all rows."""
+def resume_from(results: Location, *, id_column: str, columns: Sequence[str], ledger: str) -> str:
+    """The command that goes on from results alone; empty if the results do not have all rows. `columns` are those of the list."""
     if results.stem.endswith(".failed"):
         return ""
     again = ["campaign", "run", str(results)]
     if results.stem.endswith(".resumed"):
         again += ["--results", str(results.with_name(f"{results.stem}-again.csv"))]
+    if has_to_be_named(id_column, columns):
+        again += ["--id-column", id_column]
+    if ledger:
+        again += ["--ledger", ledger]
     return shlex.join(again)
 
 

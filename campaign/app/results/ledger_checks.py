@@ -60,7 +60,7 @@ async def check_known(work: Session, given: CheckedList, source: ListSource) -> 
         work.require(
             unknown_in_words(results, name, place),
             "Send to all of them again?",
-            _ways_out(results),
+            _ways_out(results, given, ledger=work.settings.ledger_to_name),
             code="ledger_without_campaign",
             option="--name",
         )
@@ -310,11 +310,10 @@ def earlier_results(
     return None
 
 
-def _ways_out(results: Location) -> str:
-    way = "Name the ledger that it was sent from with --ledger or CAMPAIGN_LEDGER."
-    if owner_of(results) and (go_on := resume_from(results)):
-        way += f" If that is lost, go on from the results: {go_on}"
-    return f"{way} To send to everybody again, give it another --name."
+def _ways_out(results: Location, given: CheckedList, *, ledger: str) -> str:
+    ways = "Name the ledger that it was sent from with --ledger or CAMPAIGN_LEDGER. To send to everybody again, give it another --name."
+    go_on = resume_from(results, id_column=given.spec.id_column, columns=given.layout.columns, ledger=ledger)
+    return f"{ways} If that ledger is lost, go on from the results: {go_on}" if go_on and owner_of(results) else ways
 
 
 def _in_words(displaced: Displaced, place: str) -> str:

@@ -90,6 +90,11 @@ def find_id_column(
     )
 
 
+def has_to_be_named(id_column: str, columns: Sequence[str]) -> bool:
+    """Whether a list with these columns is read only if `--id-column` names the one that holds the pass ids."""
+    return [columns[position] for position in _like(columns, *ID_NAMES)] != [id_column]
+
+
 def is_results_file(columns: Sequence[str]) -> bool:
     """Whether these are the columns of a results file, from which a run can be resumed or retried."""
     return set(RESULT_COLUMNS) <= set(columns)
