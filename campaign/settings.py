@@ -21,6 +21,7 @@ from campaign.domain.errors import BadValueError, UsageError
 from campaign.domain.failure_guard import Halt
 from campaign.domain.lists.query import POSTGRES, has_password
 from campaign.domain.notices import Occasion
+from campaign.sender.api.api_url import check_token
 from campaign.sender.api.network import Proxy
 from campaign.sender.attempt import OnUnknown
 from campaign.sender.batches.wire import USUAL
@@ -139,6 +140,7 @@ class Settings(BaseSettings):
     api_key_file: LocalPath = Field(default=None, validation_alias="PASSENTRY_API_KEY_FILE")
 
     _ledger_flag: str = PrivateAttr("")
+    _token_is_an_argument: bool = PrivateAttr(default=False)
 
     @classmethod
     def settings_customise_sources(
@@ -174,6 +176,7 @@ class Settings(BaseSettings):
         if cls is Settings:
             _check_variables_of_dotenv()
         settings._ledger_flag = flags.get("ledger") or ""
+        settings._token_is_an_argument = flags.get("api_key") is not None
         if has_password(settings._ledger_flag):
             raise UsageError(NO_PASSWORDS, code="password_in_an_option", option="--ledger")
         if given.get("proxy") and Proxy.parse(settings.proxy).password:
@@ -263,11 +266,18 @@ class Settings(BaseSettings):
         return self.api_key_file if found.st_uid == os.getuid() and found.st_mode & 0o077 else None
 
     def token(self) -> str:
-        """The API's token. Raises UsageError, which says where to put it, if there is none."""
+        """The API's token.
+
+        Raises:
+            UsageError: there is none, or it can't be one; says where to put it, or where it came from.
+        """
         token = self.api_key.get_secret_value().strip()
+        option = "--token" if self._token_is_an_argument else "PASSENTRY_API_KEY"
+        source = option
         if not token and self.api_key_file is not None:
+            source, option = f"{self.api_key_file} (PASSENTRY_API_KEY_FILE)", "PASSENTRY_API_KEY_FILE"
             try:
-                token = self.api_key_file.read_text(encoding="utf-8").strip()
+                token = self.api_key_file.read_text(encoding="utf-8-sig", errors="replace").strip()
             except OSError as error:
                 raise UsageError(
                     f"The token can't be read from {self.api_key_file}: {os.strerror(error.errno or 0)}.", code="unreadable_file"
@@ -276,7 +286,7 @@ class Settings(BaseSettings):
             raise UsageError(
                 "There is no token. Put it into PASSENTRY_API_KEY, or its file's name into PASSENTRY_API_KEY_FILE.", code="no_token"
             )
-        return token
+        return check_token(token, source=source, option=option)
 
 
 class IsolatedSettings(Settings):

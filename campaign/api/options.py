@@ -164,6 +164,12 @@ def _value(name: str, value: Any) -> Any:
         case PathLike() if name == "ledger":
             return fspath(value)
         case str() if name == "token":
+            if not value.strip():
+                raise UsageError(
+                    "`token` is empty. Give the token, or leave `token` out: then it comes from PASSENTRY_API_KEY.",
+                    code="no_token",
+                    option="--token",
+                )
             return SecretStr(value)
         case _:
             return value

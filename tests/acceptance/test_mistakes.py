@@ -3,7 +3,9 @@
 import subprocess
 import sys
 
-from tests.acceptance.desk import ROOT, Desk
+import pytest
+
+from tests.acceptance.desk import ROOT, Desk, broke_off, events
 
 
 def test_a_second_campaign_of_a_list_leaves_the_results_of_the_first_alone(desk: Desk) -> None:
@@ -41,6 +43,16 @@ def test_a_campaign_that_is_half_staged_is_never_taken_for_a_whole_one(desk: Des
     desk.make_list(3)
     desk.run("run", "list.csv", "--message", "Hi", "--ledger", "my.db")
     assert len(desk.sent()) == 3
+
+
+@pytest.mark.parametrize("token", ['"a-token"', "'a-token'", "Bearer a-token"])
+def test_a_token_with_quotes_or_bearer_is_refused_before_anything_is_staged(desk: Desk, token: str) -> None:
+    desk.make_list(3)
+    refused = desk.run("run", "list.csv", "--message", "Hi", code=2, PASSENTRY_API_KEY=token)
+    assert [event["event"] for event in events(refused.stderr)] == ["run_broke_off"]
+    assert broke_off(refused.stderr) == "bad_token"
+    assert not desk.json("list")
+    assert desk.simulator.requests() == []
 
 
 def test_a_hint_can_be_followed(desk: Desk) -> None:

@@ -305,6 +305,18 @@ class TestQuestions:
         assert done.exit_code == 0
         assert "a-secret" not in repr(done) + str(done.json)
 
+    @pytest.mark.parametrize(
+        ("token", "code"), [("", "no_token"), (" ", "no_token"), ('"a-secret"', "bad_token"), ("Bearer a-secret", "bad_token")]
+    )
+    def test_a_token_that_can_not_be_one_is_refused_before_anything_else(self, token: str, code: str, simulator: SimulatorClient) -> None:
+        with pytest.raises(campaign.UsageError) as error:
+            campaign.run(people(1), name="promo", token=token, **FAST)
+        assert (error.value.code, error.value.argument) == (code, "token")
+        assert "`token`" in str(error.value)
+        assert "a-secret" not in str(error.value)
+        assert campaign.status() == ()
+        assert not simulator.requests()
+
 
 class TestLoops:
     async def test_inside_a_running_loop(self, simulator: SimulatorClient) -> None:

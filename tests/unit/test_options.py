@@ -140,6 +140,26 @@ def read(*words: str) -> Settings:
     return found[0]
 
 
+@pytest.mark.parametrize("wrong", ['"s3cret"', "'s3cret'", "Bearer s3cret", "s3cr\xe9t"])
+def test_a_token_that_can_not_be_one_is_refused_by_where_it_came_from(wrong: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "token"
+    file.write_text(f"{wrong}\n", encoding="latin-1")
+    monkeypatch.setenv("PASSENTRY_API_KEY_FILE", str(file))
+    with raises(UsageError, "bad_token", option="PASSENTRY_API_KEY_FILE") as error:
+        Settings.read().token()
+    assert str(file) in str(error.value)
+    monkeypatch.setenv("PASSENTRY_API_KEY", wrong)
+    with raises(UsageError, "bad_token", option="PASSENTRY_API_KEY") as error:
+        Settings.read().token()
+    assert "s3cr" not in str(error.value)
+
+
+def test_a_token_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text("s3cret\r\n", encoding="utf-8-sig")
+    assert IsolatedSettings.read(api_key_file=file).token() == "s3cret"
+
+
 def test_the_table_of_cases_is_complete() -> None:
     assert set(CASES) | ONLY_FLAGS == set(OPTIONS)
 

@@ -261,7 +261,7 @@ def other_token(record: CampaignRecord, settings: Settings) -> str:
     The new token may replace the old one, or belong to another organisation, which has other passes.
 
     Raises:
-        UsageError: there is no token, or its file can't be read.
+        UsageError: there is no token, or it can't be one.
     """
     if not record.account or record.account == account_key(settings):
         return ""

@@ -19,7 +19,8 @@ _URL: Final = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 _PLAIN: Final = re.compile(r"[A-Za-z0-9-]+")
-_TOKEN: Final = re.compile(r"[!-~]+")
+_TOKEN: Final = re.compile(r"[!#-&(-~]+")
+"""Printable ASCII without blanks and quotes, which a shell takes away but a file of variables or of the token keeps."""
 
 
 class UnsendableIdError(ValueError):
@@ -96,8 +97,8 @@ def check_url(url: str) -> None:
     _parts(url)
 
 
-def check_token(token: str) -> str:
-    """The token without the blanks around it.
+def check_token(token: str, *, source: str = "", option: str = "") -> str:
+    """The token without the blanks around it. `source` and `option` say in the error where it came from.
 
     Raises:
         UsageError: it is empty or can't be a token; the message does not contain it.
@@ -110,8 +111,10 @@ def check_token(token: str) -> str:
         )
     if not _TOKEN.fullmatch(token):
         raise UsageError(
-            "The API token holds blanks or other characters that no token has. Copy it again, the token alone, without “Bearer”.",
+            f"The API token{source and f' in {source}'} holds blanks, quotes or other characters that no token has. Copy it again, the "
+            "token alone, without quotes and without “Bearer”.",
             code="bad_token",
+            option=option,
         )
     return token
 
