@@ -312,8 +312,8 @@ _OPERATIONS: Final[dict[str, Function]] = {
     "op_dict": lambda *pairs: dict(pairs),
     "op_pair": lambda key, value: (key, value),
     "op_range": _range,
-    "op_items": as_items,
-    "op_pairs": lambda value: [as_items(item) for item in as_items(value)],
+    "op_items": lambda value: list(map(boxed, as_items(value))),  # minijinja takes the items of these apart
+    "op_pairs": lambda value: [list(map(boxed, as_items(item))) for item in as_items(value)],
     "op_print": _print,
 }
 _ABSORBING: Final = "f_default f_d f_int f_float f_map m_get op_getitem op_list op_tuple op_dict op_pair op_items op_pairs"
@@ -321,18 +321,11 @@ _ABSORBING: Final = "f_default f_d f_int f_float f_map m_get op_getitem op_list 
 _OF_ITEMS: Final = frozenset({"f_join", "f_sum", "m_join", "op_mod"})
 """Functions whose results come from the items of a list, too."""
 
-# minijinja takes the items of these apart.
-_BOXED: Final[dict[str, Function]] = {
-    "op_items": lambda items: [boxed(item) for item in items],
-    "op_pairs": lambda items: [[boxed(part) for part in item] for item in items],
-}
-
 
 def _guarded(name: str, function: Function) -> Function:
     """The function as minijinja calls it: the template's line comes first, and the row's budget pays for the call."""
     absorbs = name in _ABSORBING.split() or name.startswith("t_")
     for_texts = name.startswith("m_") and name[2:] not in {"get", *_PADDING}
-    box = _BOXED.get(name, boxed)
 
     def apply(args: Sequence[object], named: dict[str, object]) -> object:
         given = [unboxed(value) for value in args]
@@ -363,7 +356,7 @@ def _guarded(name: str, function: Function) -> Function:
             raise
         except (TypeError, ValueError, ArithmeticError, LookupError, jinja2.TemplateError) as error:
             raise FailedError(_in_words(error), line) from None
-        return box(result)
+        return boxed(result)
 
     return call
 

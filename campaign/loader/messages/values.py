@@ -62,7 +62,7 @@ def field_of(values: Sequence[object]) -> Field | None:
 
 @dataclass(slots=True, eq=False)
 class Boxed:
-    """Wraps a value that minijinja would change: an empty value into a text, 1.0 into 1."""
+    """Wraps a value that minijinja would change: an empty value into a text or a number, 1.0 into 1, the items of a tuple likewise."""
 
     value: object
 
@@ -70,11 +70,11 @@ class Boxed:
         return bool(self.value)
 
 
-PLAIN: Final = frozenset({str, int, bool, type(None)})
+_UNCHANGED: Final = frozenset({str, int, bool, type(None), list, dict, range})
 
 
 def boxed(value: object) -> object:
-    return value if type(value) in PLAIN else Boxed(value)
+    return value if type(value) in _UNCHANGED else Boxed(value)
 
 
 def unboxed(value: object) -> object:
@@ -132,6 +132,8 @@ def measure(value: object, depth: int = 0) -> int:
             raise OverflowError("A number has more than 18 digits")
         case None | int() | float():
             return 1
+        case Boxed(value=inner):
+            return measure(inner, depth)
         case list() | tuple() | dict() if depth < _MAX_DEPTH:
             check_size(len(value))
             for item in [*value, *value.values()] if isinstance(value, dict) else value:
