@@ -7,7 +7,7 @@ number: `first_name_2`.
 
 import re
 from collections import ChainMap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
 from enum import Enum, auto
@@ -58,7 +58,7 @@ class Variables:
 
     def __init__(self, columns: Sequence[str]) -> None:
         self.columns = tuple(columns)
-        self.places: Mapping[str, int] = variables(columns)
+        self.places = variables(columns)
         self._alike: dict[str, list[int]] = {}
         for index, column in enumerate(columns):
             self._alike.setdefault(normalize_name(_cleaned(column, index)), []).append(index)
@@ -88,12 +88,9 @@ class Variables:
 
     def offered(self) -> str:
         """The columns for a sentence, at most 40: each by its first variable, with the column's name if it differs."""
-        names: dict[int, str] = {}
-        for name, index in self.places.items():
-            names.setdefault(index, name)
-        parts = [
-            names[index] if names[index] == column else f"{names[index]} (“{shown(column)}”)" for index, column in enumerate(self.columns)
-        ]
+        names = {place: name for name, place in reversed(self.places.items())}
+        named = [(names[place], column) for place, column in enumerate(self.columns)]
+        parts = [name if name == column else f"{name} (“{shown(column)}”)" for name, column in named]
         more = len(parts) - _SHOWN_COLUMNS
         return ", ".join(parts[:_SHOWN_COLUMNS]) + (f" and {more} more" if more > 0 else "")
 
