@@ -30,9 +30,7 @@ _NOT_SETTABLE: Final = frozenset({"loop", "range", "namespace", "self", "super",
 _PARTS_OF_LOOP: Final = frozenset({"index", "index0", "revindex", "revindex0", "first", "last", "length", "previtem", "nextitem"})
 _SPELLED: Final = {"FromImport": "from", "CallBlock": "call", "Scope": "autoescape", "Pow": "**"}
 _MAX_DEPTH: Final = 50
-_MAX_LOOPS: Final = 8
 _MAX_BRANCHES: Final = 200
-_MAX_VALUES: Final = 1_000
 _TOO_DEEP: Final = "The template is nested too deeply. Write it in simpler parts."
 _TOO_MANY_DIGITS: Final = "A number has more than 18 digits. Write it as a text, in quotes."
 _PRINTED: Final = re.compile(r"\{\{([^{}]*)\}\}")
@@ -118,7 +116,7 @@ class _Translator(NodeVisitor):
     def visit(self, node: nodes.Node, *args: Any, **kwargs: Any) -> Any:
         """The code of an expression; None for a statement, whose code is written."""
         self._depth += 1
-        if self._depth > _MAX_DEPTH or self._loops > _MAX_LOOPS:
+        if self._depth > _MAX_DEPTH:
             raise self._refused(node, _TOO_DEEP)
         code = super().visit(node, *args, **kwargs)
         self._depth -= 1
@@ -275,8 +273,6 @@ class _Translator(NodeVisitor):
     def _call(self, name: str, node: nodes.Node, args: Sequence[str], keywords: Mapping[str, str] | None = None) -> str:
         """A call of a function of `functions`; the template's line is its first argument."""
         given = [str(node.lineno), *args, *(f"{key}={value}" for key, value in (keywords or {}).items())]
-        if len(given) > _MAX_VALUES:
-            raise self._refused(node, f"More than {_MAX_VALUES:,} values are joined or listed here. Write it in simpler parts.")
         return f"{name}({', '.join(given)})"
 
     def visit_Const(self, node: nodes.Const) -> str:
