@@ -21,7 +21,6 @@ from campaign.domain.errors import TemplateError
 from campaign.domain.lists.columns import same_name
 from campaign.domain.text.lines import shown
 from campaign.loader.messages.functions import FILTERS, FUNCTIONS, METHODS, TESTS, Function
-from campaign.loader.messages.result import HALF
 from campaign.loader.messages.values import MAX_NUMBER
 from campaign.loader.messages.variables import Meaning, Names, Variables
 
@@ -282,8 +281,6 @@ class _Translator(NodeVisitor):
             case float() as number:
                 # Passed as a text, because minijinja turns 1.0 into 1.
                 return self._call("op_float", node, [json.dumps(str(number))])
-            case str() as text if HALF.search(text):
-                raise self._refused(node, "Half of a character is no text. Remove it.")
             case str() | int() as value:
                 return json.dumps(value)
             case _:
