@@ -211,10 +211,13 @@ class Verification(Protocol):
         """The same for the account's other campaigns that nobody works on: their unverified rows may keep rows of this campaign waiting."""
 
     async def reference_passes(self, campaign: int) -> list[tuple[str, str]]:
-        """A few passes of the campaign, or else of its account, that certainly got a text, each with that text."""
+        """A few passes of the campaign, or else of its account, that certainly got a text, each with that text.
+
+        It is the newest of the pass that this ledger knows of, unless all of those passes were written over.
+        """
 
     async def reference_passes_after(self, unverified: UnverifiedRow) -> list[tuple[str, str]]:
-        """The same for messages of the campaign that were sent after the row's attempt was over; few, or none."""
+        """The same for messages that were sent after the row's attempt was over; few, or none."""
 
     async def record_verification(self, unverified: UnverifiedRow, resolution: Resolution, *, again_in_seconds: float | None) -> bool:
         """Record the result of reading back; False if somebody else has claimed the row since.

@@ -29,6 +29,16 @@ _ATTEMPT: Final = [field.name for field in fields(AttemptColumns)]
 _STATUSES: Final[dict[str, Status]] = {status.value: status for status in Status}
 """A lookup is faster than a call of `Status`, which matters for a million rows."""
 
+REFERENCES_AFTER: Final = (
+    {"others": False, "written_over": False},
+    {"others": True, "written_over": False},
+    {"others": False, "written_over": True},
+)
+"""What the statement `reference_passes_after` is asked for in turn, until it finds a pass.
+
+With no pass at all a null would be believed, so passes that were written over are better than none.
+"""
+
 
 def staged(campaign: int, row: StagedRow) -> tuple[Any, ...]:
     outcome = row.outcome

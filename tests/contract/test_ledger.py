@@ -521,6 +521,58 @@ class TestVerification:
         await ledger.settle(runner, [ending(five, Status.DELIVERED, 210)])
         assert await ledger.reference_passes_after(unverified) == [("pass-5", "Hello")]
 
+    async def test_a_witness_holds_the_newest_text_that_this_ledger_knows_of(self, ledger: Ledger) -> None:
+        first = await campaign_of(ledger, *(staged(row) for row in range(1, 6)), name="first")
+        one = await ledger.register_runner(first.id, quiet_seconds=0, api="https://one", account="one")
+        await ledger.settle(one, [ends(claim, Status.DELIVERED) for claim in await ledger.claim(one, 5)])
+        second = await campaign_of(ledger, *(staged(row, message="Other") for row in range(1, 6)), name="second")
+        two = await ledger.register_runner(second.id, quiet_seconds=0, api="https://one", account="one")
+        delivered, unknown, refused, _sending = await ledger.claim(two, 4)
+        assert await ledger.reference_passes(first.id) == [("pass-5", "Hello")]
+        await ledger.settle(two, [ends(delivered, Status.DELIVERED), ends(unknown, Status.UNKNOWN), ends(refused, Status.FAILED)])
+        assert await ledger.reference_passes(first.id) == [("pass-3", "Hello"), ("pass-5", "Hello")]
+        await ledger.claim(two, 1)
+        third = await campaign_of(ledger, staged(3, message="Third"), name="third")
+        three = await ledger.register_runner(third.id, quiet_seconds=0, api="https://one", account="one")
+        await ledger.settle(three, [ends(claim, Status.NOT_DELIVERED) for claim in await ledger.claim(three, 1)])
+        assert await ledger.reference_passes(first.id) == [("pass-1", "Other")], "those of another campaign of the account"
+
+    async def test_where_every_witness_was_written_over_they_are_given_all_the_same(self, ledger: Ledger) -> None:
+        """Without any, as where nothing was sent yet, an API that shows no texts would be believed."""
+        first = await campaign_of(ledger, staged(1), staged(2), staged(3), name="first")
+        one = await ledger.register_runner(first.id, quiet_seconds=0, api="https://one", account="one")
+        claim, *later = await ledger.claim(one, 3)
+        await ledger.settle(one, [ends(claim, Status.UNKNOWN, sent_at=10.0)])
+        await ledger.settle(one, [ends(claim, Status.DELIVERED, sent_at=20.0) for claim in later])
+        (unverified,) = await ledger.claim_unverified(first.id, 1)
+        second = await campaign_of(ledger, staged(2, message="Other"), staged(3, message="Other"), name="second")
+        other = await ledger.register_runner(second.id, quiet_seconds=0, api="https://one", account="one")
+        claims = await ledger.claim(other, 2)
+        for passes in (ledger.reference_passes(first.id), ledger.reference_passes_after(unverified)):
+            assert sorted(await passes) == [("pass-2", "Hello"), ("pass-3", "Hello")]
+        await ledger.settle(other, [ends(claims[0], Status.DELIVERED, sent_at=30.0)])
+        for passes in (ledger.reference_passes(first.id), ledger.reference_passes_after(unverified)):
+            assert await passes == [("pass-2", "Other")]
+
+    async def test_what_another_ledger_sent_is_no_witness_once_this_one_has_sent_to_its_pass(self, ledger: Ledger) -> None:
+        first = await campaign_of(ledger, staged(1, message="New"), staged(2, message="New"), name="first")
+        runner = await ledger.register_runner(first.id, quiet_seconds=0)
+        await ledger.settle(runner, [ends(claim, Status.DELIVERED) for claim in await ledger.claim(runner, 1)])
+        rows = [staged(row, status=Status.DELIVERED) for row in (1, 2)]
+        file = await campaign_of(ledger, *rows, name="file")
+        assert await ledger.reference_passes(file.id) == [("pass-2", "Hello")]
+
+    async def test_a_witness_is_looked_for_among_the_first_thousand_rows(self, ledger: Ledger) -> None:
+        first = await campaign_of(ledger, *(staged(row) for row in range(1, 1003)), name="first")
+        one = await ledger.register_runner(first.id, quiet_seconds=0)
+        await ledger.settle(one, [ends(claim, Status.DELIVERED) for claim in await ledger.claim(one, 1002)])
+        second = await campaign_of(ledger, *(staged(row) for row in range(1, 1001)), name="second")
+        two = await ledger.register_runner(second.id, quiet_seconds=0)
+        claims = await ledger.claim(two, 1000)
+        assert await ledger.reference_passes(first.id) == [(f"pass-{row}", "Hello") for row in (1, 2, 3)]
+        await ledger.release(two, claims[-1:])
+        assert await ledger.reference_passes(first.id) == [("pass-1000", "Hello")]
+
 
 class TestPace:
     async def test_everyone_with_a_key_shares_its_slots(self, backend: Backend, ledger: Ledger, clock: HandClock) -> None:

@@ -39,6 +39,7 @@ VALUES: dict[str, Any] = {
     "due_in": 1.0, "known": True, "text": "a", "pass_status": "", "device_type": "", "rows": list(ALL), "fencing_tokens": [1] * 500,
     "pass_keys": [f"p{row}" for row in ALL], "messages": ["New"] * 500, "api": "", "quiet_seconds": 1.0, "within": 10.0, "lease": 30.0,
     "activity": "", "batch": None, "ended": "", "cut": [1], "late": [2],
+    "others": False, "written_over": False,
 }  # fmt: skip
 
 
@@ -91,8 +92,8 @@ SETTLED = {
         ("mark_unknown", {"hold_unverified": False}, {"rows_by_status"}),
         ("claim_unverified", {}, {"rows_by_status", "rows_pkey"}),
         ("campaigns_with_unverified", {}, {"rows_by_status"}),
-        ("reference_passes", {}, {"rows_by_status"}),
-        ("reference_passes_after", {}, {"attempts_by_row", "attempts_pkey"}),
+        ("reference_passes", {}, {"rows_by_status", "attempts_by_pass", "rows_unverified"}),
+        ("reference_passes_after", {}, {"attempts_by_row", "attempts_pkey", "attempts_by_pass", "rows_unverified"}),
         ("record_baseline", {}, {"rows_pkey"}),
         ("record_verification", {}, {"rows_pkey"}),
         ("record_verified_attempt", {}, {"attempts_by_row"}),

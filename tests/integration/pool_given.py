@@ -69,10 +69,12 @@ class Rig:
         await self.ledger.finish_staging(record.id, content_sha256="c")
         return record
 
-    async def send(self, record: CampaignRecord, **settings: Any) -> End:
+    async def send(self, record: CampaignRecord, *, account: str = "", **settings: Any) -> End:
         """One run of the pool, unpaced unless told otherwise."""
         given = PoolSettings(**{"key": "token", "rate_per_second": None, "read_rate_per_second": 500.0, "policy": QUIET} | settings)
-        runner = await self.ledger.register_runner(record.id, quiet_seconds=given.policy.quiet_seconds, api=self.simulator.url)
+        runner = await self.ledger.register_runner(
+            record.id, quiet_seconds=given.policy.quiet_seconds, api=self.simulator.url, account=account
+        )
         try:
             gateway = self.gateway(
                 url=self.simulator.url, token="token", concurrency=given.workers, timeouts=Timeouts(total_seconds=self.timeout_seconds)

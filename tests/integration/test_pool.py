@@ -222,6 +222,43 @@ class TestAmbiguity:
             assert {status for status, _ in given.statuses(second).values()} == {"delivered"}
             assert [found.message for found in given.simulator.audit() if found.id == "a"] == ["One", "Two"]
 
+    @pytest.mark.parametrize(("written_over", "account"), [(3, ""), (6, "one")])
+    async def test_an_unverified_row_is_cleared_although_another_campaign_writes_over_the_passes_sent_before(
+        self, tmp_path: Path, written_over: int, account: str
+    ) -> None:
+        async with rig(tmp_path) as given:
+            *before, lost = passes(7)
+            first = await given.campaign(*before, lost, name="first", message="One")
+            await given.send(first, limit=6, account=account)
+            given.simulator.configure(faults={Fault.CUT_BEFORE: 1.0})
+            await given.send(first, limit=1, account=account)
+            assert given.statuses(first)[lost][0] == "unknown"
+            given.simulator.configure(faults={})
+            second = await given.campaign(*before[:written_over], lost, name="second", message="Two")
+            await given.send(second, account=account)
+            assert given.statuses(first)[lost] == ("pending", "")
+            assert not given.log.named("texts_are_not_shown_as_sent")
+            await given.send(first, account=account)
+            assert {status for status, _ in given.statuses(first).values()} == {"delivered"}
+            sent = [(found.id, found.message) for found in given.simulator.audit()]
+            wanted = {*((one, "One") for one in passes(7)), *((one, "Two") for one in (*before[:written_over], lost))}
+            assert (len(sent), set(sent)) == (len(wanted), wanted)
+
+    async def test_where_the_api_shows_no_texts_a_null_proves_nothing_although_another_campaign_writes_over_all(
+        self, tmp_path: Path
+    ) -> None:
+        async with rig(tmp_path, faults={Fault.READ_NULL: 1.0}) as given:
+            first = await given.campaign("a", "b", name="first", message="One")
+            await given.send(first, limit=1, account="one")
+            given.simulator.configure(faults={Fault.READ_NULL: 1.0, Fault.CUT_AFTER: 1.0})
+            await given.send(first, limit=1, account="one")
+            second = await given.campaign("a", "b", name="second", message="Two")
+            await given.send(second, limit=1, policy=Policy(quiet_seconds=30.0), account="one")
+            assert given.statuses(second)["a"][0] == "unknown"
+            await given.send(first, account="one")
+            assert given.statuses(first) == {"a": ("delivered", ""), "b": ("unknown", "no_latest_message")}
+            assert [(found.id, found.message) for found in given.simulator.audit()] == [("a", "One"), ("b", "One"), ("a", "Two")]
+
 
 class Lagging(HttpGateway):
     """The way to an API whose readings lag behind: they show what was sent to the first passes only."""

@@ -10,7 +10,7 @@ from campaign.ledger.port import Runner, UnverifiedRow
 from campaign.ledger.postgres.base import Store, skip_if_cancelled
 from campaign.ledger.postgres.connection import LONG_SECONDS, Session
 from campaign.ledger.postgres.values import text
-from campaign.ledger.values import unverified_row
+from campaign.ledger.values import REFERENCES_AFTER, unverified_row
 
 
 class Verification(Store):
@@ -65,13 +65,23 @@ class Verification(Store):
         return await self._writer.do(lambda db: db.count("reschedule_verification", campaign=campaign), seconds=LONG_SECONDS)
 
     async def reference_passes(self, campaign: int) -> list[tuple[str, str]]:
-        found = await self._writer.ask(lambda db: db.all("reference_passes", campaign=campaign))
+        def work(db: Session) -> list[tuple[Any, ...]]:
+            return db.all("reference_passes", campaign=campaign, written_over=False) or db.all(
+                "reference_passes", campaign=campaign, written_over=True
+            )
+
+        found = await self._writer.ask(work)
         # Only those of the first campaign and status.
         return [(pass_id, message) for *place, pass_id, message in found if place == list(found[0][:2])]
 
     async def reference_passes_after(self, unverified: UnverifiedRow) -> list[tuple[str, str]]:
         values = {"campaign": unverified.claim.campaign, "row": unverified.claim.row, "fencing_token": unverified.claim.fencing_token}
-        return await self._writer.ask(lambda db: db.all("reference_passes_after", values))
+
+        def work(db: Session) -> list[tuple[str, str]]:
+            asked = (db.all("reference_passes_after", values | which) for which in REFERENCES_AFTER)
+            return next(filter(None, asked), [])
+
+        return await self._writer.ask(work)
 
     async def record_baseline(self, runner: Runner, claim: Claim, reading: PassReading) -> None:
         values = {

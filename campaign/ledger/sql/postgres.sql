@@ -501,7 +501,9 @@ UPDATE campaign.rows SET baseline = %(known)s, baseline_text = %(text)s, pass_st
 WHERE campaign = %(campaign)s AND row = %(row)s AND fencing_token = %(fencing_token)s AND runner = %(runner)s AND status || '' = 'sending';
 
 -- name: reference_passes
--- Passes of the campaign, or else of others that were sent with the same account.
+-- Passes of the campaign, or else of others that were sent with the same account: those whose newest text, as far as this ledger knows, is
+-- the row's, among the first 1000 rows of each status; with `written_over`, all of them. An attempt from a results file has no fencing
+-- token, and no time that could be compared.
 SELECT w.place, s.place, r.pass_id, r.message
 FROM (
     SELECT 0 AS place, %(campaign)s::bigint AS id
@@ -511,18 +513,37 @@ FROM (
                    ORDER BY id DESC LIMIT 5) AS others
 ) AS w
 CROSS JOIN (VALUES (1, 'delivered'), (2, 'accepted')) AS s (place, status)
-CROSS JOIN LATERAL (SELECT pass_id, message FROM campaign.rows WHERE campaign = w.id AND status = s.status
-                    ORDER BY zone, due_at, row LIMIT 3) AS r
+CROSS JOIN LATERAL (
+    SELECT pass_id, message
+    FROM (SELECT campaign, row, pass_id, pass_key, message FROM campaign.rows WHERE campaign = w.id AND status = s.status
+          ORDER BY zone, due_at, row LIMIT 1000) AS sent
+    WHERE %(written_over)s
+       OR NOT EXISTS (SELECT 1 FROM campaign.rows AS o WHERE o.pass_key = sent.pass_key AND o.status || '' IN ('sending', 'unknown') OFFSET 0)
+          AND NOT EXISTS (SELECT 1 FROM campaign.attempts AS l
+                          WHERE l.pass_key = sent.pass_key AND l.status IN ({MAY_HAVE_ARRIVED})
+                            AND NOT (l.campaign = sent.campaign AND l.row = sent.row)
+                            AND l.id > coalesce((SELECT max(id) FROM campaign.attempts WHERE pass_key = sent.pass_key
+                                                 AND campaign + 0 = sent.campaign AND row = sent.row AND fencing_token > 0), 0) OFFSET 0)
+    LIMIT 3
+) AS r
 ORDER BY w.place, s.place;
 
 -- name: reference_passes_after
--- Passes of the campaign: the first accepted ones that were sent after the row's attempt was over. Scans at most 1000 attempts.
+-- The same for the first accepted messages that were sent after the row's attempt was over: of the campaign, or with `others` of any campaign
+-- that was sent with the same account. Scans at most 1000 attempts.
 SELECT r.pass_id, coalesce(a.message, r.message)
 FROM (SELECT id, settled_at FROM campaign.attempts
       WHERE campaign = %(campaign)s AND row = %(row)s AND fencing_token = %(fencing_token)s ORDER BY id DESC LIMIT 1) AS d
 CROSS JOIN LATERAL (SELECT * FROM campaign.attempts WHERE id > d.id ORDER BY id LIMIT 1000) AS a
 JOIN campaign.rows AS r ON r.campaign = a.campaign AND r.row = a.row
-WHERE a.campaign = %(campaign)s AND a.status IN ('delivered', 'accepted') AND a.sent_at >= d.settled_at
+WHERE (a.campaign = %(campaign)s
+       OR %(others)s AND EXISTS (SELECT 1 FROM campaign.campaigns WHERE id = a.campaign AND account <> ''
+                                 AND account = (SELECT account FROM campaign.campaigns WHERE id = %(campaign)s) OFFSET 0))
+  AND a.status IN ('delivered', 'accepted') AND a.fencing_token > 0 AND a.sent_at >= d.settled_at
+  AND (%(written_over)s
+       OR NOT EXISTS (SELECT 1 FROM campaign.rows AS o WHERE o.pass_key = a.pass_key AND o.status || '' IN ('sending', 'unknown') OFFSET 0)
+          AND NOT EXISTS (SELECT 1 FROM campaign.attempts AS l
+                          WHERE l.pass_key = a.pass_key AND l.status IN ({MAY_HAVE_ARRIVED}) AND l.id > a.id OFFSET 0))
 ORDER BY a.id LIMIT 3;
 
 -- name: texts_before

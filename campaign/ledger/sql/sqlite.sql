@@ -431,18 +431,35 @@ UPDATE rows SET baseline = :known, baseline_text = :text, pass_status = :pass_st
 WHERE campaign = :campaign AND row = :row AND fencing_token = :fencing_token AND runner = :runner AND status = 'sending';
 
 -- name: reference_passes
--- Passes of the campaign, or else of others that were sent with the same account.
-SELECT pass_id, message FROM rows WHERE campaign = :campaign AND status = :status LIMIT 3;
+-- Passes of the campaign whose newest text, as far as this ledger knows, is the row's, among its first 1000 rows of the status; with
+-- :written_over, all of them. An attempt from a results file has no fencing token, and no time that could be compared.
+SELECT sent.pass_id, sent.message FROM (SELECT * FROM rows WHERE campaign = :campaign AND status = :status LIMIT 1000) AS sent
+WHERE :written_over
+   OR NOT EXISTS (SELECT 1 FROM rows WHERE pass_key = sent.pass_key AND status IN ('sending', 'unknown'))
+      AND NOT EXISTS (SELECT 1 FROM attempts AS l
+                      WHERE l.pass_key = sent.pass_key AND l.status IN ({MAY_HAVE_ARRIVED})
+                        AND NOT (l.campaign = sent.campaign AND l.row = sent.row)
+                        AND l.id > coalesce((SELECT max(id) FROM attempts WHERE pass_key = sent.pass_key AND +campaign = sent.campaign
+                                             AND row = sent.row AND fencing_token > 0), 0))
+LIMIT 3;
 
 -- name: reference_passes_after
--- Passes of the campaign: the first accepted ones that were sent after the row's attempt was over. Scans at most 1000 attempts.
+-- The same for the first accepted messages that were sent after the row's attempt was over: of the campaign, or with :others of any campaign
+-- that was sent with the same account. Scans at most 1000 attempts.
 SELECT r.pass_id, coalesce(sent.message, r.message)
 FROM (SELECT * FROM attempts WHERE id > (SELECT max(id) FROM attempts WHERE campaign = :campaign AND row = :row
     AND fencing_token = :fencing_token)
       ORDER BY id LIMIT 1000) AS sent
 CROSS JOIN rows AS r ON r.campaign = sent.campaign AND r.row = sent.row
-WHERE sent.campaign = :campaign AND sent.status IN ('delivered', 'accepted')
+WHERE (sent.campaign = :campaign
+       OR :others AND EXISTS (SELECT 1 FROM campaigns WHERE id = sent.campaign AND account <> ''
+                              AND account = (SELECT account FROM campaigns WHERE id = :campaign)))
+  AND sent.status IN ('delivered', 'accepted') AND sent.fencing_token > 0
   AND sent.sent_at >= (SELECT max(settled_at) FROM attempts WHERE campaign = :campaign AND row = :row AND fencing_token = :fencing_token)
+  AND (:written_over
+       OR NOT EXISTS (SELECT 1 FROM rows WHERE pass_key = sent.pass_key AND status IN ('sending', 'unknown'))
+          AND NOT EXISTS (SELECT 1 FROM attempts AS l
+                          WHERE l.pass_key = sent.pass_key AND l.status IN ({MAY_HAVE_ARRIVED}) AND l.id > sent.id))
 ORDER BY sent.id LIMIT 3;
 
 -- name: campaigns_of_account

@@ -1,5 +1,6 @@
 """`ledger.port.Verification` on SQLite."""
 
+from itertools import product
 from typing import Any
 
 import apsw
@@ -11,7 +12,7 @@ from campaign.ledger.clock import VERIFICATION_CLAIM_SECONDS
 from campaign.ledger.port import Runner, UnverifiedRow
 from campaign.ledger.sqlite.base import Store, rows, skip_if_cancelled
 from campaign.ledger.sqlite.connection import SQL
-from campaign.ledger.values import unverified_row
+from campaign.ledger.values import REFERENCES_AFTER, unverified_row
 
 
 class Verification(Store):
@@ -63,17 +64,21 @@ class Verification(Store):
     async def reference_passes(self, campaign: int) -> list[tuple[str, str]]:
         def work(db: apsw.Connection) -> list[tuple[str, str]]:
             others = [other for (other,) in rows(db, "campaigns_of_account", campaign=campaign)]
-            for one in (campaign, *others):
-                for status in (Status.DELIVERED, Status.ACCEPTED):
-                    if found := rows(db, "reference_passes", campaign=one, status=status.value):
-                        return [(pass_id, message) for pass_id, message in found]
+            for written_over, one, status in product((False, True), (campaign, *others), (Status.DELIVERED, Status.ACCEPTED)):
+                if found := rows(db, "reference_passes", campaign=one, status=status.value, written_over=written_over):
+                    return found
             return []
 
         return await self._writer.do(work)
 
     async def reference_passes_after(self, unverified: UnverifiedRow) -> list[tuple[str, str]]:
         values = {"campaign": unverified.claim.campaign, "row": unverified.claim.row, "fencing_token": unverified.claim.fencing_token}
-        return await self._writer.do(lambda db: rows(db, "reference_passes_after", **values))
+
+        def work(db: apsw.Connection) -> list[tuple[str, str]]:
+            asked = (rows(db, "reference_passes_after", **values, **which) for which in REFERENCES_AFTER)
+            return next(filter(None, asked), [])
+
+        return await self._writer.do(work)
 
     async def record_baseline(self, runner: Runner, claim: Claim, reading: PassReading) -> None:
         values = {
