@@ -10,6 +10,7 @@ from campaign.app.open_ledger import find_whole, open_ledger, open_reader
 from campaign.app.results.known_results import check_not_newer
 from campaign.app.results.owner import owner_of
 from campaign.app.results.places import Belongs
+from campaign.app.results.sending_marker import check_not_sent_into
 from campaign.app.results.write import write
 from campaign.app.run import results_of
 from campaign.app.sending.batches import check_can_undo, check_undone, may_turn_up, orphans
@@ -149,6 +150,7 @@ async def _write_results(
         results = results_of(record, settings)
         is_written = results is not None and (anew or not owner_of(results))
         if results is not None and is_written:
+            check_not_sent_into(results, record, reader)
             write(reader, record, results)
         return results, is_written
 

@@ -14,7 +14,13 @@ from campaign.app.open_ledger import find, open_ledger, open_reader
 from campaign.app.preflight.reach import NOT_WANTED, skip_unreachable
 from campaign.app.results.known_results import check_not_newer
 from campaign.app.results.places import Belongs, places_of_campaign
-from campaign.app.results.sending_marker import check_not_sent_elsewhere, mark_as_sending, remove_marker, remove_markers
+from campaign.app.results.sending_marker import (
+    check_not_sent_elsewhere,
+    check_not_sent_into,
+    mark_as_sending,
+    remove_marker,
+    remove_markers,
+)
 from campaign.app.results.writable import check_not_anothers
 from campaign.app.results.write import write
 from campaign.app.sending.batches import check_batch_settings, is_in_batches
@@ -204,12 +210,12 @@ class Session:
         self, record: CampaignRecord, results: Location | None, *, fresh_canary: bool = False, counts: Counts | None = None
     ) -> CommandResult:
         """Send the rest of the campaign, and report; `fresh_canary` is as in `app.sending.send`, `counts` are given if they are recent."""
-        marked = await asyncio.to_thread(self._mark, record, results)
+        await asyncio.to_thread(self._check_not_sent_since, record, results)
+        marked = False
 
         async def begin() -> None:
             nonlocal marked
-            # Since then another process of this ledger may have ended, and removed the marker. It sees this one from now on.
-            marked = await asyncio.to_thread(self._mark, record, results, again=True) or marked
+            marked = await asyncio.to_thread(self._mark, record, results) or marked
 
         counts = counts or self.reader.counts(record.id)
         if late := cannot_finish(self.schedule(record), counts.open, self.settings.messages_per_second, now=utc_now()):
@@ -259,22 +265,23 @@ class Session:
         observer.event("rows_skipped", rows=skipped)
         return None
 
-    def _mark(self, record: CampaignRecord, results: Location | None, *, again: bool = False) -> bool:
-        """Create the marker of the results unless there is one, or can't be one; returns whether it did."""
-        created = mark_as_sending(results, record, self.reader.place) if results is not None else None
-        if again and created is None:
-            return False
-        # Another ledger may have sent the list since the checks, perhaps while a person was asked.
-        places = places_of_campaign(record, self.settings, source=self.source, results=results)
+    def _mark(self, record: CampaignRecord, results: Location | None) -> bool:
+        """Create the marker of the results unless there is one, or can't be one; returns whether it did. A runner must be registered."""
+        created = mark_as_sending(results, record, self.reader) if results is not None else None
         try:
-            check_not_sent_elsewhere(places, record.spec.name, record.spec.mark)
-            for place, belongs in places.items():
-                check_not_newer(place, self.reader, record, self.compared, belongs=belongs)
+            self._check_not_sent_since(record, results)
         except (UsageError, InputError):
             if created is not None:
-                remove_marker(created, record)
+                remove_marker(created, record, self.reader)
             raise
         return created is not None
+
+    def _check_not_sent_since(self, record: CampaignRecord, results: Location | None) -> None:
+        """Check that no other ledger has sent the list since the first checks, perhaps while a person was asked."""
+        places = places_of_campaign(record, self.settings, source=self.source, results=results)
+        check_not_sent_elsewhere(places, record.spec.name, self.reader)
+        for place, belongs in places.items():
+            check_not_newer(place, self.reader, record, self.compared, belongs=belongs)
 
     def _is_warned_of(self, kind: str) -> bool:
         return any(warning["kind"] == kind for warning in self.warnings)
@@ -301,6 +308,8 @@ class Session:
 
     def _report(self, record: CampaignRecord, results: Location, *, sent: bool) -> None:
         try:
+            if not sent:
+                check_not_sent_into(results, record, self.reader)
             for place in (results, failed_path(results)):
                 check_not_newer(place, self.reader, record, self.compared, belongs=Belongs.BY_PLACE)
                 # Another campaign may have written its results there since this run began.
@@ -321,12 +330,15 @@ class Session:
 
 
 async def unmark(record: CampaignRecord, ledger: Ledger, reader: LedgerReader, results: Location | None, *, others: bool = True) -> None:
-    """Remove the campaign's markers, unless another process of this ledger still sends or was killed, or a batch may still be sent."""
+    """Remove the campaign's markers, unless another process of this ledger still sends or was killed, or a batch may still be sent.
+
+    Those that a copy of the ledger sees are its original's, as the two have one mark.
+    """
 
     def work() -> None:
         may_send = any(not runner.ended_at for runner in reader.runners(record.id)) or is_in_batches(reader, record)
-        if results is not None and not may_send:
-            remove_markers(results, record, others=others)
+        if results is not None and not may_send and reader.displaced() is None:
+            remove_markers(results, record, reader, others=others)
 
     # A marker that stays does no harm: the next run of this ledger removes it.
     with suppress(CampaignError):

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -193,6 +194,8 @@ class TestAnotherLedger:
         store.put(LIST, rows(12))
         other = {"CAMPAIGN_LEDGER": str(desk.folder / "other.db")}
         words = ("run", URL, "--message", MESSAGE)
+        desk.run(*words, "--limit", "1", code=5)
+        copy = shutil.copy(desk.environment["CAMPAIGN_LEDGER"], desk.folder / "copy.db")
         process = desk.start(*words, CAMPAIGN_RATE="4")
         desk.until(process, lambda: len(desk.sent()) >= 2)
         with suspended(process):
@@ -203,6 +206,9 @@ class TestAnotherLedger:
         for left in (desk.folder / "tmp").iterdir():
             left.unlink()
         assert desk.environment["CAMPAIGN_LEDGER"] in store.text(SENDING)
+        # A copy of the ledger has the same mark.
+        desk.run("verify", "promo", code=2, CAMPAIGN_LEDGER=str(copy))
+        assert SENDING in store.names()
         assert broke_off(desk.run(*words, code=2, **other).stderr) == "sent_from_elsewhere"
         desk.run(*words)
         assert SENDING not in store.names()
@@ -212,7 +218,7 @@ class TestAnotherLedger:
     def test_is_told_so_beside_another_campaign_whose_results_have_the_same_stem(self, desk: Desk, store: Store) -> None:
         store.put(LIST, rows(12))
         other = {"CAMPAIGN_LEDGER": str(desk.folder / "other.db")}
-        one = ("run", URL, "--message", MESSAGE, "--name", "one", "--results", f"s3://{BUCKET}/lists/r.csv", "--rate", "4")
+        one = ("run", URL, "--message", MESSAGE, "--name", "one", "--results", f"s3://{BUCKET}/lists/r.csv", "--rate", "3")
         two = ("run", URL, "--message", "Another", "--name", "two", "--results", f"s3://{BUCKET}/lists/r.jsonl", "--rate", "4")
         first = desk.start(*one)
         desk.until(first, lambda: len(desk.sent()) >= 1)

@@ -3,7 +3,9 @@
 import json
 import shutil
 import signal
+import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,14 +25,8 @@ async def die(*_, **__):
     os.kill(os.getpid(), signal.SIGKILL)
 SqliteLedger.{before} = die
 """
-KILLED_BEFORE_ITS_FIRST_CLAIM = KILLED.format(before="register_runner")
-FULL_WHILE_IT_STAGES = """
-from campaign.domain.errors import DiskFullError
-from campaign.ledger.sqlite import SqliteLedger
-async def fail(*_, **__):
-    raise DiskFullError("No space is left.")
-SqliteLedger.finish_staging = fail
-"""
+KILLED_BEFORE_IT_REGISTERS = KILLED.format(before="register_runner")
+KILLED_BEFORE_ITS_FIRST_CLAIM = KILLED.format(before="claim")
 WAITS = """
 import asyncio, os
 from campaign.ledger.sqlite import SqliteLedger
@@ -42,6 +38,17 @@ async def wait(*values, **named):
         await asyncio.sleep(0.01)
     return runner or await register(*values, **named)
 SqliteLedger.register_runner = wait
+"""
+WAITS_BEFORE_ITS_FIRST_CLAIM = """
+import asyncio, os
+from campaign.ledger.sqlite import SqliteLedger
+claim = SqliteLedger.claim
+async def wait(*values):
+    open("waits", "w").close()
+    while not os.path.exists("go"):
+        await asyncio.sleep(0.01)
+    return await claim(*values)
+SqliteLedger.claim = wait
 """
 WAITS_BEFORE_IT_REMOVES_THE_MARKER = """
 import asyncio, os
@@ -186,7 +193,7 @@ class TestAtTheSameTime:
         assert all_sent_once(desk)
 
     def test_the_processes_of_one_ledger_share_it_and_the_last_removes_it(self, desk: Desk) -> None:
-        first = start(desk, *WORDS, before=WAITS.format(registered=True))
+        first = start(desk, *WORDS, before=WAITS_BEFORE_ITS_FIRST_CLAIM)
         desk.until(first, (desk.folder / "waits").exists)
         desk.run("resume", "list", "--limit", "2", code=5)
         is_refused(desk, "run", "list.results.csv", HOME=home(desk, "root"))
@@ -284,7 +291,7 @@ class TestSeveralMarkersInAFolder:
     def test_the_last_process_removes_those_of_all_results_of_its_campaign(self, desk: Desk, beside: tuple[str, ...]) -> None:
         desk.run(*WORDS, "--limit", "2", code=5)
         finish(start(desk, *ONE, before=KILLED_BEFORE_ITS_FIRST_CLAIM), code=-signal.SIGKILL)
-        last = start(desk, *WORDS, before=WAITS.format(registered=True))
+        last = start(desk, *WORDS, before=WAITS_BEFORE_ITS_FIRST_CLAIM)
         desk.until(last, (desk.folder / "waits").exists)
         desk.run(*beside, "--limit", "1", code=5)
         assert len(markers(desk)) == 3
@@ -340,34 +347,16 @@ class TestAfterAKill:
         assert marker(desk).exists()
         there = home(desk, "root")
         assert str(ledger_of(desk)) in refused(desk, *WORDS, HOME=there)
-        # Another message replaces a campaign of which nothing was sent, in its ledger.
+        desk.run(*WORDS)
+        assert (all_sent_once(desk), markers(desk)) == (True, [])
+
+    def test_one_that_was_killed_before_leaves_none_and_another_message_takes_its_place(self, desk: Desk) -> None:
+        finish(start(desk, *WORDS, before=KILLED_BEFORE_IT_REGISTERS), code=-signal.SIGKILL)
+        assert markers(desk) == []
         other = (*WORDS[:-1], "Another message")
-        desk.run(*other, "--limit", "5", code=5)
-        assert not marker(desk).exists()
-        desk.run(*other)
-        assert all_sent_once(desk)
-
-    @pytest.mark.parametrize("staging", [KILLED.format(before="finish_staging"), FULL_WHILE_IT_STAGES], ids=["killed", "full"])
-    @pytest.mark.parametrize("target", [(), ("--results", "apart/out.csv")])
-    def test_the_ledger_goes_on_though_it_could_not_stage_another_message(self, desk: Desk, staging: str, target: tuple[str, ...]) -> None:
-        (desk.folder / "apart").mkdir()
-        desk.run("stage", *WORDS[1:], *target)
-        finish(start(desk, "send", "list", before=KILLED_BEFORE_ITS_FIRST_CLAIM), code=-signal.SIGKILL)
-        other = (*WORDS[:-1], "Another message", *target)
-        for _ in range(2):
-            finish(start(desk, *other, before=staging))
-        desk.run(*other)
-        assert (all_sent_once(desk), list(desk.folder.rglob("*.sending"))) == (True, [])
-
-    def test_nor_does_a_marker_in_another_folder_keep_it_from_going_on(self, desk: Desk) -> None:
-        target = ("--results", "apart/out.csv")
-        (desk.folder / "apart").mkdir()
-        desk.run("stage", *WORDS[1:])
-        finish(start(desk, "send", "list", *target, before=KILLED_BEFORE_ITS_FIRST_CLAIM), code=-signal.SIGKILL)
-        other = (*WORDS[:-1], "Another message", *target)
         finish(start(desk, *other, before=KILLED.format(before="finish_staging")), code=-signal.SIGKILL)
         desk.run(*other)
-        assert (all_sent_once(desk), list(desk.folder.rglob("*.sending"))) == (True, [])
+        assert all_sent_once(desk)
 
     def test_results_that_a_killed_run_has_overtaken_are_not_gone_on_with(self, desk: Desk) -> None:
         desk.run(*WORDS, "--limit", "2", code=5)
@@ -426,6 +415,77 @@ SqliteLedger.register_runner = refused
         finish(start(desk, *WORDS, before=refuses), code=2)
         assert marker(desk, "x.sending").exists()
         is_refused(desk, *WORDS, HOME=home(desk, "root"))
+
+
+class TestACopy:
+    """Somebody copies the ledger to look at it. The copy has the original's mark."""
+
+    @pytest.mark.parametrize("killed", [False, True])
+    def test_whatever_is_done_with_it_the_original_keeps_its_marker(self, desk: Desk, *, killed: bool) -> None:
+        desk.run(*WORDS, "--limit", "2", code=5)
+        there = home(desk, "root")
+        shutil.copytree(ledger_of(desk).parent, ledger_of(desk, "root").parent)
+        first = desk.start(*WORDS, *SLOWLY)
+        desk.until(first, lambda: len(desk.sent()) >= 4)
+        if killed:
+            first.kill()
+            finish(first, code=-signal.SIGKILL)
+        before = (desk.folder / "list.results.csv").read_bytes()
+        report = ("report", "list", "--output", "list.results.csv")
+        with nullcontext() if killed else suspended(first):
+            for words in (("verify", "list"), ("retry", "list"), ("pause", "list"), WORDS, report, ("cancel", "list", "--yes"), WORDS):
+                desk.run(*words, code=None, HOME=there)
+                assert ((desk.folder / "list.results.csv").read_bytes(), markers(desk)) == (before, [marker(desk)])
+            is_refused(desk, "verify", "list", HOME=there)
+            desk.run("report", "list", "--output", f"{there}/list.csv", HOME=there)
+            is_refused(desk, "run", "list.results.csv", HOME=home(desk, "mia"))
+        if killed:
+            desk.run(*WORDS, code=None)
+        else:
+            finish(first, code=0)
+        assert (texts(desk), markers(desk)) == ([1], [])
+
+
+class TestAnOlderLedger:
+    """The marker has its mark, and names a run that it does not know."""
+
+    def _put_back(self, desk: Desk, *, apart: bool) -> dict[str, str]:
+        """Puts the ledger back as it was before its run was killed: in its place, or as a copy on another machine."""
+        folder, backup = ledger_of(desk).parent, desk.folder / "backup"
+        desk.run(*WORDS, "--limit", "2", code=5)
+        for sent in (4, 6):
+            shutil.rmtree(backup, ignore_errors=True)
+            shutil.copytree(folder, backup)
+            killed = desk.start(*WORDS, *SLOWLY)
+            while len(desk.sent()) < sent:
+                time.sleep(0.02)
+            killed.kill()
+            finish(killed, code=-signal.SIGKILL)
+        shutil.copytree(folder, desk.folder / "newer")
+        if apart:
+            shutil.copytree(backup, ledger_of(desk, "root").parent)
+            return {"HOME": home(desk, "root")}
+        for file in [path for path in folder.rglob("*") if path.is_file()]:
+            kept = backup / file.relative_to(folder)
+            file.write_bytes(kept.read_bytes()) if kept.exists() else file.unlink()
+        return {}
+
+    @pytest.mark.parametrize("apart", [False, True])
+    def test_is_refused_also_if_it_was_moved_here(self, desk: Desk, *, apart: bool) -> None:
+        there = self._put_back(desk, apart=apart)
+        moved = ("--moved-here",) if apart else ()
+        desk.run("verify", "list", code=None, **there)
+        before = len(desk.simulator.requests())
+        for words in ((*WORDS, *moved), ("resume", "list", *moved), (*WORDS, "--results", "other.csv", *moved)):
+            why = events(desk.run(*words, code=2, **there).stderr)["run_broke_off"]
+            assert why["code"] == "ledger_behind_run"
+            assert str(marker(desk)) in why["detail"]
+        assert len(desk.simulator.requests()) == before
+        # The newer one is put back.
+        shutil.rmtree(ledger_of(desk).parent)
+        shutil.copytree(desk.folder / "newer", ledger_of(desk).parent)
+        desk.run(*WORDS, "--moved-here", code=None)
+        assert (texts(desk), markers(desk)) == ([1], [])
 
 
 class TestResultsAsList:

@@ -13,11 +13,9 @@ from campaign.app.campaign_settings import Exclusions
 from campaign.app.campaigns import check_here
 from campaign.app.lists.list_source import CheckedList
 from campaign.app.lists.message_warnings import ids_in_ledger, near_findings, near_to_send
-from campaign.app.results.sending_marker import remove_markers
 from campaign.app.session import Tell
 from campaign.domain.errors import OtherContentError, StoppedError, UsageError
 from campaign.domain.lists.lint_findings import LintFinding
-from campaign.domain.lists.locations import place_of
 from campaign.domain.model import StagedRow
 from campaign.domain.text.reasons import finding_in_words
 from campaign.insights import command_line
@@ -70,7 +68,7 @@ async def stage(
         record = reader.campaign(given.spec.name)
         if record is None:
             try:
-                record = await ledger.create(begun or replace(begin(given.spec), mark=secrets.token_hex(8)))
+                record = await ledger.create(replace(begun or begin(given.spec), mark=secrets.token_hex(8)))
             except UsageError:
                 # Another process was faster, perhaps with the same command.
                 if reader.campaign(given.spec.name) is None:
@@ -91,8 +89,6 @@ async def stage(
             _check_not_stopped(stop)
             await asyncio.sleep(LOOK_SECONDS)
         else:
-            # Nothing of it was sent, but a marker of the one that it replaced may be in another folder.
-            begun = begun or replace(begin(given.spec), mark=record.spec.mark or secrets.token_hex(8))
             await ledger.abort_staging(record.id)
 
 
@@ -144,12 +140,9 @@ async def _withdraw(
     # A results file has the outcomes of its campaign's rows, perhaps only of some, and is no correction of the list.
     if given.layout.results:
         raise _other_content(record, given, differences, ledger_name)
-    begun = replace(begin(given.spec), mark=record.spec.mark or secrets.token_hex(8))
+    begun = begin(given.spec)
     if not await ledger.delete_if_unsent(record.id):
         raise _other_content(record, given, differences, ledger_name)
-    # If the new one can't be staged, its mark is lost.
-    if stored := record.spec.settings.get("results", ""):
-        await asyncio.to_thread(remove_markers, place_of(stored), record)
     tell("replaced", f"Nothing of the campaign “{record.spec.name}” was ever sent: this one takes its place, as {differences}.")
     return begun
 

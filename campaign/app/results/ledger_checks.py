@@ -48,7 +48,7 @@ async def check_known(work: Session, given: CheckedList, source: ListSource) -> 
         return {SENT_AGAIN: known.spec.settings.get(SENT_AGAIN, "")}
     places = results_places(source, work.settings, of_results=bool(given.layout.results))
     own = own_place(source)
-    await asyncio.to_thread(check_not_sent_elsewhere, chain(own, places), name, given=own if given.layout.results else ())
+    await asyncio.to_thread(check_not_sent_elsewhere, chain(own, places), name, work.reader, given=own if given.layout.results else ())
     agreed: dict[str, str] = {}
     if given.layout.results:
         await asyncio.to_thread(_check_whose_results, work, given, source)
@@ -278,7 +278,7 @@ def _check_not_behind_results(
     new_ids: Mapping[str, int] | None,
 ) -> None:
     places = places_of_campaign(record, work.settings, source=work.source, results=results)
-    check_not_sent_elsewhere(places, record.spec.name, record.spec.mark)
+    check_not_sent_elsewhere(places, record.spec.name, work.reader)
     for place, belongs in places.items():
         if problem := check_not_newer(place, work.reader, record, work.compared, new_ids, belongs=belongs):
             sentence = f"Whether the results know more than the ledger can't be seen, as they can't be read: {problem}"

@@ -1,6 +1,7 @@
 """The file or object beside a campaign's results that names the ledger from which it is being sent, so that no other ledger sends it too.
 
 It is there from before the first claim until the results are written; it stays after a kill, and while a batch may be sent or turn up.
+A ledger that does not know the runner that it names is older than the run.
 No results file, and no list, has its suffix. Where another campaign has the place, as its results have the same name in another format, a
 hash of the campaign's name comes before the suffix.
 """
@@ -22,7 +23,7 @@ from campaign.atomic import AtomicFile
 from campaign.domain.errors import InputError, UsageError
 from campaign.domain.lists.locations import Location, ObjectUrl
 from campaign.domain.text.lines import sanitize_for_terminal
-from campaign.ledger.port import CampaignRecord
+from campaign.ledger.port import CampaignRecord, LedgerReader
 from campaign.reporter.files.target import Format
 
 SUFFIX: Final = ".sending"
@@ -33,13 +34,17 @@ _STORE_SECONDS: Final = 4.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Marker:
-    """The content of the file. `mark` is that of the campaign in its ledger; the rest is for people."""
+    """The content of the file. `mark` is that of the campaign in its ledger; the rest is for people, but for `runner`.
+
+    That is the last runner that the ledger knew then; empty in a file of an earlier version.
+    """
 
     mark: str
     campaign: str
     ledger: str
     host: str
     since: str
+    runner: str = ""
 
 
 _UNREADABLE: Final = Marker(mark="", campaign="", ledger="", host="", since="")
@@ -52,34 +57,42 @@ def marker_path(results: Location) -> Location:
     return real.with_name(real.stem.removesuffix(".failed") + SUFFIX)
 
 
-def mark_as_sending(results: Location, record: CampaignRecord, ledger: str) -> Location | None:
-    """Create the marker, and return its place; None if this ledger's is there already, or there can't be one.
+def mark_as_sending(results: Location, record: CampaignRecord, reader: LedgerReader) -> Location | None:
+    """Create the marker, and return its place; None if this ledger's is there already, which is renewed, or there can't be one.
 
-    There can't be one in a store that can't create an object only if there is none, or in a folder that can't be written or has no hard
-    links.
+    A runner of this process must be registered. There can't be a marker in a store that can't create an object only if there is none, or in
+    a folder that can't be written or has no hard links.
 
     Raises:
-        UsageError: there is one of another ledger.
+        UsageError: there is one of another ledger, or of a newer one.
         InputError: a store can't be read.
         DiskFullError: it does not fit, and nor would the results.
     """
     since = f"{datetime.now(tz=UTC):%Y-%m-%d %H:%M} UTC"
-    marker = Marker(mark=record.spec.mark, campaign=record.spec.name, ledger=ledger, host=socket.gethostname(), since=since)
+    runner = _runners(reader, record)[0]
+    own = {"mark": record.spec.mark, "campaign": record.spec.name, "ledger": reader.place, "runner": runner}
+    marker = Marker(**own, host=socket.gethostname(), since=since)
     content = json.dumps(asdict(marker), indent=1).encode() + b"\n"
     for place in _places(results, record.spec.name):
         with suppress(UsageError):
             if _create(place, content):
                 return place
-        check_not_sent_elsewhere([place], record.spec.name, record.spec.mark)
-        if (found := _read(place)) is not None and found.mark == record.spec.mark:
+        check_not_sent_elsewhere([place], record.spec.name, reader)
+        if (found := _read(place)) is not None and (found.mark, found.campaign) == (record.spec.mark, record.spec.name):
+            # A copy of the ledger may know the runner that it names.
+            with suppress(UsageError), AtomicFile(place) as draft:
+                draft.file.write(content)
+                draft.sync()
+                draft.commit()
             break
     return None
 
 
-def remove_marker(place: Location, record: CampaignRecord) -> None:
+def remove_marker(place: Location, record: CampaignRecord, reader: LedgerReader) -> None:
     """Remove the marker at this place, if it is this ledger's."""
     with suppress(OSError, InputError, UsageError):
-        if (found := _read(place, seconds=_STORE_SECONDS)) is None or found.mark != record.spec.mark:
+        found = _read(place, seconds=_STORE_SECONDS)
+        if found is None or found.mark != record.spec.mark or not _is_known(found, reader, record):
             return
         if isinstance(place, ObjectUrl):
             object_store.remove(place, seconds=_STORE_SECONDS)
@@ -87,7 +100,7 @@ def remove_marker(place: Location, record: CampaignRecord) -> None:
             place.unlink(missing_ok=True)
 
 
-def remove_markers(results: Location, record: CampaignRecord, *, others: bool = True) -> None:
+def remove_markers(results: Location, record: CampaignRecord, reader: LedgerReader, *, others: bool = True) -> None:
     """Remove this ledger's markers of the results, and with `others` those that its runs with other results have left in their folder.
 
     After a kill such a one stays until the results beside it are written again: until then they lack what was sent.
@@ -95,22 +108,23 @@ def remove_markers(results: Location, record: CampaignRecord, *, others: bool = 
     own = _places(results, record.spec.name)
     beside = [path for path in _markers_beside(own) if isinstance(path, Path)] if others and isinstance(results, Path) else []
     for place in own:
-        remove_marker(place, record)
+        remove_marker(place, record, reader)
     for path in beside:
         if path not in own and not _has_older_results(path, record.spec.name):
-            remove_marker(path, record)
+            remove_marker(path, record, reader)
 
 
-def check_not_sent_elsewhere(places: Iterable[Location], campaign: str, mark: str = "", *, given: Iterable[Location] = ()) -> None:
+def check_not_sent_elsewhere(places: Iterable[Location], campaign: str, reader: LedgerReader, *, given: Iterable[Location] = ()) -> None:
     """Check that no other ledger is sending the campaign, whose results may be in `places`.
 
-    `mark` is the campaign's in this ledger; empty if the ledger does not know it. `given` are results to go on from: whatever is being sent
-    into them has the same rows, also if a person has given the campaign another name.
+    `given` are results to go on from: whatever is being sent into them has the same rows, also if a person has given the campaign another
+    name.
 
     Raises:
-        UsageError: another one is, or was until it was killed.
+        UsageError: another one is, or was until it was killed; or this one was, and has been set back since.
         InputError: a store can't be read.
     """
+    record = reader.campaign(campaign)
     own = dict.fromkeys(map(marker_path, places))
     # Results in the same folder may have another name there.
     others = [path for path in dict.fromkeys(_markers_beside(own)) if path not in own]
@@ -119,11 +133,41 @@ def check_not_sent_elsewhere(places: Iterable[Location], campaign: str, mark: st
         found = _read(path)
         if found is None or (found is _UNREADABLE and not _is_of(path, own, campaign)):
             continue
-        is_of_campaign = found.campaign == campaign or _is_of(path, under_any_name, found.campaign)
-        if found is _UNREADABLE or (found.mark != mark and is_of_campaign):
-            raise UsageError(
-                _in_words(found, path, found.campaign or campaign), code="sent_from_elsewhere", option="--ledger", marker=str(path)
-            )
+        if found is not _UNREADABLE and found.campaign != campaign and not _is_of(path, under_any_name, found.campaign):
+            continue
+        if record is None or found.mark != record.spec.mark:
+            raise _sent_from_elsewhere(found, path, found.campaign or campaign)
+        if not _is_known(found, reader, record):
+            raise UsageError(_older_in_words(found, path, reader), code="ledger_behind_run", option="--ledger", marker=str(path))
+
+
+def check_not_sent_into(results: Location, record: CampaignRecord, reader: LedgerReader) -> None:
+    """Check, before a command that sends nothing replaces results, that no other ledger is sending into them, nor the one that this copies.
+
+    Raises:
+        UsageError: one is, or was until it was killed.
+        InputError: a store can't be read.
+    """
+    for path in _places(results, record.spec.name):
+        found = _read(path)
+        if found is None or found.campaign != record.spec.name:
+            continue
+        if found.mark != record.spec.mark or not _is_known(found, reader, record) or reader.displaced() is not None:
+            raise _sent_from_elsewhere(found, path, record.spec.name)
+
+
+def _sent_from_elsewhere(found: Marker, path: Location, campaign: str) -> UsageError:
+    return UsageError(_in_words(found, path, campaign), code="sent_from_elsewhere", option="--ledger", marker=str(path))
+
+
+def _runners(reader: LedgerReader, record: CampaignRecord) -> list[str]:
+    """The campaign's runners, newest first. In another copy of the ledger another runner may have the same number."""
+    return [f"{runner.id} {runner.started_at}" for runner in reader.runners(record.id)]
+
+
+def _is_known(found: Marker, reader: LedgerReader, record: CampaignRecord) -> bool:
+    """Whether the ledger knows the run that made the marker, or a later one."""
+    return not found.runner or found.runner in _runners(reader, record)
 
 
 def _places(results: Location, campaign: str) -> tuple[Location, Location]:
@@ -191,8 +235,8 @@ def _read(path: Location, *, seconds: float = object_store.PATIENCE_SECONDS) -> 
 def _parsed(content: bytes) -> Marker:
     try:
         found = json.loads(content)
-        return Marker(**{name: str(found[name]) for name in Marker.__slots__})
-    except (ValueError, KeyError, TypeError):
+        return Marker(**{name: str(found[name]) for name in Marker.__slots__ if name in found})
+    except (ValueError, TypeError):
         return _UNREADABLE
 
 
@@ -207,4 +251,14 @@ def _in_words(found: Marker, path: Location, campaign: str) -> str:
         "PassEntry. Nothing was sent. Use that ledger (--ledger or CAMPAIGN_LEDGER), or wait until its run has ended and its results are "
         "here. After a kill, or with batches left, run the same "
         f"command there again. Only if that ledger is lost: nobody knows what it has sent; to send all the same, remove {path}."
+    )
+
+
+def _older_in_words(found: Marker, path: Location, reader: LedgerReader) -> str:
+    ledger, host, since = map(sanitize_for_terminal, (found.ledger, found.host, found.since))
+    return (
+        f"The ledger {reader.place} is older than the last run of the campaign “{sanitize_for_terminal(found.campaign)}”, from {ledger} on "
+        f"{host}, since {since} ({path}): it does not know that run, and would send the same again. Nothing was sent. Put the newer ledger "
+        "back, or name it with --ledger or CAMPAIGN_LEDGER, and run the same command again. Only if it is lost: nobody knows what that run "
+        f"has sent; to send all the same, remove {path}."
     )
