@@ -12,7 +12,7 @@ from campaign.domain.text.lines import rows, sanitize_for_terminal, to_copy, utc
 from campaign.domain.text.reasons import NO_REASON, reason_in_words
 from campaign.insights import CampaignView, command_line
 from campaign.ledger.port import CampaignRecord
-from campaign.reporter.files.target import failed_path
+from campaign.reporter.files.target import Format, failed_path
 from campaign.setting_types import UNLIMITED
 
 MOST_REASONS: Final = 8
@@ -185,16 +185,22 @@ def _once_corrected(view: CampaignView) -> Iterator[str]:
         return
     kind = "invalid" if not refused else "failed and invalid" if invalid else "failed"
     which = _the(invalid + (failed if refused else 0), kind)
-    if not view.results:
-        if invalid:
-            yield from wrapped(f"{_the(invalid, 'invalid').capitalize()} can be sent as a new list, corrected, under another --name.")
-        return
-    file = failed_path(place_of(view.results))
-    if not _may_be_there(file):
+    # A command that writes no results leaves those of an earlier one.
+    results = view.results or view.record.spec.settings.get("results", "")
+    file = _file_to_correct(place_of(results)) if results else None
+    if file is not None and _may_be_there(file):
+        where = "that file" if view.results and file.suffix == ".csv" else file.name
+        again = f"To send {which}, once corrected in {where} (with the --template or --message again, if columns change)"
+        yield from to_copy(again, command_line("retry", str(file), ledger=view.ledger))
+    elif view.results:
         yield from wrapped(f"{which.capitalize()} can be corrected in the failed-rows file, which is written with the results.")
-        return
-    command = command_line("retry", str(file), ledger=view.ledger)
-    yield from to_copy(f"To send {which}, once corrected in that file (with the --template or --message again, if columns change)", command)
+    elif invalid:
+        yield from wrapped(f"{_the(invalid, 'invalid').capitalize()} can be sent as a new list, corrected, under another --name.")
+
+
+def _file_to_correct(results: Location) -> Location:
+    """The failed-rows file; or a workbook with the results, as Excel drops the zeros in front of ids in a CSV file."""
+    return results if results.suffix.lower() == Format.XLSX else failed_path(results)
 
 
 def _the(count: int, kind: str) -> str:

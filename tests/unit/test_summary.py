@@ -102,6 +102,26 @@ def test_a_file_that_is_not_there_is_not_a_place_to_correct_in(tmp_path: Path) -
     assert "failed.csv" not in in_words(view(counted(reasons), CampaignState.PAUSED))
 
 
+def test_the_failed_rows_file_is_named_also_by_a_command_that_wrote_no_results() -> None:
+    reasons = {(Status.INVALID, "no_id"): 1, (Status.DELIVERED, ""): 1}
+    without = replace(view(counted(reasons)), results="")
+    assert commands(in_words(without)) == ["campaign retry promo.results.failed.csv"]
+    assert "that file" not in in_words(without)
+    in_memory = view(counted(reasons), results="")
+    assert commands(in_words(in_memory)) == []
+
+
+def test_rows_are_corrected_in_a_workbook_itself(tmp_path: Path) -> None:
+    reasons = {(Status.INVALID, "no_id"): 1, (Status.DELIVERED, ""): 1}
+    for name in ("promo.xlsx", "promo.failed.csv"):
+        (tmp_path / name).touch()
+    seen = in_words(view(counted(reasons), results="promo.xlsx"))
+    assert commands(seen) == ["campaign retry promo.xlsx"]
+    assert "corrected in promo.xlsx" in seen
+    (tmp_path / "promo.xlsx").unlink()
+    assert commands(in_words(view(counted(reasons), results="promo.xlsx"))) == ["campaign report promo --output FILE"]
+
+
 def test_when_all_went_well_there_is_nothing_to_do() -> None:
     assert commands(in_words(view(counted({(Status.DELIVERED, ""): 1})))) == []
 
