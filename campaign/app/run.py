@@ -113,8 +113,10 @@ async def _staged(source: ListSource, settings: Settings, ui: UserInterface) -> 
             exclusions = await asyncio.to_thread(Exclusions, settings.exclude, given.spec.id_column)
             staged = await stage_unless_known(work, given, source, exclusions)
             work.keep(staged.record, staged.findings)
-            await asyncio.to_thread(warn_of_same_content, work, staged.record, given.same_messages)
-            await asyncio.to_thread(warn_of_same_message, work, staged.record, given)
+            may_send = staged.record.desired_state is not DesiredState.CANCELLED and not work.reader.pending_work(staged.record.id).finished
+            if may_send:
+                await asyncio.to_thread(warn_of_same_content, work, staged.record, given.same_messages)
+                await asyncio.to_thread(warn_of_same_message, work, staged.record, given)
             yield work, staged, results
 
 

@@ -278,6 +278,15 @@ class TestSameContent:
         assert "“tuesday”" in desk.run("run", "list.csv", "--template", "offer.txt", "--name", "wednesday").stdout
         assert texts(desk) == [3]
 
+    def test_it_is_not_told_where_nothing_can_be_sent(self, desk: Desk) -> None:
+        desk.run(*WORDS, "--name", "monday")
+        assert "same_content" in events(desk.run("stage", *WORDS[1:], "--name", "tuesday").stderr)
+        desk.run("cancel", "tuesday", "--yes")
+        again = desk.run(*WORDS, "--name", "tuesday", "--json")
+        assert "same_content" not in events(again.stderr)
+        assert "warnings" not in json.loads(again.stdout)
+        assert texts(desk) == [1]
+
     @pytest.mark.slow
     def test_the_rest_of_a_list_beside_it_is_told_of(self, desk: Desk) -> None:
         """As somebody makes a list of those who are left, while the campaign goes on by itself."""
