@@ -218,7 +218,7 @@ async def read_back(name: str, settings: Settings, ui: UserInterface) -> Command
         record = find_whole(work.reader, name)
         check_here(record)
         check_same_api(record, settings)
-        if sentence := other_token(record, settings):
+        if sentence := other_token(record, settings, lambda: work.reader.counts(record.id)):
             work.warn("other_token", sentence, count=1, example=record.spec.name, in_summary=True)
         results = await asyncio.to_thread(results_of, record, settings)
         counts = await work.counts(record)

@@ -454,6 +454,20 @@ def test_a_results_file_that_is_retried_on_another_ledger_keeps_its_hours_when_i
     assert len(desk.sent()) == 2
 
 
+def test_a_token_that_was_only_refused_is_replaced_without_a_warning(desk: Desk) -> None:
+    desk.simulator.set_faults(tokens=["right", "renewed"])
+    words = ("run", str(desk.make_list(6)), "--message", MESSAGE)
+    for _ in range(2):
+        assert desk.json(*words, code=4, PASSENTRY_API_KEY="wrong")["by_status"]["pending"] == 6
+    begun = desk.json("resume", "list", "--limit", "2", code=5, PASSENTRY_API_KEY="right")
+    assert "warnings" not in begun
+    # Once a token was accepted, each other one is told of, also after one that was refused.
+    for token, code in (("wrong", 4), ("renewed", 0)):
+        told = desk.json("resume", "list", code=code, PASSENTRY_API_KEY=token)
+        assert [warning["kind"] for warning in told["warnings"]] == ["other_token"]
+    assert ({len(texts) for texts in desk.sent().values()}, len(desk.sent())) == ({1}, 6)
+
+
 def test_another_token_is_told_of_before_it_is_sent_once_and_goes_on(desk: Desk) -> None:
     words = ("run", str(desk.make_list(6)), "--message", MESSAGE)
     new = "a-renewed-token"

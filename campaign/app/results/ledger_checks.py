@@ -3,7 +3,7 @@
 import asyncio
 import shlex
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import assert_never
@@ -22,7 +22,8 @@ from campaign.domain.errors import UsageError
 from campaign.domain.ledger_identity import Difference, Displaced
 from campaign.domain.lists.locations import Location, place_of
 from campaign.domain.lists.sheet import place as row_in_words
-from campaign.domain.status import MAY_HAVE_ARRIVED
+from campaign.domain.model import Counts
+from campaign.domain.status import MAY_HAVE_ARRIVED, Status
 from campaign.domain.text.lines import rows as rows_in_words
 from campaign.domain.text.lines import sanitize_for_terminal, utc_minute
 from campaign.insights import command_line, iso
@@ -231,7 +232,7 @@ async def check_same_ledger(
             code="ledger_displaced",
             option="--moved-here",
         )
-    if sentence := other_token(record, work.settings):
+    if sentence := other_token(record, work.settings, lambda: work.reader.counts(record.id)):
         work.warn("other_token", sentence, count=1, example=record.spec.name, in_summary=True)
     await asyncio.to_thread(_check_not_behind_results, work, record, results, new_ids)
     if displaced is not None:
@@ -255,20 +256,26 @@ def check_same_api(record: CampaignRecord, settings: Settings) -> None:
         raise other_api(record.api, api)
 
 
-def other_token(record: CampaignRecord, settings: Settings) -> str:
-    """A sentence if the campaign would go on with another token; else empty.
+def other_token(record: CampaignRecord, settings: Settings, counts: Callable[[], Counts]) -> str:
+    """A sentence if the campaign would go on with another token; else empty, also if all that came of it yet are refusals of the old one.
 
-    The new token may replace the old one, or belong to another organisation, which has other passes.
+    The new token may replace the old one, or belong to another organisation, which has other passes. `counts` takes long for many rows.
 
     Raises:
         UsageError: there is no token, or it can't be one.
     """
-    if not record.account or record.account == account_key(settings):
+    if not record.account or record.account == account_key(settings) or not (record.retry_is_open or _was_tried(counts())):
         return ""
     return (
         f"The campaign “{sanitize_for_terminal(record.spec.name)}” was last started with another PASSENTRY_API_KEY, or PASSENTRY_API_URL "
         "was written in another way. It goes on with this one: make sure that it is of the same organisation."
     )
+
+
+def _was_tried(counts: Counts) -> bool:
+    """Whether more than refusals of the token came of a campaign."""
+    again = counts.reasons(Status.PENDING).keys() - {"", "http_401"}
+    return bool(again) or counts.rows > counts.left_out + counts.by_status[Status.PENDING]
 
 
 def _check_not_behind_results(

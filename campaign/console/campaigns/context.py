@@ -71,7 +71,7 @@ async def controlled_campaign(request: web.Request) -> RequestedCampaign:
 def token_note(request: web.Request, asked: RequestedCampaign) -> str:
     """A note if the campaign was sent with another token than the console's; empty if not, or if the console has none."""
     with suppress(UsageError):
-        return other_token(asked.shown.view.record, console_of(request).settings)
+        return other_token(asked.shown.view.record, console_of(request).settings, lambda: asked.shown.view.counts)
     return ""
 
 
