@@ -202,9 +202,17 @@ class Session:
             raise UsageError(f"{warning} Nothing was sent. {ways_out}", code=code, option=option)
 
     def tell_new_ledger(self, record: CampaignRecord) -> None:
-        """Say where the ledger is if nothing but this campaign is in it, and nothing was sent, unless a warning said so."""
-        if (place := new_ledger(self.reader, record)) and not self._is_warned_of("new_ledger"):
+        """Say where the ledger is if nothing but this campaign is in it, and nothing was sent, unless a warning said so.
+
+        It is a warning where no results will show another ledger that the campaign was sent.
+        """
+        if not (place := new_ledger(self.reader, record)) or self._is_warned_of("new_ledger"):
+            return
+        if record.spec.settings.get("results"):
             self.ui.tell("new_ledger", new_in_words(place), level="info", ledger=place)
+        else:
+            sentence = f"{new_in_words(place)} The campaign has no results file: from another ledger, all of it would be sent again."
+            self.warn("new_ledger", f"{sentence} Keep this one, or give --results.", count=1, example=place, ledger=place)
 
     async def send(
         self, record: CampaignRecord, results: Location | None, *, fresh_canary: bool = False, counts: Counts | None = None

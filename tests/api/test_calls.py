@@ -96,6 +96,18 @@ class TestRun:
         assert (done.state, done.exit_code) == ("finished", 0)
         assert sent(simulator) == greetings(rows)
 
+    def test_a_new_ledger_is_a_warning_where_no_results_file_could_show_another_run(
+        self, simulator: SimulatorClient, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        del simulator
+        for _ in range(2):
+            done = campaign.run(people(3), name="in_memory", ledger="new.db", **FAST)
+        campaign.run(people(3), name="with_results", ledger="other.db", results="out.csv", **FAST)
+        [told] = [record for record in caplog.records if vars(record).get("event") == "new_ledger"]
+        assert (told.levelname, vars(told)["details"]["ledger"]) == ("WARNING", str(Path.cwd() / "new.db"))
+        assert "`results`" in told.getMessage()
+        assert "warnings" not in done.json
+
     def test_one_that_stops_says_why(self, simulator: SimulatorClient) -> None:
         simulator.set_faults(tokens=["another"])
         stopped = campaign.run(people(5), name="promo", **FAST)
