@@ -56,7 +56,7 @@ def being_staged() -> UsageError:
 
 def other_api(known: str, asked: str) -> UsageError:
     return UsageError(
-        f"This campaign was sent to {known}, not to {asked}. Give the new one another --name, or another --ledger.",
+        f"This campaign was started with {known}, not with {asked}. Give the new one another --name, or another --ledger.",
         code="other_api",
         known=known,
         asked=asked,

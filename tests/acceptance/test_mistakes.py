@@ -55,6 +55,13 @@ def test_a_token_with_quotes_or_bearer_is_refused_before_anything_is_staged(desk
     assert desk.simulator.requests() == []
 
 
+def test_a_report_in_no_known_format_names_the_page_too(desk: Desk) -> None:
+    desk.make_list(1)
+    desk.run("run", "list.csv", "--message", "Hi")
+    assert ".html" in desk.run("report", "list", "--output", "r.docx", code=2).stderr
+    desk.run("report", "list", "--output", "r.html")
+
+
 def test_a_hint_can_be_followed(desk: Desk) -> None:
     desk.make_list(3)
     (desk.folder / "not.csv").write_text("customer\npass-00001\n", encoding="utf-8")

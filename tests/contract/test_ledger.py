@@ -465,7 +465,7 @@ class TestVerification:
         (claim,) = await ledger.claim(two, 1)
         await ledger.settle(two, [ends(claim, Status.PENDING)])
         await ledger.deregister_runner(two, "limit")
-        with pytest.raises(UsageError, match="was sent to https://right"):
+        with pytest.raises(UsageError, match="was started with https://right"):
             await ledger.register_runner(record.id, quiet_seconds=0, api="https://wrong")
 
     @pytest.mark.parametrize(

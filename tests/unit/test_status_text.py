@@ -130,3 +130,13 @@ def test_a_check_of_a_results_file_says_what_became_of_the_other_rows(capsys: py
     print_checked(replace(checked_results(), counts=counted({(Status.PENDING, ""): 1, (Status.INVALID, "no_id"): 1})), as_json=False)
     assert "1,200" in with_outcomes
     assert len(capsys.readouterr().out.splitlines()) == len(with_outcomes.splitlines()) - 1
+
+
+def test_a_check_does_not_promise_the_pace_of_batches(capsys: pytest.CaptureFixture[str]) -> None:
+    paced = replace(checked_results(), rate_per_second=4500.0, estimated_seconds=1.0)
+    print_checked(paced, as_json=False)
+    assert "4500" in capsys.readouterr().out
+    print_checked(replace(paced, by_batches=True), as_json=False)
+    said = capsys.readouterr().out
+    assert "4500" not in said
+    assert "its own pace" in said

@@ -82,6 +82,7 @@ class Checked:
     messages: tuple[str, ...] = ()
     lines: SheetLines = NO_LINES
     reach: Reached | None = None
+    by_batches: bool = False
 
     @property
     def exit_code(self) -> int:
@@ -241,6 +242,7 @@ def _checked(
         lock_screen=settings.lock_screen,
         rate_per_second=rate_per_second,
         estimated_seconds=counts.by_status[Status.PENDING] / rate_per_second if rate_per_second else 0.0,
+        by_batches=settings.via is Via.BATCH,
     )
 
 

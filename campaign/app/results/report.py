@@ -12,7 +12,7 @@ from campaign.domain.lists.locations import Location, parse_location
 from campaign.domain.status import Status
 from campaign.insights import view
 from campaign.ledger.port import CampaignRecord, LedgerReader
-from campaign.reporter.files.target import failed_path
+from campaign.reporter.files.target import failed_path, format_of
 from campaign.setting_types import given_path
 from campaign.settings import Settings
 
@@ -63,6 +63,7 @@ def report(name: str, output: str, settings: Settings, *, by: str = "") -> "Writ
         from campaign.app.results.sending_marker import check_not_sent_into
         from campaign.app.results.writable import check_writable
 
+        format_of(place, also=", and a page to read in .html")
         check_writable(place, campaign=name, columns=record.spec.columns, rows=record.rows)
         check_not_sent_into(place, record, reader)
         for file in (place, failed_path(place)):

@@ -91,7 +91,9 @@ def print_checked(checked: "Checked", *, as_json: bool) -> None:
     if before:
         lines.append(f"The others have results in the file: {', '.join(before)}. They are not sent again.")
     if checked.estimated_seconds:
-        lines.append(f"Sending takes about {words(max(1.0, checked.estimated_seconds))}, at {checked.rate_per_second:g} a second.")
+        about = f"takes about {words(max(1.0, checked.estimated_seconds))}"
+        by_batches = f"Handing them over {about}; PassEntry sends them at its own pace."
+        lines.append(by_batches if checked.by_batches else f"Sending {about}, at {checked.rate_per_second:g} a second.")
     if checked.reach is not None:
         lines += ["", *_reach_in_words(checked.reach)]
     for problem in checked.problems:

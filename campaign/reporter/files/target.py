@@ -29,11 +29,17 @@ class Format(StrEnum):
     XLSX = ".xlsx"
 
 
-def format_of(path: Location) -> Format:
-    """The format that a path's suffix determines. Raises UsageError if no format has this suffix."""
+def format_of(path: Location, *, also: str = "") -> Format:
+    """The format that a path's suffix determines.
+
+    Raises:
+        UsageError: no format has this suffix; `also` says in it what else can be written.
+    """
     if path.suffix.lower() not in set(Format):
         raise UsageError(
-            f"{path}: a results file ends in .csv, .parquet, .jsonl or .xlsx; give it one of these endings.", code="bad_suffix", file=path
+            f"{path}: a results file ends in .csv, .parquet, .jsonl or .xlsx{also}; give it one of these endings.",
+            code="bad_suffix",
+            file=path,
         )
     return Format(path.suffix.lower())
 
