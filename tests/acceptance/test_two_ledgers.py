@@ -596,12 +596,21 @@ class TestResultsAsList:
 
 
 class TestWhereThereIsNoMarker:
-    def test_a_folder_that_takes_no_file_is_no_reason_to_refuse(self, desk: Desk) -> None:
-        """Hard links may be missing, too; what can't be marked is sent as before."""
+    def test_a_folder_without_hard_links_has_one_too(self, desk: Desk) -> None:
         no_links = "import errno, os\ndef link(*_, **__):\n    raise OSError(errno.EPERM, 'not permitted')\nos.link = link"
-        finish(start(desk, *WORDS, before=no_links), code=0)
+        first = start(desk, *WORDS, *SLOWLY, before=no_links)
+        desk.until(first, lambda: len(desk.sent()) >= 2)
+        with suspended(first):
+            assert str(ledger_of(desk)) in is_refused(desk, *WORDS, HOME=home(desk, "root"))
+        finish(first, code=0)
         assert all_sent_once(desk)
         assert not [file.name for file in desk.folder.iterdir() if "sending" in file.name or file.name.endswith(".tmp")]
+
+    def test_one_that_can_not_be_created_is_no_reason_to_refuse(self, desk: Desk) -> None:
+        refuses = "from campaign.app.results import sending_marker\nfrom campaign.domain.errors import UsageError\n"
+        refuses += "def refuse(*_):\n    raise UsageError('It can\\'t be written.', code='x')\nsending_marker._create = refuse"
+        finish(start(desk, *WORDS, before=refuses), code=0)
+        assert all_sent_once(desk)
 
     def test_results_that_another_user_may_not_read_are_results_too(self, desk: Desk) -> None:
         desk.run(*WORDS)

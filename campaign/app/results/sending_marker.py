@@ -19,7 +19,7 @@ from typing import Final
 
 from campaign import object_store
 from campaign.app.results.owner import holds_results, owner_of
-from campaign.atomic import AtomicFile
+from campaign.atomic import AtomicFile, writing
 from campaign.domain.errors import InputError, UsageError
 from campaign.domain.lists.locations import Location, ObjectUrl
 from campaign.domain.text.lines import sanitize_for_terminal
@@ -61,7 +61,7 @@ def mark_as_sending(results: Location, record: CampaignRecord, reader: LedgerRea
     """Create the marker, and return its place; None if this ledger's is there already, which is renewed, or there can't be one.
 
     A runner of this process must be registered. There can't be a marker in a store that can't create an object only if there is none, or in
-    a folder that can't be written or has no hard links.
+    a folder that can't be written.
 
     Raises:
         UsageError: there is one of another ledger, or of a newer one.
@@ -206,11 +206,29 @@ def _create(path: Location, content: bytes) -> bool:
     if isinstance(path, ObjectUrl):
         # A store that ignores the condition would replace the marker of another ledger.
         return object_store.read(path) is None and object_store.create(path, content) and object_store.read(path) == content
-    with AtomicFile(path) as draft:
+    with suppress(UsageError), AtomicFile(path) as draft:
         draft.file.write(content)
         draft.sync()
         # Other users must be able to read it.
         return draft.commit_if_new(mode=0o644)
+    return _create_without_links(path, content)
+
+
+def _create_without_links(path: Path, content: bytes) -> bool:
+    with writing(path):
+        try:
+            with path.open("xb") as file:
+                try:
+                    file.write(content)
+                    file.flush()
+                    os.fsync(file.fileno())
+                except OSError:
+                    # A half-written one is nobody's.
+                    path.unlink()
+                    raise
+        except FileExistsError:
+            return False
+    return True
 
 
 def _markers_beside(own: Iterable[Location]) -> Iterator[Location]:
