@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from campaign.app.campaign_settings import kept_of, utc_now
 from campaign.app.open_ledger import find_whole, open_ledger, open_reader
-from campaign.app.results.known_results import check_not_newer
-from campaign.app.results.owner import owner_of
+from campaign.app.results.known_results import check_not_newer, is_there
 from campaign.app.results.places import Belongs
 from campaign.app.results.sending_marker import check_not_sent_into
 from campaign.app.results.write import write
@@ -148,7 +147,7 @@ async def _write_results(
 
     def work() -> tuple[Location | None, bool]:
         results = results_of(record, settings)
-        is_written = results is not None and (anew or not owner_of(results))
+        is_written = results is not None and (anew or not is_there(results))
         if results is not None and is_written:
             check_not_sent_into(results, record, reader)
             write(reader, record, results)

@@ -21,7 +21,7 @@ from campaign.app.results.ledger_checks import (
     warn_of_same_content,
     warn_of_same_message,
 )
-from campaign.app.results.writable import check_writable
+from campaign.app.results.writable import check_writable, check_writable_of
 from campaign.app.sending.access import check_access
 from campaign.app.sending.batches import check_batch_settings, may_turn_up
 from campaign.app.sending.send import verify
@@ -282,7 +282,7 @@ def results_of(record: CampaignRecord, settings: Settings) -> Location | None:
     stored = record.spec.settings.get("results", "")
     results = settings.results.absolute() if settings.results is not None else place_of(stored) if stored else None
     if results is not None:
-        check_writable(results, campaign=record.spec.name, columns=record.spec.columns, rows=record.rows)
+        check_writable_of(record, results)
     return results
 
 

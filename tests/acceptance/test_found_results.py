@@ -284,3 +284,29 @@ class TestRenamed:
             assert "“list”" in why
             assert "“Spring offer”" in why
         assert [one["campaign"] for one in json.loads(desk.run("list", "--json").stdout)] == ["list"]
+
+
+class TestWhatNothingReplaces:
+    def test_a_cancelled_campaign_leaves_the_results_of_another_ledger_though_their_campaign_is_gone(self, desk: Desk) -> None:
+        results = desk.folder / "list.results.csv"
+        desk.run(*WORDS, "--limit", "3", code=5)
+        results.rename(desk.folder / "keep.csv")
+        desk.run("run", "keep.csv", "--limit", "4", "--results", results.name, code=5, HOME=home(desk, "root"))
+        results.write_text(results.read_text(encoding="utf-8-sig").replace("delivery_campaign", "Campaign"), encoding="utf-8")
+        newer = results.read_bytes()
+        for _ in range(3):
+            desk.run("cancel", "list", "--yes")
+            assert results.read_bytes() == newer
+
+    @pytest.mark.parametrize("name", ["x.failed.csv", "x.csv"])
+    def test_the_list_is_no_place_for_results(self, desk: Desk, name: str) -> None:
+        place = (desk.folder / "list.csv").rename(desk.folder / name)
+        text = place.read_bytes()
+        desk.run("run", name, *WORDS[2:], "--name", "x", "--limit", "3", code=5)
+        over = ("--results", "x.csv")
+        for words in (("resume", "x", *over), ("retry", "x", *over), ("verify", "x", *over)):
+            assert broke_off(desk.run(*words, code=2).stderr) == "over_the_list"
+        assert "the list itself" in desk.run("report", "x", "--output", "x.csv", code=2).stderr
+        assert place.read_bytes() == text
+        desk.run("resume", "x")
+        assert texts(desk) == [1]

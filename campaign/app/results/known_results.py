@@ -96,6 +96,11 @@ def _compare(place: Location, record: CampaignRecord, comparison: Comparison) ->
     return False, ""
 
 
+def is_there(place: Location) -> bool:
+    """Whether there is a file, or an object; raises InputError if a store can't be read."""
+    return _version(place) is not None
+
+
 def _version(place: Location) -> object:
     """A value that changes when the file changes; None if there is no file."""
     if not isinstance(place, Path):

@@ -61,10 +61,10 @@ def report(name: str, output: str, settings: Settings, *, by: str = "") -> "Writ
         from campaign.app.results.known_results import check_not_newer
         from campaign.app.results.places import Belongs
         from campaign.app.results.sending_marker import check_not_sent_into
-        from campaign.app.results.writable import check_writable
+        from campaign.app.results.writable import check_writable_of
 
         format_of(place, also=", and a page to read in .html")
-        check_writable(place, campaign=name, columns=record.spec.columns, rows=record.rows)
+        check_writable_of(record, place)
         check_not_sent_into(place, record, reader)
         for file in (place, failed_path(place)):
             check_not_newer(file, reader, record, belongs=Belongs.BY_PLACE)

@@ -10,11 +10,12 @@ from campaign import object_store
 from campaign.app.results.owner import owner_of
 from campaign.atomic import AtomicFile, writing
 from campaign.domain.errors import InputError, UsageError
-from campaign.domain.lists.locations import Location, ObjectUrl
+from campaign.domain.lists.locations import Location, ObjectUrl, place_of
 from campaign.domain.lists.sheet import NO_LINES, SheetLines
 from campaign.domain.model import RESULT_COLUMNS
 from campaign.domain.text.formula_escape import escape_formula
 from campaign.domain.text.lines import sanitize_for_terminal
+from campaign.ledger.port import CampaignRecord
 from campaign.reporter.files.target import (
     CELL_UNITS,
     MOST_COLUMNS,
@@ -69,6 +70,13 @@ def check_writable(
             pass
     if not isinstance(path, Path):
         object_store.check_writable(path)
+
+
+def check_writable_of(record: CampaignRecord, results: Location) -> None:
+    """`check_writable` for the results of a staged campaign."""
+    place = record.spec.list_place
+    list_file = place_of(place) if place else None
+    check_writable(results, campaign=record.spec.name, list_file=list_file, columns=record.spec.columns, rows=record.rows)
 
 
 def _check_fits_a_sheet(
