@@ -14,7 +14,7 @@ from campaign.domain.model import UNSENT, Claim, Outcome, ResultRow, Settlement,
 from campaign.domain.retry_selection import Selection
 from campaign.domain.row_state import RowState
 from campaign.domain.status import ENDED, MAY_HAVE_ARRIVED, OPEN, Status
-from campaign.domain.verdict import EARLIER_ATTEMPT
+from campaign.domain.verdict import EARLIER_ATTEMPT, same_text
 from campaign.ledger.port import CampaignRecord, CampaignSpec, DesiredState, UnverifiedRow
 from campaign.ledger.records import ROWS_AT_ONCE, AttemptColumns, ResultColumns
 
@@ -230,6 +230,8 @@ def unverified_row(campaign: int, values: tuple[Any, ...], others: Sequence[tupl
     # A later attempt hides what this one left on the pass.
     hidden = any(later for _, _, later in others)
     newest_known = others[0][0] if others and others[0][1] != Status.UNKNOWN else None
+    # A server that lags behind may show the last message only after the baseline, and by it a later one with the same text.
+    repeats = newest_known is not None and same_text(newest_known, message)
     return UnverifiedRow(
         claim=Claim(
             campaign=campaign,
@@ -244,7 +246,7 @@ def unverified_row(campaign: int, values: tuple[Any, ...], others: Sequence[tupl
         held_until=held_until,
         sent_before=frozenset(text for text, _, _ in others),
         last_before=None if hidden else baseline_text if baseline else newest_known,
-        baseline=bool(baseline) and not hidden,
+        baseline=bool(baseline) and not hidden and not repeats,
     )
 
 
