@@ -83,7 +83,7 @@ SENDING: Final[dict[str, Any]] = {
         "POLICY",
         _SENDING,
     ),
-    "quiet_period": _option(str, "How long to wait before a pass is read to verify a message. Default 10s.", "10s", _SENDING),
+    "quiet_period": _option(str, "How long to wait, at least, before a pass is read to verify a message. Default 10s.", "10s", _SENDING),
     "timeout": _option(str, "How long to wait for an answer. Default 30s.", "30s", _SENDING),
     "max_attempts": _option(str, "Attempts of a row that was provably not accepted. Default 5.", "NUMBER", _SENDING),
     "concurrency": _option(str, "Concurrent sends. Default: as many as the rate needs.", "NUMBER", _SENDING),

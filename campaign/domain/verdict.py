@@ -324,6 +324,11 @@ class Resolution:
     reason: str = ""
 
 
+def quiet_after(latency_seconds: float | None, *, quiet_seconds: float) -> float:
+    """For how many seconds after an attempt a reading proves nothing: a server that was slow to answer may be at work for as long again."""
+    return max(quiet_seconds, latency_seconds or 0.0)
+
+
 def read_back(reading: PassReading, *, message: str, sent_before: frozenset[str], last_before: str | None, baseline: bool) -> Resolution:
     """What a reading, made after the quiet period, proves about an unknown row.
 

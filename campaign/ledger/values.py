@@ -14,7 +14,7 @@ from campaign.domain.model import UNSENT, Claim, Outcome, ResultRow, Settlement,
 from campaign.domain.retry_selection import Selection
 from campaign.domain.row_state import RowState
 from campaign.domain.status import ENDED, MAY_HAVE_ARRIVED, OPEN, Status
-from campaign.domain.verdict import EARLIER_ATTEMPT, same_text
+from campaign.domain.verdict import EARLIER_ATTEMPT, quiet_after, same_text
 from campaign.ledger.port import CampaignRecord, CampaignSpec, DesiredState, UnverifiedRow
 from campaign.ledger.records import ROWS_AT_ONCE, AttemptColumns, ResultColumns
 
@@ -94,8 +94,10 @@ def batch_values(batch: Batch, *, ended: bool = False) -> dict[str, Any]:
     }
 
 
-def settled(settlement: Settlement, now: float) -> tuple[Any, ...]:
-    """The positional parameters of SQLite's statements for a settlement. The third is the status that the attempt is recorded with."""
+def settled(settlement: Settlement, now: float, *, quiet_seconds: float) -> tuple[Any, ...]:
+    """The positional parameters of SQLite's statements for a settlement. The third is the status that the attempt is recorded with, the
+    last is `quiet_until`.
+    """
     outcome, claim, due_in = settlement.outcome, settlement.claim, settlement.waits_seconds
     return (
         *(
@@ -108,6 +110,7 @@ def settled(settlement: Settlement, now: float) -> tuple[Any, ...]:
         *(outcome.http_status, outcome.sent_at, outcome.settled_at, outcome.latency_seconds),
         *(None if due_in is None else now + due_in, outcome.attempts, settlement.counted_attempts),
         *(outcome.notification_status, outcome.notification_message, outcome.error, outcome.pass_status, outcome.device_type),
+        now + quiet_after(outcome.latency_seconds, quiet_seconds=quiet_seconds),
     )
 
 

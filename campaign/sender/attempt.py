@@ -7,7 +7,7 @@ from typing import assert_never
 from campaign.domain.model import Claim, Outcome, Settlement
 from campaign.domain.pace.pacing import delay_seconds
 from campaign.domain.status import WITHOUT_MESSAGE, Status
-from campaign.domain.verdict import EARLIER_ATTEMPT, AttemptOutcome, Evidence, Fault, Reply, status_after
+from campaign.domain.verdict import EARLIER_ATTEMPT, AttemptOutcome, Evidence, Fault, Reply, quiet_after, status_after
 
 
 class OnUnknown(StrEnum):
@@ -62,7 +62,7 @@ def settle_attempt(
     elif status is Status.UNKNOWN:
         match policy.on_unknown:
             case OnUnknown.VERIFY:
-                due = policy.quiet_seconds
+                due = quiet_after(latency_seconds, quiet_seconds=policy.quiet_seconds)
             case OnUnknown.RESEND if counted_attempts < policy.max_attempts:
                 again = True
                 status, due = Status.PENDING, delay_seconds(attempts=counted_attempts, jitter=jitter, retry_after_seconds=asked)

@@ -496,9 +496,7 @@ class TestVerification:
         (unverified,) = await ledger.claim_unverified(second.id, 1)
         assert (unverified.baseline, unverified.last_before) == (False, "Old")
 
-    @pytest.mark.parametrize(
-        ("texts", "baseline"), [(["Same"], False), (["Other", "Same "], False), (["Same", "Other"], True), ([], True)]
-    )
+    @pytest.mark.parametrize(("texts", "baseline"), [(["Same"], False), (["Other", "Same "], False), (["Same", "Other"], True), ([], True)])
     async def test_a_baseline_tells_nothing_if_the_last_message_before_had_the_same_text(
         self, ledger: Ledger, texts: list[str], *, baseline: bool
     ) -> None:

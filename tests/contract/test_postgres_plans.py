@@ -77,7 +77,7 @@ SETTLED = {
     "notification_message": [""] * 500, "http_status": [200] * 500,
     "error": [""] * 500, "sent_at": [0.5] * 500, "settled_at": [0.5] * 500, "latency_seconds": [0.5] * 500, "pass_status": [""] * 500,
     "device_type": [""] * 500,
-    "noted_as": ["delivered"] * 500,
+    "noted_as": ["delivered"] * 500, "quiet_seconds": [10.0] * 500,
 }  # fmt: skip
 
 

@@ -179,6 +179,19 @@ async def test_a_person_who_asks_at_once_still_waits_for_the_quiet_period(ledger
     assert len(await ledger.claim_unverified(record.id, 1)) == 1
 
 
+@pytest.mark.parametrize("count", [1, 40])
+async def test_a_person_who_asks_at_once_waits_as_long_as_the_request_had_lasted(ledger: Ledger, clock: HandClock, count: int) -> None:
+    record = await campaign_of(ledger, *(staged(row) for row in range(1, count + 1)))
+    runner = await ledger.register_runner(record.id, quiet_seconds=10)
+    claims = await ledger.claim(runner, count)
+    await ledger.settle(runner, [ends(claim, Status.UNKNOWN, due_in_seconds=None, seconds=30.0) for claim in claims])
+    assert await ledger.reschedule_verification(record.id) == count
+    clock.advance(29)
+    assert await ledger.claim_unverified(record.id, count) == []
+    clock.advance(1)
+    assert len(await ledger.claim_unverified(record.id, count)) == count
+
+
 async def test_what_a_results_file_leaves_unknown_waits_for_the_quiet_period_too(ledger: Ledger, clock: HandClock) -> None:
     record = await campaign_of(ledger, staged(1, status=Status.UNKNOWN), quiet_seconds=10)
     assert await ledger.reschedule_verification(record.id) == 1

@@ -135,6 +135,13 @@ def test_the_policy_decides_on_an_unknown_row(
     assert (settlement.outcome.status, settlement.due_in_seconds) == (status, due)
 
 
+@pytest.mark.parametrize(("latency_seconds", "due"), [(2.0, 3.0), (29.5, 29.5)])
+def test_a_pass_is_read_later_if_the_request_lasted_longer_than_the_quiet_period(latency_seconds: float, due: float) -> None:
+    policy = Policy(quiet_seconds=3.0)
+    found = settle_attempt(claim(), BROKEN, classify(BROKEN), policy=policy, sent_at=SENT_AT, latency_seconds=latency_seconds, jitter=0.5)
+    assert (found.outcome.status, found.due_in_seconds) == (Status.UNKNOWN, due)
+
+
 @pytest.mark.parametrize("on_unknown", OnUnknown)
 @pytest.mark.parametrize(
     ("result", "counted_attempts"),

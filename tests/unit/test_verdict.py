@@ -23,6 +23,7 @@ from campaign.domain.verdict import (
     after_reading,
     classify,
     foreign,
+    quiet_after,
     read_back,
     same_text,
     status_after,
@@ -266,6 +267,24 @@ def test_where_the_same_was_sent_before_an_older_text_proves_nothing() -> None:
     reading = PassReading(latest=Latest.TEXT, text="shown otherwise")
     conclusion = read_back(reading, message="ours", sent_before=frozenset({"ours"}), last_before="shown otherwise", baseline=True)
     assert conclusion == Resolution(status=Status.UNKNOWN, reason="same_text_before")
+
+
+@pytest.mark.parametrize(
+    ("lasted", "quiet_seconds", "after"),
+    [
+        (0.2, 10.0, 10.0),
+        (10.0, 10.0, 10.0),
+        (10.5, 10.0, 10.5),
+        (30.0, 10.0, 30.0),
+        (30.0, 60.0, 60.0),
+        (0.0, 0.0, 0.0),
+        (None, 10.0, 10.0),
+    ],
+)
+def test_a_pass_is_read_after_the_quiet_period_or_as_long_again_as_the_request_lasted(
+    lasted: float | None, quiet_seconds: float, after: float
+) -> None:
+    assert quiet_after(lasted, quiet_seconds=quiet_seconds) == after
 
 
 def test_an_empty_text_is_none() -> None:

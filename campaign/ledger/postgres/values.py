@@ -9,6 +9,7 @@ import orjson
 from campaign.domain.model import Settlement
 from campaign.domain.retry_selection import Selection
 from campaign.domain.status import Status
+from campaign.domain.verdict import quiet_after
 from campaign.ledger.port import Runner
 from campaign.ledger.records import CorrectedRow
 
@@ -34,7 +35,6 @@ def settled(runner: Runner, settlements: Sequence[Settlement]) -> dict[str, Any]
     return {
         "campaign": runner.campaign,
         "runner": runner.id,
-        "quiet_seconds": runner.quiet_seconds,
         "row": [claim.row for claim in claims],
         "fencing_token": [claim.fencing_token for claim in claims],
         "due_in": [settlement.waits_seconds for settlement in settlements],
@@ -52,6 +52,7 @@ def settled(runner: Runner, settlements: Sequence[Settlement]) -> dict[str, Any]
         "latency_seconds": [outcome.latency_seconds for outcome in outcomes],
         "pass_status": [text(outcome.pass_status) for outcome in outcomes],
         "device_type": [text(outcome.device_type) for outcome in outcomes],
+        "quiet_seconds": [float(quiet_after(outcome.latency_seconds, quiet_seconds=runner.quiet_seconds)) for outcome in outcomes],
     }
 
 

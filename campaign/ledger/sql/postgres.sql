@@ -394,13 +394,13 @@ WITH given AS (
         %(counted_attempts)s::bigint[], %(notification_status)s::text[], %(notification_message)s::text[], %(http_status)s::integer[],
         %(error)s::text[],
         %(sent_at)s::double precision[], %(settled_at)s::double precision[], %(latency_seconds)s::double precision[], %(pass_status)s::text[],
-        %(device_type)s::text[], %(noted_as)s::text[]
+        %(device_type)s::text[], %(noted_as)s::text[], %(quiet_seconds)s::double precision[]
     ) AS g (row, fencing_token, status, reason, due_in, attempts, counted_attempts, notification_status, notification_message, http_status,
             error, sent_at,
-            settled_at, latency_seconds, pass_status, device_type, noted_as)
+            settled_at, latency_seconds, pass_status, device_type, noted_as, quiet_seconds)
 ), changed AS (
     UPDATE campaign.rows AS r
-    SET status = g.status, reason = g.reason, due_at = campaign.ledger_now() + g.due_in, quiet_until = campaign.ledger_now() + %(quiet_seconds)s,
+    SET status = g.status, reason = g.reason, due_at = campaign.ledger_now() + g.due_in, quiet_until = campaign.ledger_now() + g.quiet_seconds,
         runner = NULL, attempts = g.attempts, counted_attempts = g.counted_attempts,
         notification_status = CASE g.notification_status WHEN '' THEN r.notification_status ELSE g.notification_status END,
         notification_message = CASE g.notification_status WHEN '' THEN r.notification_message ELSE g.notification_message END,

@@ -330,7 +330,7 @@ SET status = s.value ->> 3, reason = s.value ->> 4, http_status = s.value ->> 5,
     notification_status = iif(s.value ->> 12 = '', notification_status, s.value ->> 12),
     notification_message = iif(s.value ->> 12 = '', notification_message, s.value ->> 13), error = s.value ->> 14,
     pass_status = coalesce(nullif(s.value ->> 15, ''), rows.pass_status), device_type = coalesce(nullif(s.value ->> 16, ''), rows.device_type),
-    quiet_until = :quiet_until, runner = NULL
+    quiet_until = s.value ->> 17, runner = NULL
 FROM (
     SELECT r.rowid AS id, j.value FROM jsonb_each(:settlements) AS j CROSS JOIN rows AS r ON r.campaign = :campaign AND r.row = j.value ->> 0
     WHERE r.fencing_token = j.value ->> 1 AND r.runner = :runner AND r.status = 'sending' LIMIT -1
@@ -339,7 +339,7 @@ WHERE rows.rowid = s.id;
 
 -- name: record_one
 -- `record_attempts` and `settle` for one settlement: reading a single one from JSON costs more than all the rest. ?1 to ?17 are the values
--- of a settlement in their order, ?18 the campaign, ?19 the runner, ?20 `quiet_until`.
+-- of a settlement in their order but for the last, `quiet_until`, which is ?20; ?18 is the campaign, ?19 the runner.
 INSERT INTO attempts (campaign, row, fencing_token, pass_key, runner, status, reason, http_status, sent_at, settled_at, latency_seconds)
 SELECT campaign, row, fencing_token, pass_key, runner, ?3, ?5, ?6, ?7, ?8, ?9 FROM rows
 WHERE campaign = ?18 AND row = ?1 AND fencing_token = ?2 AND runner = ?19 AND status = 'sending';

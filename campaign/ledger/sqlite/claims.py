@@ -63,17 +63,17 @@ def _of_zone(db: apsw.Connection, own: dict[str, Any], limit: int, terms: ClaimF
 def settle_rows(db: apsw.Connection, runner: Runner, settlements: Sequence[Settlement], *, now: float) -> set[tuple[int, int]]:
     """Record how claims ended; returns (row, token) of those that are no longer the runner's. Of two for one claim the first counts."""
     by_claim = {(settlement.claim.row, settlement.claim.fencing_token): settlement for settlement in reversed(settlements)}
-    values = [settled(settlement, now) for settlement in by_claim.values()]
+    values = [settled(settlement, now, quiet_seconds=runner.quiet_seconds) for settlement in by_claim.values()]
     end = _end_each if len(values) <= FEW else _end_all
-    late = end(db, runner, values, quiet_until=now + runner.quiet_seconds)
+    late = end(db, runner, values)
     if any(settlement.outcome.status in OPEN for settlement in settlements):
         skip_if_cancelled(db, runner.campaign)
     return late
 
 
-def _end_each(db: apsw.Connection, runner: Runner, values: list[tuple[Any, ...]], *, quiet_until: float) -> set[tuple[int, int]]:
+def _end_each(db: apsw.Connection, runner: Runner, values: list[tuple[Any, ...]]) -> set[tuple[int, int]]:
     late = set()
-    for one in values:
+    for *one, quiet_until in values:
         whose = (*one, runner.campaign, runner.id)
         db.execute(SQL["record_one"], whose)
         if db.changes():
@@ -83,11 +83,11 @@ def _end_each(db: apsw.Connection, runner: Runner, values: list[tuple[Any, ...]]
     return late
 
 
-def _end_all(db: apsw.Connection, runner: Runner, values: list[tuple[Any, ...]], *, quiet_until: float) -> set[tuple[int, int]]:
+def _end_all(db: apsw.Connection, runner: Runner, values: list[tuple[Any, ...]]) -> set[tuple[int, int]]:
     whose: dict[str, Any] = {"campaign": runner.campaign, "runner": runner.id, "settlements": orjson.dumps(values).decode()}
     db.execute(SQL["record_attempts"], whose)
     late = set()
     if db.changes() < len(values):
         late = {(row, fencing_token) for row, fencing_token in orjson.loads(rows(db, "superseded", **whose)[0][0])}
-    db.execute(SQL["settle"], whose | {"quiet_until": quiet_until})
+    db.execute(SQL["settle"], whose)
     return late
