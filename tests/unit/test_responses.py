@@ -1,5 +1,6 @@
 """What an answer says, by tables; and that no bytes whatever make reading it raise, or record more than a little."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -8,14 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
-from campaign.domain.verdict import UNSIGNED, Latest, PassReading, Reply, Signature
-from campaign.sender.api.responses import LONGEST_EXCERPT, read_pass, read_reply
+from campaign.domain.verdict import UNSIGNED, Evidence, Latest, PassReading, Reply, Signature, classify, foreign
+from campaign.sender.api.responses import FROM_A_CACHE, LONGEST_EXCERPT, read_pass, read_reply
 
 TOKEN = "pe_live_0123456789abcdef"
 NOON = 1_800_000_000.0
 
 
-def reply(body: object, *, status: int = 200, headers: dict[str, str] | None = None, whole: bool = True, token: str = TOKEN) -> Reply:
+def reply(body: object, *, status: int = 200, headers: Mapping[str, str] | None = None, whole: bool = True, token: str = TOKEN) -> Reply:
     raw = body if isinstance(body, bytes) else orjson.dumps(body)
     return read_reply(http_status=status, headers=CIMultiDict(headers or {}), body=raw, whole=whole, token=token, now=NOON)
 
@@ -318,14 +319,23 @@ def test_what_a_cache_kept_is_not_what_the_pass_holds(age: str, *, readable: boo
         "X-Cache: TCP_STALE_HIT",
         "X-Cache: TCP_REFRESH_FAIL_HIT",
         "X-Cache: TCP_REFRESH_FAIL_OLD",
+        "X-Cache: L1HIT",
+        "X-Cache: ORIGINHIT",
         "X-Cache: PARTIAL_HIT",
         "X-Cache: HIT-STALE",
         "X-Cache-Lookup: HIT from squid:3128",
         "X-Cache: HIT from squid|X-Cache-Lookup: HIT from squid:3128",
+        # What may have been forwarded all the same is not believed either: its row only stays unknown.
+        "X-Cache: MISS from squid|X-Cache-Lookup: HIT from squid:3128",
+        "X-Cache: MISS|X-Cache-Lookup: Hit",
+        "X-Rack-Cache: stale, invalid, store",
+        "X-Rack-Cache: stale, valid, store",
+        "Cache-Status: edge; fwd=stale; stored",
         "X-Cache: MISS|X-Cache: HIT",
         "X-Cache-Hits: 3",
         "X-Cache-Hits: 0, 12",
         "X-Cache-Hit: true",
+        "X-CacheHit: 1",
         "X-Cache-Status: HIT",
         "X-Cache-Status: STALE",
         "X-From-Cache: 1",
@@ -353,6 +363,7 @@ def test_what_a_cache_kept_is_not_what_the_pass_holds(age: str, *, readable: boo
 )
 def test_an_answer_whose_headers_say_that_it_was_cached_is_not_believed(header: str) -> None:
     assert not _is_believed(header)
+    assert not reply(notified("delivered"), headers=_headers(header)).readable
 
 
 @pytest.mark.parametrize(
@@ -365,8 +376,10 @@ def test_an_answer_whose_headers_say_that_it_was_cached_is_not_believed(header: 
         "X-Cache: MISS from fresh.example",
         "X-Cache: MISS from hit-1.cache.example:3128",
         "X-Cache: MISS from whit",
+        "X-Cache: TCP_MISS from a23-48-white.deploy.akamaitechnologies.com (AkamaiGHost/11) (-)",
+        "X-Cache-Miss-From: parking",
         "X-Cache-Lookup: NONE from squid:3128",
-        "X-Cache: MISS from squid|X-Cache-Lookup: HIT from squid:3128",
+        "X-Cache: MISS from squid|X-Cache-Lookup: MISS from squid:3128",
         "X-Cache-Hits: 0",
         "X-Cache-Hits: 0, 0",
         "X-Cache-Hit: false",
@@ -375,8 +388,6 @@ def test_an_answer_whose_headers_say_that_it_was_cached_is_not_believed(header: 
         "X-From-Cache: 0",
         "X-Rack-Cache: miss, store",
         "X-Rack-Cache: invalidate, pass",
-        "X-Rack-Cache: stale, invalid, store",
-        "X-Rack-Cache: stale, valid, store",
         "X-Cache-Key: /api/v1/passes/hit",
         "X-Cache-Tags: hit fresh",
         "X-Drupal-Cache-Contexts: url.hit",
@@ -387,7 +398,6 @@ def test_an_answer_whose_headers_say_that_it_was_cached_is_not_believed(header: 
         "CF-Cache-Status: DYNAMIC",
         "CF-Cache-Status: BYPASS",
         "Cache-Status: edge; fwd=bypass",
-        "Cache-Status: edge; fwd=stale; stored",
         "X-Varnish: 32770",
         "X-Varnish: 32770, 3",
         "Server-Timing: cdn-cache; desc=MISS, edge; dur=1",
@@ -398,14 +408,25 @@ def test_an_answer_whose_headers_say_that_it_was_cached_is_not_believed(header: 
 )
 def test_an_ordinary_answer_is_not_taken_for_a_cached_one(header: str) -> None:
     assert _is_believed(header)
+    assert reply(notified("delivered"), headers=_headers(header)).readable
 
 
 def _is_believed(lines: str) -> bool:
-    parts = (line.partition(": ") for line in lines.split("|"))
-    headers = CIMultiDict((name, value) for name, _, value in parts)
     body = orjson.dumps(holding(latestMessage=None))
-    found = read_pass(http_status=200, headers=headers, body=body, whole=True, token=TOKEN, now=NOON)
+    found = read_pass(http_status=200, headers=_headers(lines), body=body, whole=True, token=TOKEN, now=NOON)
     return found.latest is Latest.NULL
+
+
+def _headers(lines: str) -> CIMultiDict[str]:
+    parts = (line.partition(": ") for line in lines.split("|"))
+    return CIMultiDict((name, value) for name, _, value in parts)
+
+
+def test_an_answer_to_a_message_that_a_cache_gave_does_not_show_that_it_was_taken() -> None:
+    found = reply(notified("delivered"), headers={"Age": "30", "X-Cache": "HIT", "x-rate-limit-limit": "10"})
+    assert (found.readable, found.completes, found.error) == (False, False, FROM_A_CACHE)
+    assert classify(found).proof is Evidence.AMBIGUOUS
+    assert not foreign(found)
 
 
 def test_an_answer_that_broke_off_is_known_to_be_so() -> None:

@@ -52,7 +52,7 @@ def _words_of_page(page: str) -> str:
     return html.unescape(words)
 
 
-FROM_A_CACHE: Final = "The answer comes from a cache, by its headers: have it pass on what is read of PassEntry"
+FROM_A_CACHE: Final = "The answer comes from a cache, by its headers: have it keep nothing of PassEntry"
 _SIGNS: Final = {
     "age": re.compile("[1-9]"),
     "warning": re.compile(r"(?:^|,)\s?11[0-3]\b"),
@@ -64,10 +64,8 @@ _SIGNS: Final = {
 _NOT_OF_THE_ANSWER: Final = ("control", "key", "keys", "tag", "tags", "contexts")
 """Ends of names of headers about caches that do not say where the answer comes from; some hold any text."""
 
-# A word as of TCP_REMOTE_HIT and RefreshHit, but not of a host, nor of an answer that was forwarded because the cached one was stale.
-_KEPT: Final = re.compile(
-    r"(?:(?<![^\W_])|(?<=[a-z])(?=H))(?<!fwd=)(?i:hit|stale(?!, (?:in)?valid)|updating|fresh|refresh_fail)(?![^\W_]|[\w-]{0,60}\.\w)"
-)
+_HOST: Final = re.compile(r"\sfrom\s[^,]*")
+_KEPT: Final = re.compile(r"hit|stale|updating|\bfresh\b|refresh_fail", re.IGNORECASE)
 _COUNTED: Final = re.compile("[1-9]|true|yes", re.IGNORECASE)
 _DECIMAL: Final = re.compile(r"\d{1,300}(?:\.\d{0,300})?|\.\d{1,300}", re.ASCII)
 _MOST_DIGITS: Final = 9
@@ -94,10 +92,8 @@ def count(headers: Mapping[str, str], name: str) -> int | None:
 
 
 def is_cached(headers: Mapping[str, str]) -> bool:
-    """Whether an answer says that a cache kept it; of several caches one after the other each may say so."""
-    # Squid gives both: the lookup may be a hit though the request was forwarded.
-    unused = "x-cache-lookup" if "x-cache" in headers else ""
-    return any(_says_cached(name.lower(), value) for name, value in headers.items() if name.lower() != unused)
+    """Whether an answer says that a cache kept it, or may have; of several caches one after the other each may say so."""
+    return any(_says_cached(name.lower(), value) for name, value in headers.items())
 
 
 def _says_cached(name: str, value: str) -> bool:
@@ -105,7 +101,8 @@ def _says_cached(name: str, value: str) -> bool:
         return bool(_SIGNS[name].search(value))
     if "cache" not in name or name.endswith(_NOT_OF_THE_ANSWER):
         return False
-    return bool(_KEPT.search(value) or (name.endswith(("-hit", "-hits", "from-cache")) and _COUNTED.search(value)))
+    said = _HOST.sub("", value)
+    return bool(_KEPT.search(said) or (("hit" in name or "from" in name) and _COUNTED.search(said)))
 
 
 def _decimal(value: str) -> float | None:
@@ -145,7 +142,8 @@ _BLANKS: Final = b" \t\r\n\xef\xbb\xbf"
 def read_reply(*, http_status: int, headers: Mapping[str, str], body: bytes, whole: bool, token: str, now: float) -> Reply:
     """The answer to a notification. Its `headers` ignore case, and its `body` is what came; `whole` says whether it is complete.
 
-    The token is masked wherever the answer repeats it. `now` is in Unix seconds, for a `Retry-After` that is a date.
+    A 2xx from a cache is unreadable, as it may be that to an earlier message. The token is masked wherever the answer repeats it. `now` is
+    in Unix seconds, for a `Retry-After` that is a date.
     """
     remaining = count(headers, "x-rate-limit-remaining")
     limit = count(headers, "x-rate-limit-limit")
@@ -163,14 +161,15 @@ def read_reply(*, http_status: int, headers: Mapping[str, str], body: bytes, who
     found = parse_json(body) if whole else None
     notification = _object(_object(found, "meta"), "notifications")
     status = _scalar(notification.get("status")) if notification is not None else ""
-    if notification is None or not status.strip():
+    cached = notification is not None and is_cached(headers)
+    if notification is None or cached or not status.strip():
         return Reply(
             http_status=http_status,
             readable=False,
             rate_remaining=remaining,
             rate_limit=limit,
-            error=_undocumented(body, whole=whole, token=token),
-            signature=_signature(headers, found, body, whole=whole, documented=_has_errors(found), token=token),
+            error=FROM_A_CACHE if cached else _undocumented(body, whole=whole, token=token),
+            signature=_signature(headers, found, body, whole=whole, documented=cached or _has_errors(found), token=token),
         )
     pass_status, device_type = _pass_and_device(_object(_object(found, "data"), "attributes"), token=token)
     return Reply(
