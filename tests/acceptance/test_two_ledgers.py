@@ -525,6 +525,23 @@ class TestResultsAsList:
             assert str(marker(desk, "other.sending")) in is_refused(desk, "resume", "list")
         finish(second, code=0)
 
+    @pytest.mark.parametrize("killed", [False, True])
+    def test_one_that_goes_on_under_another_name_is_seen(self, desk: Desk, *, killed: bool) -> None:
+        desk.run(*WORDS, "--limit", "2", code=5)
+        there = home(desk, "root")
+        second = desk.start("run", "list.results.csv", "--name", "bob", *SLOWLY, HOME=there)
+        desk.until(second, lambda: len(desk.sent()) >= 4)
+        if killed:
+            second.kill()
+            finish(second, code=-signal.SIGKILL)
+        with nullcontext() if killed else suspended(second):
+            assert str(marker(desk, "bob.results.sending")) in is_refused(desk, "resume", "list")
+        if killed:
+            desk.run("resume", "bob", HOME=there)
+        else:
+            finish(second, code=0)
+        assert all_sent_once(desk)
+
     def test_failed_rows_are_not_sent_while_another_ledger_sends_beside_them(self, desk: Desk) -> None:
         """The ledger of the retry has the campaign from a copy of the results, in another folder."""
         desk.simulator.set_faults(missing=["pass-00001"])

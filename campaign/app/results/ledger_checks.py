@@ -15,7 +15,7 @@ from campaign.app.results.comparison import campaign_of, has_rows_to_send, overt
 from campaign.app.results.known_results import SENT_AGAIN, check_not_newer, fingerprint
 from campaign.app.results.owner import first_rows, holds_results, may_hold_results_of, owner_of
 from campaign.app.results.places import is_list, own_place, places_of_campaign, results_places, with_folders
-from campaign.app.results.sending_marker import check_not_sent_elsewhere
+from campaign.app.results.sending_marker import RESULTS_OF, check_not_sent_elsewhere
 from campaign.app.sending.access import account_key
 from campaign.app.session import Session
 from campaign.domain.errors import UsageError
@@ -66,6 +66,8 @@ async def check_known(work: Session, given: CheckedList, source: ListSource) -> 
             option="--name",
         )
         agreed = {SENT_AGAIN: await asyncio.to_thread(_fingerprints, work, given, source)}
+    if given.results_of not in {"", name} and not isinstance(given.messages, Template):
+        agreed[RESULTS_OF] = given.results_of
     await asyncio.to_thread(_warn_of_new_ledger, work, given, source)
     if given.layout.results:
         work.ui.tell(

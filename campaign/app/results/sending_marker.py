@@ -28,15 +28,19 @@ from campaign.reporter.files.target import Format
 
 SUFFIX: Final = ".sending"
 
+RESULTS_OF: Final = "results_of"
+"""The campaign's setting with the name of the campaign from whose results it goes on."""
+
 _STORE_SECONDS: Final = 4.0
 """How long a request to a store may take while the ledger waits for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Marker:
-    """The content of the file. `mark` is that of the campaign in its ledger; the rest is for people, but for `runner`.
+    """The content of the file. `mark` is that of the campaign in its ledger.
 
-    That is the last runner that the ledger knew then; empty in a file of an earlier version.
+    `runner` is the last one that the ledger knew then. `results_of` is the campaign whose results it goes on from, under another name. Both
+    may be empty, as in a file of an earlier version. The rest is for people.
     """
 
     mark: str
@@ -45,6 +49,7 @@ class Marker:
     host: str
     since: str
     runner: str = ""
+    results_of: str = ""
 
 
 _UNREADABLE: Final = Marker(mark="", campaign="", ledger="", host="", since="")
@@ -71,6 +76,7 @@ def mark_as_sending(results: Location, record: CampaignRecord, reader: LedgerRea
     since = f"{datetime.now(tz=UTC):%Y-%m-%d %H:%M} UTC"
     runner = _runners(reader, record)[0]
     own = {"mark": record.spec.mark, "campaign": record.spec.name, "ledger": reader.place, "runner": runner}
+    own["results_of"] = record.spec.settings.get(RESULTS_OF, "")
     marker = Marker(**own, host=socket.gethostname(), since=since)
     content = json.dumps(asdict(marker), indent=1).encode() + b"\n"
     for place in _places(results, record.spec.name):
@@ -133,7 +139,8 @@ def check_not_sent_elsewhere(places: Iterable[Location], campaign: str, reader: 
         found = _read(path)
         if found is None or (found is _UNREADABLE and not _is_of(path, own, campaign)):
             continue
-        if found is not _UNREADABLE and found.campaign != campaign and not _is_of(path, under_any_name, found.campaign):
+        names = {found.campaign, found.results_of}
+        if found is not _UNREADABLE and campaign not in names and not _is_of(path, under_any_name, found.campaign):
             continue
         if record is None or found.mark != record.spec.mark:
             raise _sent_from_elsewhere(found, path, found.campaign or campaign)
