@@ -44,6 +44,7 @@ _EXIT_CODES: Final = {
     StopReason.PAUSED: 5,
     StopReason.LIMIT: 5,
     StopReason.OUTSIDE_WINDOW: 5,
+    StopReason.PASSES_HELD: 5,
     StopReason.SAFEGUARD: 4,
     StopReason.LEASE_LOST: 4,
     StopReason.INTERRUPTED: 130,
@@ -306,6 +307,8 @@ class Session:
             self._report(record, results, sent=sent)
         if end.ended is StopReason.OUTSIDE_WINDOW:
             note = opens_in_words(self.schedule(record), self.reader.pending_zones(record.id), now=utc_now())
+        if end.ended is StopReason.PASSES_HELD:
+            note = end.why
         fresh = find(self.reader, record.spec.name)
         seen = view(self.reader, fresh, ledger=self.settings.ledger_to_name)
         seen = replace(seen, results=str(results) if results is not None else "")

@@ -194,6 +194,7 @@ class Supervisor:
                 | StopReason.CANCELLED
                 | StopReason.OUTSIDE_WINDOW
                 | StopReason.LIMIT
+                | StopReason.PASSES_HELD
             ):
                 self._stop_signal.set(end.ended, end.why)
             case _:

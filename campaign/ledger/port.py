@@ -24,6 +24,8 @@ from campaign.ledger.records import (
     ClaimFilter,
     CorrectedRow,
     DesiredState,
+    HeldPasses,
+    PassHolder,
     PendingWork,
     ResultColumns,
     RowMessage,
@@ -305,6 +307,9 @@ class LedgerReader(Protocol):
     def batches(self, campaign: int) -> list[Batch]:
         """The campaign's batches that have not ended, oldest first."""
 
+    def held_passes(self, campaign: int, only: tuple[int, ...] | None = None) -> HeldPasses:
+        """Whose batches hold the passes of pending rows; with `only`, of those rows alone. Looks at every pending row."""
+
     def unidentified_batches(self, campaign: int, *, since: float) -> list[str]:
         """Names of ended batches of which one may still exist at PassEntry, unidentified; scheduled after `since`, in Unix seconds."""
 
@@ -387,8 +392,10 @@ __all__ = [
     "CampaignSpec",
     "ClaimFilter",
     "DesiredState",
+    "HeldPasses",
     "Ledger",
     "LedgerReader",
+    "PassHolder",
     "PendingWork",
     "ResultColumns",
     "RowMessage",

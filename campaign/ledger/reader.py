@@ -9,7 +9,7 @@ from campaign.domain.batches import Batch
 from campaign.domain.model import Counts, ResultRow
 from campaign.domain.row_state import RowState
 from campaign.domain.status import Status
-from campaign.ledger.port import CampaignRecord, RowMessage, RunnerRecord
+from campaign.ledger.port import CampaignRecord, DesiredState, HeldPasses, PassHolder, RowMessage, RunnerRecord
 from campaign.ledger.records import AttemptColumns
 from campaign.ledger.values import attempt_columns, batches, lot, record, result, row_state
 
@@ -55,6 +55,14 @@ class Reader(ABC):
 
     def batches(self, campaign: int) -> list[Batch]:
         return batches(self._all("batches", campaign=campaign, runner=0))
+
+    def held_passes(self, campaign: int, only: tuple[int, ...] | None = None) -> HeldPasses:
+        found = self._all("held_passes", campaign=campaign, only=None if only is None else self._list(only))
+        holders = (
+            PassHolder(campaign=name, rows=count, worked_on=bool(worked_on), cancelled=state == DesiredState.CANCELLED)
+            for _, name, count, worked_on, state in found
+        )
+        return HeldPasses(pending=found[0][0] if found else 0, holders=tuple(holders))
 
     def unidentified_batches(self, campaign: int, *, since: float) -> list[str]:
         return [name for (name,) in self._all("unidentified_batches", campaign=campaign, since=since)]

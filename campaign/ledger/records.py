@@ -121,6 +121,30 @@ class PendingWork:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PassHolder:
+    """A campaign in whose batches are the passes of `rows` pending rows of another one."""
+
+    campaign: str
+    rows: int
+    worked_on: bool
+    cancelled: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldPasses:
+    """Whose batches hold the passes of a campaign's pending rows, of which there are `pending`."""
+
+    pending: int = 0
+    holders: tuple[PassHolder, ...] = ()
+
+    @property
+    def for_ever(self) -> bool:
+        """Whether every pending row waits for a batch, and no process works on any of these batches."""
+        left = [holder.rows for holder in self.holders if not holder.worked_on]
+        return bool(left) and sum(left) >= self.pending
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ResultColumns:
     """Between one and ROWS_AT_ONCE rows in the list's order; each column has one value per row.
 

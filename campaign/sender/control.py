@@ -1,6 +1,7 @@
 """Keeps a run going, and watches for events outside it: signals, pause and cancel, the end of its schedule, the death of other runners."""
 
 import asyncio
+import math
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -20,6 +21,7 @@ LOOK_SECONDS: Final = 0.4
 LOOKS_FOR_THE_DEAD: Final = 3
 """Dead runners are reaped in one poll of this many: there is no hurry, as their rows wait for the quiet period anyway."""
 
+LOOK_AT_HOLDERS_SECONDS: Final = 10.0
 LOOKS_AT_OTHERS: Final = 25
 """The whole campaign is counted in one poll of this many: for ten million rows that takes a second."""
 
@@ -45,6 +47,8 @@ class RunControl:
     read_limiter: RateLimiter = field(init=False)
     _verifier: Verifier = field(init=False)
     _waits_until: str = ""
+    _waits_for: str = ""
+    _looked_at: float = -math.inf
 
     def __post_init__(self) -> None:
         self.read_limiter = RateLimiter(self.ledger, f"{self.settings.key} read", self.settings.read_rate_per_second)
@@ -69,6 +73,20 @@ class RunControl:
             self.observer.event("waiting_for_its_time", until=until)
         if not self.settings.wait and not work.sending and work.unverified_in_seconds is None:
             self.stop_signal.set(StopReason.OUTSIDE_WINDOW)
+
+    async def wait_for_passes(self, work: PendingWork) -> None:
+        """No row could be claimed: report whose batches hold the passes of due rows, and end the run if they may hold them for ever."""
+        now = asyncio.get_running_loop().time()
+        if work.pending_in_seconds is None or work.pending_in_seconds > 0 or now < self._looked_at + LOOK_AT_HOLDERS_SECONDS:
+            return
+        self._looked_at = now
+        held = await asyncio.to_thread(self.reader.held_passes, self.runner.campaign, self.settings.only)
+        why = self.settings.held_in_words(held) if held.holders else ""
+        if why and why != self._waits_for:
+            self.observer.event("waiting_for_passes", why=why)
+        self._waits_for = why
+        if held.for_ever and not work.sending and work.unverified_in_seconds is None:
+            self.stop_signal.set(StopReason.PASSES_HELD, why)
 
     async def _watch(self, stop: asyncio.Event) -> None:
         looks = 0

@@ -215,6 +215,8 @@ class Pool:
         self._lease_keeper.activity = "sending" if busy else "waiting"
         if opens_at is not None:
             self._control.wait_until(opens_at, work)
+        else:
+            await self._control.wait_for_passes(work)
         only = self._settings.only
         if only is not None and not await asyncio.to_thread(self._reader.unfinished, self._runner.campaign, only):
             self._stop_signal.set(StopReason.LIMIT)

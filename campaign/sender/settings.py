@@ -7,6 +7,7 @@ from typing import Final
 
 from campaign.domain.failure_guard import Halt
 from campaign.domain.schedule import Schedule
+from campaign.ledger.port import HeldPasses
 from campaign.sender.attempt import Policy
 
 LATENCY_CARRIED_SECONDS: Final = 10.0
@@ -20,6 +21,8 @@ class PoolSettings:
     """The settings of one run of the pool.
 
     `origin` is the address of the API, for messages.
+
+    `held_in_words` says whose batches hold the passes of rows.
 
     `rate_per_second` None sends without pacing; `concurrency` None follows the rate; `limit` None sends every row. While the schedule does
     not allow sending, the run waits with `wait`, and ends without it. `daily_cap` and `only` are as in `ledger.port.ClaimFilter`.
@@ -38,6 +41,7 @@ class PoolSettings:
     wait: bool = True
     daily_cap: int = 0
     only: tuple[int, ...] | None = None
+    held_in_words: Callable[[HeldPasses], str] = str
 
     @property
     def workers(self) -> int:

@@ -15,6 +15,7 @@ class StopReason(StrEnum):
     SAFEGUARD = "safeguard"
     LEASE_LOST = "superseded"
     BATCHES_LEFT = "batches_left"
+    PASSES_HELD = "passes_held"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -121,6 +121,34 @@ def test_after_a_kill_nothing_is_sent_twice_and_what_was_not_released_can_be_und
         assert {batch.status for batch in vendor.batches()} <= {"cancelled", "successful"}
 
 
+@pytest.mark.parametrize("way", ["single", "batch"])
+def test_rows_that_wait_for_batches_that_nobody_works_on_end_the_run_and_name_their_campaign(desk: Desk, way: str) -> None:
+    options = BY_BATCH if way == "batch" else ()
+    tue = ("--message", "Later", "--yes", "--name", "tue", "--rate", "unlimited", "--quiet-period", "1s", *options)
+    with simulated(SimulatorConfig(limit_per_second=0, validation_seconds=30.0)) as vendor:
+        there = Desk(desk.folder, vendor, desk.environment | {"PASSENTRY_API_URL": vendor.url})
+        there.make_list(20)
+        mon = there.start("run", "list.csv", *MESSAGE, *BY_BATCH, "--name", "mon", "--rate", "unlimited")
+        there.until(mon, vendor.batches)
+        waits = there.start("run", "list.csv", *tue)
+        says = "20 rows wait for their passes: these are in batches of the campaign “mon”, which"
+        assert waits.stderr is not None
+        assert f"{says} a process works on." in next(line for line in waits.stderr if '"waiting_for_passes"' in line)
+        mon.send_signal(signal.SIGKILL)
+        mon.communicate(timeout=10)
+        out, err = waits.communicate(timeout=60)
+        assert waits.returncode == 5, out + err
+        what_to_do = f"{says} no process works on. Go on with it (campaign resume mon) or undo them (campaign cancel mon)."
+        assert what_to_do in " ".join(out.split()), out
+        assert what_to_do in there.run("run", "list.csv", *tue, code=5).stdout
+        assert there.json("status", "tue", code=None)["exit_code"] == 5
+        assert there.sent() == {}
+        vendor.set_faults(validation_seconds=0.1)
+        there.run("resume", "mon", "--yes")
+        assert there.json("resume", "tue", "--yes")["by_status"]["delivered"] == 20
+        assert set(map(tuple, there.sent().values())) == {(f"Hi Name {row}", "Later") for row in range(1, 21)}
+
+
 @pytest.mark.parametrize("then", slow_after(1, ["single", "batch", "cancel", "single, then cancel"]))
 def test_a_batch_that_turns_up_when_all_has_ended_is_cancelled_by_the_next_command(desk: Desk, then: str) -> None:
     with batch_that_turns_up_late(desk, stop_by=signal.SIGKILL) as (there, vendor):

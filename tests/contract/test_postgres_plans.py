@@ -94,6 +94,7 @@ SETTLED = {
         ("campaigns_with_unverified", {}, {"rows_by_status"}),
         ("reference_passes", {}, {"rows_by_status", "attempts_by_pass", "rows_unverified"}),
         ("reference_passes_after", {}, {"attempts_by_row", "attempts_pkey", "attempts_by_pass", "rows_unverified"}),
+        ("held_passes", {}, {"rows_unverified"}),
         ("record_baseline", {}, {"rows_pkey"}),
         ("record_verification", {}, {"rows_pkey"}),
         ("record_verified_attempt", {}, {"attempts_by_row"}),

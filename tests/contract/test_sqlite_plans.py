@@ -27,6 +27,8 @@ from campaign.ledger.sqlite.connection import SQL, connect, prepare
         ("reference_passes_after", "attempts_by_row"),
         ("reference_passes_after", "attempts_by_pass"),
         ("reference_passes_after", "rows_unverified"),
+        ("held_passes", "rows_by_status"),
+        ("held_passes", "rows_unverified"),
         ("record_baseline", "sqlite_autoindex_rows_1"),
         ("record_verification", "sqlite_autoindex_rows_1"),
         ("texts_before", "attempts_by_pass"),

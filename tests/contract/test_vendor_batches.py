@@ -5,7 +5,7 @@ from dataclasses import replace
 from campaign.domain.batches import BatchState
 from campaign.domain.retry_selection import Selection
 from campaign.domain.status import Status
-from campaign.ledger.port import ANY_ROW, ClaimFilter, DesiredState, Ledger, LedgerReader
+from campaign.ledger.port import ANY_ROW, ClaimFilter, DesiredState, HeldPasses, Ledger, LedgerReader, PassHolder
 from tests.contract.backends import Backend, HandClock
 from tests.contract.given import campaign_of, ends, staged
 
@@ -42,6 +42,32 @@ async def test_where_a_batch_stands_is_kept(ledger: Ledger, reader: LedgerReader
     assert await ledger.record_batch(runner, replace(later, state=BatchState.ENDED))
     assert reader.batches(record.id) == []
     assert not await ledger.record_batch(runner, later)
+
+
+async def test_rows_whose_passes_are_in_batches_of_another_campaign_are_counted(ledger: Ledger, reader: LedgerReader) -> None:
+    def held(*, only: tuple[int, ...] | None = None) -> HeldPasses:
+        return reader.held_passes(second.id, only)
+
+    first = await campaign_of(ledger, *(staged(row) for row in range(1, 5)), name="first")
+    second = await campaign_of(ledger, *(staged(row) for row in range(2, 7)), name="second")
+    one = await ledger.register_runner(first.id, quiet_seconds=0, api="https://one", account="one")
+    two = await ledger.register_runner(second.id, quiet_seconds=0, api="https://one", account="one")
+    assert held() == HeldPasses()
+    await ledger.claim_batch(one, 3, ANY_ROW, name="one", entity="e")
+    # A row that is sent by itself has an end.
+    await ledger.claim(one, 1)
+    assert held() == HeldPasses(pending=5, holders=(PassHolder(campaign="first", rows=2, worked_on=True),))
+    await ledger.deregister_runner(one, "interrupted")
+    assert held() == HeldPasses(pending=5, holders=(PassHolder(campaign="first", rows=2, worked_on=False),))
+    assert held(only=(2, 5)) == HeldPasses(pending=2, holders=(PassHolder(campaign="first", rows=1, worked_on=False),))
+    assert held(only=(5,)) == HeldPasses()
+    await ledger.set_desired_state(first.id, DesiredState.CANCELLED)
+    assert held().holders == (PassHolder(campaign="first", rows=2, worked_on=False, cancelled=True),)
+    await ledger.claim(two, 5)
+    assert held() == HeldPasses(pending=3, holders=held().holders)
+    await ledger.deregister_runner(two, "interrupted")
+    await ledger.register_runner(second.id, quiet_seconds=0, api="https://one", account="other")
+    assert held() == HeldPasses(), "a pass of another account is another pass"
 
 
 async def test_a_dead_runner_leaves_its_batches_to_the_next_and_its_other_rows_unknown(

@@ -72,6 +72,7 @@ def test_happenings(golden: Golden) -> None:
         describe_event("texts_are_not_shown_as_sent", by="the API"),
         describe_event("worker_lost"),
         describe_event("ledger_not_seen"),
+        describe_event("waiting_for_passes", why="1 row waits for its pass."),
         describe_event("waiting_for_its_time", until="2127-01-02T08:00+00:00"),
     ]
     run = tally(pending=1)

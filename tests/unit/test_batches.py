@@ -1,11 +1,13 @@
 """What is decided about the vendor's batches: plain functions of values."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from campaign.app.sending.batches import held_in_words
 from campaign.domain.batches import (
     MOST_RECIPIENTS,
     AnswerTimeout,
@@ -27,6 +29,7 @@ from campaign.domain.failure_guard import PATIENCE_SECONDS
 from campaign.domain.model import Claim
 from campaign.domain.status import Status
 from campaign.domain.verdict import BATCH_UNKNOWN, EARLIER_ATTEMPT, WAS_SENDING, Resolution, after_reading
+from campaign.ledger.port import HeldPasses, PassHolder
 
 CLAIM = Claim(campaign=1, row=2, fencing_token=3, pass_id="p", message="Hi", attempts=4, counted_attempts=1)
 
@@ -145,3 +148,37 @@ def test_patience_ends_with_an_api_that_answers_nothing_for_long() -> None:
     assert timeout.note(is_trouble=False, now=PATIENCE_SECONDS) == ""
     assert timeout.note(is_trouble=True, now=PATIENCE_SECONDS + 1) == ""
     assert "15 minutes" in timeout.note(is_trouble=True, now=2 * PATIENCE_SECONDS + 2)
+
+
+def holder(rows: int, *, worked_on: bool = False, cancelled: bool = False) -> PassHolder:
+    return PassHolder(campaign="mon", rows=rows, worked_on=worked_on, cancelled=cancelled)
+
+
+@pytest.mark.parametrize(
+    ("pending", "holders", "for_ever"),
+    [
+        (0, (), False),
+        (5, (), False),
+        (5, (holder(5),), True),
+        (5, (holder(3), holder(2)), True),
+        (5, (holder(3),), False),
+        (5, (holder(5, worked_on=True),), False),
+        (5, (holder(3), holder(2, worked_on=True)), False),
+        (5, (holder(5, cancelled=True),), True),
+    ],
+)
+def test_rows_wait_for_ever_if_nobody_works_on_any_batch_that_they_wait_for(
+    *, pending: int, holders: tuple[PassHolder, ...], for_ever: bool
+) -> None:
+    assert HeldPasses(pending=pending, holders=holders).for_ever is for_ever
+
+
+def test_who_waits_for_a_batch_is_told_how_to_end_it() -> None:
+    held = HeldPasses(pending=9, holders=(holder(600), replace(holder(1, cancelled=True), campaign="a b"), holder(2, worked_on=True)))
+    assert held_in_words(held, ledger="c.db") == (
+        "600 rows wait for their passes: these are in batches of the campaign “mon”, which no process works on. "
+        "Go on with it (campaign resume mon --ledger c.db) or undo them (campaign cancel mon --ledger c.db). "
+        "1 row waits for its pass: it is in a batch of the campaign “a b”, which no process works on. "
+        "Undo it (campaign cancel 'a b' --ledger c.db). "
+        "2 rows wait for their passes: these are in batches of the campaign “mon”, which a process works on."
+    )

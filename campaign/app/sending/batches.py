@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Final
 from campaign.app.sending.access import network_of
 from campaign.domain.batches import PLACEHOLDER, Batch, InBatches
 from campaign.domain.errors import SafeguardError, StoppedError, UsageError
-from campaign.domain.text.lines import rows
-from campaign.ledger.port import CampaignRecord, LedgerReader
+from campaign.domain.text.lines import capitalized, rows
+from campaign.insights import command_line
+from campaign.ledger.port import CampaignRecord, HeldPasses, LedgerReader, PassHolder
 from campaign.sender.stop import End, StopReason, StopRequest
 from campaign.settings import Engine, Settings, Via
 
@@ -76,6 +77,22 @@ def may_turn_up(reader: LedgerReader, record: CampaignRecord) -> bool:
 def is_in_batches(reader: LedgerReader, record: CampaignRecord) -> bool:
     """Whether PassEntry may have, or may still create, a batch of the campaign that has not ended."""
     return bool(reader.batches(record.id) or reader.unidentified_batches(record.id, since=time.time()))
+
+
+def held_in_words(held: HeldPasses, *, ledger: str = "") -> str:
+    """Whose batches hold the passes of pending rows, and what to do, in sentences. `ledger` is as in `command_line`."""
+    return " ".join(_holder_in_words(holder, ledger) for holder in held.holders)
+
+
+def _holder_in_words(holder: PassHolder, ledger: str) -> str:
+    one = holder.rows == 1
+    wait = "waits for its pass: it is in a batch" if one else "wait for their passes: these are in batches"
+    start = f"{rows(holder.rows)} {wait} of the campaign “{holder.campaign}”, which"
+    if holder.worked_on:
+        return f"{start} a process works on."
+    undo = f"undo {'it' if one else 'them'} ({command_line('cancel', holder.campaign, ledger=ledger)})"
+    go_on = f"Go on with it ({command_line('resume', holder.campaign, ledger=ledger)}) or {undo}."
+    return f"{start} no process works on. {f'{capitalized(undo)}.' if holder.cancelled else go_on}"
 
 
 def check_can_undo(record: CampaignRecord, left: list[Batch], settings: Settings) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from campaign.app.campaign_settings import schedule_of, utc_now
 from campaign.app.sending.access import UNPACED_READS_PER_SECOND, account_key, budget_key, open_gateway, read_limiter
-from campaign.app.sending.batches import TAG, check_texts, may_turn_up, open_batches, orphans
+from campaign.app.sending.batches import TAG, check_texts, held_in_words, may_turn_up, open_batches, orphans
 from campaign.app.sending.canary import Rows, next_rows, send_carefully
 from campaign.domain.errors import LedgerError, problem_of
 from campaign.insights import CODES_OF_SIGNALS, FAULT
@@ -162,7 +162,8 @@ def _in_a_word(end: End, stop: StopRequest) -> str:
     """How a run ended, in the form that the ledger stores: a word, or the sentence of the end."""
     if end.ended is StopReason.INTERRUPTED:
         return next((word for word, code in CODES_OF_SIGNALS.items() if code == stop.exit_code), end.ended.value)
-    return end.why or end.ended.value
+    # Whether a process works on the other campaign may change.
+    return end.ended.value if end.ended is StopReason.PASSES_HELD else end.why or end.ended.value
 
 
 def _broken_off_by(error: BaseException) -> str:
@@ -188,6 +189,7 @@ def _pool_settings(record: CampaignRecord, reader: LedgerReader, settings: Setti
         wait=not settings.no_wait,
         daily_cap=settings.daily_cap,
         only=only,
+        held_in_words=partial(held_in_words, ledger=settings.ledger_to_name),
     )
 
 

@@ -38,6 +38,7 @@ _MESSAGES: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
     ),
     "worker_lost": lambda _: "a worker was lost and is replaced; its sends under way are verified",
     "ledger_not_seen": lambda _: "the ledger does not answer",
+    "waiting_for_passes": lambda details: details["why"].removesuffix("."),
     "waiting_for_its_time": lambda details: f"outside the time to send: this continues at {_moment(details['until'])}",
 }
 

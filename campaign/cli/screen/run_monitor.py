@@ -120,7 +120,7 @@ class RunProgress:
                 self._tally.held(details["seconds"], said, now)
             case "throttled":
                 self._tally.held(details["retry_after_seconds"] or 0.0, said, now)
-            case "waiting_for_its_time" | "reading_passes":
+            case "waiting_for_its_time" | "waiting_for_passes" | "reading_passes":
                 self._tally.closed(said)
             case _ if said:
                 self._tally.noticed(said, now)

@@ -442,6 +442,23 @@ SELECT id, campaign, name, entity, state, cardinality(rows), remote_id, creates,
 FROM campaign.batches
 WHERE campaign = %(campaign)s AND state <> 'ended' AND (%(runner)s = 0 OR runner = %(runner)s) ORDER BY id;
 
+-- name: held_passes
+-- The account's other campaigns in whose batches the passes of pending rows are, and whether a process works on them. Only batches may last
+-- for ever: other rows that are being sent become unknown once their runner is dead, and those that are read back come to an end.
+SELECT (SELECT count(*) FROM campaign.rows WHERE campaign = %(campaign)s AND status = 'pending'
+        AND (%(only)s::bigint[] IS NULL OR row = ANY (%(only)s::bigint[]))), c.name, h.rows,
+       EXISTS (SELECT 1 FROM campaign.runners WHERE campaign = c.id AND ended_at = 0), c.desired_state
+FROM (SELECT o.campaign, count(*) AS rows
+      FROM campaign.rows AS r
+      CROSS JOIN LATERAL (SELECT campaign FROM campaign.rows
+                          WHERE pass_key = r.pass_key AND status || '' IN ('sending', 'unknown') AND status || '' = 'sending'
+                            AND batch IS NOT NULL AND campaign + 0 <> %(campaign)s OFFSET 0) AS o
+      WHERE r.campaign = %(campaign)s AND r.status = 'pending' AND (%(only)s::bigint[] IS NULL OR r.row = ANY (%(only)s::bigint[]))
+      GROUP BY o.campaign) AS h
+JOIN campaign.campaigns AS c ON c.id = h.campaign
+WHERE c.account = (SELECT account FROM campaign.campaigns WHERE id = %(campaign)s)
+ORDER BY c.id;
+
 -- name: unidentified_batches
 SELECT name FROM campaign.batches
 WHERE campaign = %(campaign)s AND state = 'ended' AND creates > (remote_id <> '')::int AND scheduled_at > %(since)s ORDER BY id;

@@ -379,6 +379,21 @@ UPDATE batches SET runner = NULL WHERE campaign = :campaign AND state <> 'ended'
 SELECT id, campaign, name, entity, state, json_array_length(rows), remote_id, creates, scheduled_at, released_at, runner IS NOT NULL
 FROM batches WHERE campaign = :campaign AND state <> 'ended' AND (:runner = 0 OR runner = :runner) ORDER BY id;
 
+-- name: held_passes
+-- The account's other campaigns in whose batches the passes of pending rows are, and whether a process works on them. Only batches may last
+-- for ever: other rows that are being sent become unknown once their runner is dead, and those that are read back come to an end.
+SELECT (SELECT count(*) FROM rows AS r WHERE campaign = :campaign AND status = 'pending'
+        AND (:only IS NULL OR row IN (SELECT value FROM json_each(:only)))), c.name, h.rows,
+       EXISTS (SELECT 1 FROM runners WHERE campaign = c.id AND ended_at = 0), c.desired_state
+FROM (SELECT o.campaign, count(*) AS rows
+      FROM rows AS r CROSS JOIN rows AS o ON o.pass_key = r.pass_key AND o.status IN ('sending', 'unknown')
+      WHERE r.campaign = :campaign AND r.status = 'pending' AND (:only IS NULL OR r.row IN (SELECT value FROM json_each(:only)))
+        AND +o.status = 'sending' AND o.batch IS NOT NULL AND o.campaign <> :campaign
+      GROUP BY o.campaign) AS h
+JOIN campaigns AS c ON c.id = h.campaign
+WHERE c.account = (SELECT account FROM campaigns WHERE id = :campaign)
+ORDER BY c.id;
+
 -- name: unidentified_batches
 SELECT name FROM batches WHERE campaign = :campaign AND state = 'ended' AND creates > (remote_id <> '') AND scheduled_at > :since ORDER BY id;
 

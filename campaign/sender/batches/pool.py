@@ -221,6 +221,7 @@ class BatchPool:
             self._control.wait_until(opens_at, work)
         else:
             self._lease_keeper.activity = "sending"
+            await self._control.wait_for_passes(work)
         return work.finished
 
     def _settled(self, settlements: Sequence[Settlement]) -> None:
