@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
-from campaign.domain.verdict import ACCEPTED, REFUSALS, AttemptOutcome, Evidence, Fault, PassReading, Reply, foreign
+from campaign.domain.verdict import ACCEPTED, REFUSALS, AttemptOutcome, Evidence, Fault, PassReading, Reply, foreign, quiet_after
 
 T = TypeVar("T")
 
@@ -107,7 +107,7 @@ class RowErrors:
 class FailureGuard:
     """Watches a run's attempts. `note` returns why to stop. `pause_seconds` is how long everyone should back off now, mostly 0.
 
-    `quiet_seconds` is how long a row waits for its reading before it is sent again.
+    `quiet_seconds` is how long a row waits at most for its reading before it is sent again.
     """
 
     halt: Halt = field(default_factory=Halt)
@@ -140,13 +140,24 @@ class FailureGuard:
     def _many_rows(self) -> bool:
         return len(self._other_rows) >= TROUBLES_IN_A_ROW or len(self._own_rows) > MOST_OWN
 
-    def note(self, verdict: AttemptOutcome, *, failed: bool, now: float, row: int = 0, own: bool = False, again: bool = False) -> str:
+    def note(
+        self,
+        verdict: AttemptOutcome,
+        *,
+        failed: bool,
+        now: float,
+        latency_seconds: float = 0.0,
+        row: int = 0,
+        own: bool = False,
+        again: bool = False,
+    ) -> str:
         """Record the end of one attempt; returns why the run must stop, as a sentence, or an empty text.
 
-        `failed` says whether the row failed or is unknown because of it. `now` is in seconds on any monotonic clock. `own` is as in
-        `counts`. `again` says whether the token was refused for this row before.
+        `failed` says whether the row failed or is unknown because of it. `now` is in seconds on any monotonic clock. `latency_seconds` says
+        how long the attempt lasted. `own` is as in `counts`. `again` says whether the token was refused for this row before.
         """
         self.pause_seconds = 0.0
+        self.quiet_seconds = quiet_after(latency_seconds, quiet_seconds=self.quiet_seconds)
         if verdict.proof is Evidence.TOKEN_REFUSED:
             return self._token_refused(verdict.reason.removeprefix("http_"), again=again)
         self._accepted |= verdict.proof in ACCEPTED

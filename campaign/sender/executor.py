@@ -258,13 +258,14 @@ class AttemptExecutor:
             self._row_errors.accept(row, sent_at=attempt.began)
         elif verdict.proof is Evidence.AMBIGUOUS and counts:
             self._row_errors.fail(row, answered_at=attempt.answered_at)
+        latency_seconds = attempt.answered_at - attempt.began
         settlement = settle_attempt(
             attempt.claim,
             attempt.result,
             verdict,
             policy=self.settings.policy,
             sent_at=attempt.sent_at,
-            latency_seconds=attempt.answered_at - attempt.began,
+            latency_seconds=latency_seconds,
             jitter=self.jitter(),
             held_against=counts,
         )
@@ -272,7 +273,8 @@ class AttemptExecutor:
         failed = settlement.outcome.status in SEND_FAILED
         shown = replace(verdict, proof=Evidence.REFUSED) if failed and proves is not None else attempt.verdict
         again = attempt.claim.http_status == 401
-        if why := self._failure_guard.note(shown, failed=failed, now=self.clocks.ticks(), row=row, own=own, again=again):
+        now = self.clocks.ticks()
+        if why := self._failure_guard.note(shown, failed=failed, now=now, latency_seconds=latency_seconds, row=row, own=own, again=again):
             self.stop_signal.set(StopReason.SAFEGUARD, why)
 
     async def _slow_down(self, limiter: RateLimiter, verdict: AttemptOutcome, result: Reply | Fault) -> None:

@@ -184,6 +184,12 @@ def test_rows_that_wait_longer_between_their_attempts_are_one_trouble_that_lasts
     assert "15 minutes" in said[-1]
 
 
+def test_rows_that_wait_as_long_again_as_their_requests_lasted_are_one_trouble_too() -> None:
+    guard = FailureGuard(quiet_seconds=10.0)
+    said = [guard.note(TROUBLE, failed=False, now=620.0 * attempt, latency_seconds=300.0) for attempt in range(12)]
+    assert "15 minutes" in said[-1]
+
+
 def test_one_answer_renews_the_patience() -> None:
     guard = FailureGuard()
     guard.note(THROTTLED, failed=False, now=0.0)
