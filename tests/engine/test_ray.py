@@ -177,19 +177,33 @@ def test_a_cluster_of_its_own_settles_and_ends_with_a_command_that_is_told_to_st
     assert not folder.exists()
 
 
+WAITS_BEFORE_ITS_WORKERS_REGISTER = """
+import asyncio
+from pathlib import Path
+from campaign.engine.supervisor import Supervisor
+run = Supervisor.run
+async def wait(supervisor):
+    Path("waits").touch()
+    while not Path("go").exists():
+        await asyncio.sleep(0.05)
+    return await run(supervisor)
+Supervisor.run = wait
+from campaign.cli.main import main
+main()
+"""
+
+
 def test_workers_send_nothing_that_another_ledger_has_sent_before_they_registered(desk: Desk) -> None:
-    """Meanwhile another process of their ledger has removed the marker, as it saw nobody who sends."""
+    """Their command has looked before that, and there is no marker until one of them has registered."""
     there = replace(desk, environment=desk.environment | {"CAMPAIGN_ENGINE": "here", "CAMPAIGN_LEDGER": str(desk.folder / "there.db")})
     words = (str(desk.make_list(30)), "--message", "Hi {{ first_name }}")
     marker = desk.folder / "list.results.sending"
     there.run("stage", *words)
-    driver = desk.start("run", *words, "--rate", "5", CAMPAIGN_WORKERS="1")
-    wait_for(marker.exists)
-    driver.send_signal(signal.SIGSTOP)
-    desk.run("verify", "list", CAMPAIGN_ENGINE="here", code=5)
-    assert not marker.exists()
+    waiting = replace(desk, program=("-c", WAITS_BEFORE_ITS_WORKERS_REGISTER))
+    driver = waiting.start("run", *words, "--rate", "5", CAMPAIGN_WORKERS="1")
+    wait_for((desk.folder / "waits").exists)
     there.run("send", "list", "--limit", "10", code=5)
-    driver.send_signal(signal.SIGCONT)
+    (desk.folder / "go").touch()
     code, _, err = ended(driver)
     assert (code, broke_off(err)) == (2, "ledger_behind_results")
     assert_everybody_was_told_once(desk, 10)
