@@ -52,7 +52,7 @@ class Signature:
 
     `documented`: it has an x-rate-limit header, as every answer of PassEntry has, or the documented JSON. `json`: its body is some JSON
     object, as an API answers and few gateways do. `page`: it is a web page, as proxies, firewalls and login portals answer. `empty`: it has
-    no body. `whole`: its body is complete. `redirects_to`: the address that it redirects to.
+    no body, or one that only repeats the status. `whole`: its body is complete. `redirects_to`: the address that it redirects to.
     """
 
     documented: bool = False

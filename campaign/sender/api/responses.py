@@ -67,6 +67,8 @@ _NOT_OF_THE_ANSWER: Final = ("control", "key", "keys", "tag", "tags", "contexts"
 _HOST: Final = re.compile(r"\sfrom\s[^,]*")
 _KEPT: Final = re.compile(r"hit|stale|updating|\bfresh\b|refresh_fail", re.IGNORECASE)
 _COUNTED: Final = re.compile("[1-9]|true|yes", re.IGNORECASE)
+_STATUS_WORDS: Final = frozenset({b"404", b"410", b"page", b"not", b"found", b"gone"})
+_LONGEST_STATUS: Final = 64
 _DECIMAL: Final = re.compile(r"\d{1,300}(?:\.\d{0,300})?|\.\d{1,300}", re.ASCII)
 _MOST_DIGITS: Final = 9
 
@@ -225,6 +227,11 @@ def read_pass(*, http_status: int, headers: Mapping[str, str], body: bytes, whol
     )
 
 
+def _says_only_its_status(body: bytes) -> bool:
+    """Whether a body is empty, or such as `404: Not Found`, which many servers give for a path that they do not know."""
+    return len(body) <= _LONGEST_STATUS and _STATUS_WORDS.issuperset(re.findall(rb"[a-z0-9]+", body.lower()))
+
+
 def _signature(headers: Mapping[str, str], found: object, body: bytes, *, whole: bool, documented: bool, token: str) -> Signature:
     """The signs of who answered; `found` is the body's JSON, `documented` whether it has the documented form."""
     markup = body[:64].lstrip(_BLANKS).startswith(b"<")
@@ -234,7 +241,7 @@ def _signature(headers: Mapping[str, str], found: object, body: bytes, *, whole:
         documented=documented or any(headers.get(name, "").strip() for name in _DOCUMENTED_HEADERS),
         json=isinstance(found, dict),
         page=markup or html,
-        empty=whole and not body,
+        empty=whole and found is None and _says_only_its_status(body),
         whole=whole,
         redirects_to=visible(_host(headers.get("Location", "")), secret=token),
     )
