@@ -373,6 +373,7 @@ def test_an_answer_whose_headers_say_that_it_was_cached_is_not_believed(header: 
     "header",
     [
         "X-Cache: MISS",
+        "X-Cache-Rule: whitelist",
         "X-Cache: TCP_MISS",
         "X-Cache: TCP_REFRESH_MISS",
         "X-Cache: Miss from cloudfront",

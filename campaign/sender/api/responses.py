@@ -65,7 +65,7 @@ _NOT_OF_THE_ANSWER: Final = ("control", "key", "keys", "tag", "tags", "contexts"
 """Ends of names of headers about caches that do not say where the answer comes from; some hold any text."""
 
 _HOST: Final = re.compile(r"\sfrom\s[^,]*")
-_KEPT: Final = re.compile(r"hit|stale|updating|\bfresh\b|refresh_fail", re.IGNORECASE)
+_KEPT: Final = re.compile(r"hit(?![a-z])|stale|updating|\bfresh\b|refresh_fail", re.IGNORECASE)
 _COUNTED: Final = re.compile("[1-9]|true|yes", re.IGNORECASE)
 _STATUS_WORDS: Final = frozenset({b"404", b"410", b"page", b"not", b"found", b"gone"})
 _LONGEST_STATUS: Final = 64
