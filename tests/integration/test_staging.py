@@ -124,13 +124,13 @@ async def test_what_is_held_back_is_not_replaced(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("sent", [True, False])
-async def test_some_rows_of_its_results_take_nobodys_place_and_are_sent_with_retry(desk: Desk, sent: bool) -> None:  # noqa: FBT001 - a parameter of the test
+async def test_some_rows_of_its_results_take_nobodys_place_and_are_sent_with_resume(desk: Desk, sent: bool) -> None:  # noqa: FBT001 - a parameter of the test
     first = await desk.stage()
     if sent:
         await desk.send_one()
     rows = list(desk.reader.rows(first.record.id))[:1]
     write_results(desk.folder / "some.csv", campaign="list", columns=first.record.spec.columns, parts=by_column(rows), failed=None)
-    with pytest.raises(OtherContentError, match=r"campaign retry list\b"):
+    with pytest.raises(OtherContentError, match=r"campaign resume list\b"):
         await desk.stage(None, file="some.csv")
     assert len(desk.texts()) == 2
 
