@@ -1,4 +1,4 @@
-"""Ends a campaign from any process, whoever sends it: `pause` for now, `cancel` for good."""
+"""Pauses or cancels a campaign, whichever process sends it."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -129,6 +129,8 @@ async def _undo_batches(
 
 def _newer_results(record: CampaignRecord, reader: LedgerReader, settings: Settings) -> str:
     """Why the results of another ledger must not be replaced by those of this one; empty if there are none that know more."""
+    if not _has_results(record):
+        return ""
     try:
         if (results := results_of(record, settings)) is not None:
             for place in (results, failed_path(results)):
@@ -138,11 +140,16 @@ def _newer_results(record: CampaignRecord, reader: LedgerReader, settings: Setti
     return ""
 
 
+def _has_results(record: CampaignRecord) -> bool:
+    """Whether something of the campaign was sent from this ledger, and is in it."""
+    return bool(record.started_at) and not record.purged_at and not record.exported_at
+
+
 async def _write_results(
     record: CampaignRecord, ledger: Ledger, reader: LedgerReader, settings: Settings, *, anew: bool
 ) -> tuple[Location | None, str]:
     """Write the results of a cancelled campaign, unless nothing of it was sent; returns where, or why not. Unless `anew`, a file stays."""
-    if record.purged_at or record.exported_at or not record.started_at:
+    if not _has_results(record):
         return None, ""
 
     def work() -> tuple[Location | None, bool]:

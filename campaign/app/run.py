@@ -244,6 +244,8 @@ async def _go_on(
     cancelled = record.desired_state is DesiredState.CANCELLED
     ended = work.reader.pending_work(record.id).finished or (cancelled and not counts.open)
     if resumed and ended and not may_turn_up(work.reader, record):
+        if work.settings.moved_here:
+            await check_same_ledger(work, record, results=results)
         note = (
             "Nothing was sent: this campaign was cancelled."
             if cancelled

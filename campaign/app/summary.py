@@ -230,12 +230,16 @@ def batches_in_words(view: CampaignView) -> str:
     return " ".join(said)
 
 
+NOT_A_PERSONS: Final = frozenset({"results_of", "sent_again"})
+"""Settings that no person has given."""
+
+
 def settings_in_words(record: CampaignRecord) -> dict[str, tuple[str, str]]:
     """The settings that a campaign remembers: for each its name and value as people read them."""
     return {
         name: (name.replace("_", " ").capitalize(), sanitize_for_terminal(_with_unit(name, value)))
         for name, value in sorted(record.spec.settings.items())
-        if value
+        if value and name not in NOT_A_PERSONS
     }
 
 

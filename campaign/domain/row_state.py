@@ -9,6 +9,9 @@ from campaign.domain.verdict import WAS_SENDING
 _SAME_TIME_SECONDS: Final = 0.0015
 """Results files have times in milliseconds."""
 
+_DAY_SECONDS: Final = 86_400.0
+"""A time without its zone may be off by so much."""
+
 _NEVER_SENT: Final = frozenset({Skip.DUPLICATE, Skip.EXCLUDED})
 
 
@@ -45,5 +48,13 @@ def same_attempt(from_file: Outcome, known: RowState) -> bool:
 
 
 def is_overtaken(from_file: Outcome, known: RowState) -> bool:
-    """Whether a results file still takes a row for pending though its ledger has begun a later attempt since."""
-    return from_file.status is Status.PENDING and max(known.attempts, int(known.begun)) > from_file.attempts
+    """Whether the ledger has begun an attempt of a row since a results file was written that does not call the row ended."""
+    return from_file.status not in ENDED and max(known.attempts, int(known.begun)) > from_file.attempts
+
+
+def may_be_older(from_file: Outcome, known: RowState) -> bool:
+    """Whether the last attempt in a results file may be an earlier one of the row, or the same one whose time a spreadsheet has changed."""
+    if from_file.attempts < known.attempts:
+        return from_file.sent_at < known.sent_at
+    is_changed = from_file.sent_at.is_integer() and from_file.sent_at < known.sent_at + _DAY_SECONDS
+    return from_file.attempts == known.attempts and (is_changed or same_attempt(from_file, known))

@@ -11,7 +11,7 @@ from campaign.domain.model import Counts, Skip
 from campaign.ledger.port import DesiredState, Ledger, LedgerReader, PendingWork, Runner
 from campaign.sender.executor import LEASE_OVER, SendWindow
 from campaign.sender.lease_keeper import TAKEN_OVER, LeaseKeeper
-from campaign.sender.port import Gateway, Observer
+from campaign.sender.port import Gateway, Observer, Silence
 from campaign.sender.rate_limiter import RateLimiter
 from campaign.sender.readback.verify import Verifier
 from campaign.sender.settings import PoolSettings
@@ -101,7 +101,8 @@ class RunControl:
             if work.unverified_in_seconds is not None and work.unverified_in_seconds <= 0:
                 self._verifier.tell_due()
             self._stop_if_needed(work.desired_state)
-            if looks % LOOKS_AT_OTHERS == 0 and (counts := await asyncio.to_thread(self._counts_with_others)) is not None:
+            is_seen = not isinstance(self.observer, Silence)
+            if is_seen and looks % LOOKS_AT_OTHERS == 0 and (counts := await asyncio.to_thread(self._counts_with_others)) is not None:
                 self.observer.event("standing", counts=counts)
         self.stop_signal.set(StopReason.INTERRUPTED)
 

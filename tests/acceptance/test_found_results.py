@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+import signal
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,11 +12,19 @@ import pytest
 import xlsxwriter
 
 from tests.acceptance.desk import Desk, broke_off
+from tests.acceptance.hardship import finish, start
 from tests.acceptance.test_wrong_ledger import ROWS, WORDS, home, refused, texts
 from tests.examples import slow_after
 from tests.unit.xlsx_given import write_ods
 
 Names = Callable[[int], str]
+KILLED_WHILE_IT_STAGES = """
+import os, signal
+from campaign.ledger.sqlite import SqliteLedger
+async def die(*_, **__):
+    os.kill(os.getpid(), signal.SIGKILL)
+SqliteLedger.finish_staging = die
+"""
 
 
 @pytest.fixture
@@ -252,6 +261,42 @@ class TestRenamed:
         desk.run("run", "list.results.csv", "--name", "bob", "--limit", "3", code=5, HOME=home(desk, "root"))
         assert broke_off(desk.run("resume", "list", code=2).stderr) == "ledger_behind_results"
         assert (texts(desk), len(desk.sent())) == ([1], 5)
+
+    @pytest.mark.parametrize("then", [(), ("cancel", "list")])
+    def test_nor_are_failed_rows_that_were_sent_since(self, desk: Desk, then: tuple[str, ...]) -> None:
+        desk.simulator.set_faults(missing=["pass-00001"])
+        desk.run(*WORDS, "--limit", "3", code=5)
+        file = "list.results.csv" if then else "list.results.failed.csv"
+        shutil.copy(desk.folder / file, desk.folder / "copy.csv")
+        desk.simulator.set_faults(missing=[])
+        desk.run("retry", "list")
+        desk.run(*then) if then else None
+        assert broke_off(desk.run("run", "copy.csv", "--name", "other", code=2).stderr) == "results_overtaken"
+        assert texts(desk) == [1]
+
+    @pytest.mark.parametrize("cut", [19, 16, 0], ids=["seconds", "minutes", "empty"])
+    def test_nor_if_a_spreadsheet_has_cut_the_times_of_attempts(self, desk: Desk, cut: int) -> None:
+        desk.run(*WORDS, "--limit", "2", code=5)
+        shutil.copy(desk.folder / "list.results.csv", desk.folder / "mine.csv")
+        edit(desk.folder / "mine.csv", lambda row, _: row | {"delivery_sent_at": row["delivery_sent_at"][:cut]})
+        assert broke_off(desk.run("run", "mine.csv", "--name", "other", code=2).stderr) == "campaign_goes_on"
+
+    def test_another_ledgers_campaign_of_the_same_name_and_passes_is_not_taken_for_it(self, desk: Desk) -> None:
+        there = home(desk, "root")
+        (desk.folder / "week").mkdir()
+        shutil.copy(desk.folder / "list.csv", desk.folder / "week" / "list.csv")
+        desk.run("run", "week/list.csv", "--message", "Last week", HOME=there)
+        desk.run(*WORDS, "--limit", "2", code=5)
+        desk.run("run", "list.results.csv", "--name", "other", HOME=there)
+        assert texts(desk) == [2]
+
+    def test_nor_after_a_kill_while_they_were_staged_under_that_name(self, desk: Desk) -> None:
+        desk.run(*WORDS, "--limit", "2", code=5)
+        desk.make_list(3, "three.csv")
+        staged = start(desk, "run", "three.csv", *WORDS[2:], "--name", "other", before=KILLED_WHILE_IT_STAGES)
+        finish(staged, code=-signal.SIGKILL)
+        assert broke_off(desk.run("run", "list.results.csv", "--name", "other", code=2).stderr) == "campaign_goes_on"
+        assert "resume list" in refused(desk, "run", "list.results.csv", "--name", "third")
 
     @pytest.mark.parametrize("then", [("resume", "list"), ("cancel", "list")])
     def test_nor_are_results_that_its_ledger_has_overtaken(self, desk: Desk, then: tuple[str, ...]) -> None:

@@ -445,6 +445,20 @@ class TestACopy:
             finish(first, code=0)
         assert (texts(desk), markers(desk)) == ([1], [])
 
+    @pytest.mark.parametrize("then", [WORDS, ("cancel", "list", "--yes")])
+    def test_one_that_was_moved_after_a_kill_with_nothing_left_to_send_goes_on(self, desk: Desk, then: tuple[str, ...]) -> None:
+        """Killed once its last row has its outcome, before its results are written."""
+        at_the_end = "import os, signal\nfrom campaign.app import session\nsession.write = lambda *_: os.kill(os.getpid(), signal.SIGKILL)"
+        finish(start(desk, *WORDS, before=at_the_end), code=-signal.SIGKILL)
+        there = home(desk, "root")
+        shutil.copytree(ledger_of(desk).parent, ledger_of(desk, "root").parent)
+        shutil.rmtree(ledger_of(desk).parent)
+        desk.run(*then, code=None, HOME=there)
+        assert "--moved-here" in is_refused(desk, "verify", "list", HOME=there)
+        desk.run(*WORDS, "--moved-here", HOME=there)
+        assert (all_sent_once(desk), markers(desk)) == (True, [])
+        assert (desk.folder / "list.results.csv").exists()
+
 
 class TestAnOlderLedger:
     """The marker has its mark, and names a run that it does not know."""
@@ -541,6 +555,33 @@ class TestResultsAsList:
         else:
             finish(second, code=0)
         assert all_sent_once(desk)
+
+    def test_whoever_has_looked_before_the_one_that_it_came_from_goes_on_is_told_too(self, desk: Desk) -> None:
+        """Under another name, with a column of messages."""
+        lines = (desk.folder / "list.csv").read_text(encoding="utf-8").splitlines()
+        text = "\n".join([f"{lines[0]},message", *(f"{line},Hello" for line in lines[1:]), ""])
+        (desk.folder / "list.csv").write_text(text, encoding="utf-8")
+        desk.run("run", "list.csv", "--limit", "2", code=5)
+        late = start(desk, "run", "list.results.csv", "--name", "bob", before=WAITS.format(registered=False), HOME=home(desk, "root"))
+        desk.until(late, (desk.folder / "waits").exists)
+        first = desk.start("resume", "list", *SLOWLY)
+        desk.until(first, lambda: len(desk.sent()) >= 4)
+        with suspended(first):
+            (desk.folder / "go").touch()
+            assert events(finish(late, code=2))["run_broke_off"]["code"] == "sent_from_elsewhere"
+        finish(first, code=0)
+        assert all_sent_once(desk)
+
+    def test_another_message_to_the_same_rows_does_not_hold_their_ledger_up(self, desk: Desk) -> None:
+        desk.run(*WORDS, "--limit", "2", code=5)
+        words = ("run", "list.results.csv", "--name", "news", "--message", "Something else")
+        killed = desk.start(*words, *SLOWLY)
+        desk.until(killed, lambda: len(desk.sent()) >= 4)
+        killed.kill()
+        finish(killed, code=-signal.SIGKILL)
+        desk.run("resume", "list")
+        desk.run(*words, code=None)
+        assert markers(desk) == []
 
     def test_failed_rows_are_not_sent_while_another_ledger_sends_beside_them(self, desk: Desk) -> None:
         """The ledger of the retry has the campaign from a copy of the results, in another folder."""

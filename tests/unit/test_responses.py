@@ -271,6 +271,7 @@ MARKUP = b"<!DOCTYPE html><title>Sign in</title>"
         (404, {"content-type": "text/plain"}, b"404: Not Found", Signature(empty=True)),
         (404, {"content-type": "text/plain"}, b"404 page not found\n", Signature(empty=True)),
         (404, {"content-type": "text/plain"}, b"default backend - 404", UNSIGNED),
+        (404, {"content-type": "text/plain"}, "未找到".encode(), UNSIGNED),
         (400, {}, ["Not Found"], UNSIGNED),
         (400, {}, b'{"errors": ["cut', UNSIGNED),
         (200, {}, {"status": "ok"}, SOME_JSON),

@@ -1,7 +1,7 @@
 import pytest
 
 from campaign.domain.model import Outcome, Skip
-from campaign.domain.row_state import RowState, is_overtaken, same_attempt, tells_more
+from campaign.domain.row_state import RowState, is_overtaken, may_be_older, same_attempt, tells_more
 from campaign.domain.status import Status
 from campaign.domain.verdict import WAS_SENDING
 
@@ -67,4 +67,23 @@ def test_a_row_that_was_begun_since_is_overtaken() -> None:
     assert is_overtaken(told(Status.PENDING, 1), known(Status.FAILED, 2))
     assert not is_overtaken(told(Status.PENDING, 1), known(Status.SKIPPED, 1))
     assert not is_overtaken(pending, known(Status.SKIPPED, begun=False))
-    assert not is_overtaken(told(Status.FAILED, 1), known(Status.DELIVERED, 2)), "failed rows are not sent from a file"
+    assert is_overtaken(told(Status.FAILED, 1), known(Status.DELIVERED, 2))
+    assert not is_overtaken(told(Status.DELIVERED, 1), known(Status.DELIVERED, 2))
+
+
+@pytest.mark.parametrize(
+    ("attempts", "sent_at", "older"),
+    [
+        (1, 50.123, True),
+        (1, 100.456, False),
+        (2, 100.123, True),
+        (2, 99.123, False),
+        (2, 99.0, True),
+        (2, 0.0, True),
+        (2, 86_400.0, True),
+        (2, 90_000.0, False),
+        (3, 50.0, False),
+    ],
+)
+def test_an_attempt_may_be_an_earlier_one_or_the_same_with_another_time(attempts: int, sent_at: float, *, older: bool) -> None:
+    assert may_be_older(told(Status.FAILED, attempts, sent_at=sent_at), known(Status.DELIVERED, 2, sent_at=100.123)) is older

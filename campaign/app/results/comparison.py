@@ -18,10 +18,10 @@ from campaign.domain.lists.outcomes import read_outcome
 from campaign.domain.lists.pass_ids import ids_of
 from campaign.domain.lists.sheet import place as row_in_words
 from campaign.domain.model import RESULT_COLUMNS, Outcome
-from campaign.domain.row_state import RowState, is_overtaken, same_attempt, tells_more
+from campaign.domain.row_state import RowState, is_overtaken, may_be_older, same_attempt, tells_more
 from campaign.domain.status import ENDED, Status
 from campaign.domain.text.formula_escape import unescape_formula
-from campaign.ledger.port import CampaignRecord, LedgerReader
+from campaign.ledger.port import CampaignRecord, DesiredState, LedgerReader
 from campaign.loader.formats.file_format import EXCEL, FORMATS
 from campaign.loader.source import Source
 from campaign.loader.table import open_table
@@ -167,21 +167,35 @@ class Comparison:
 
 def shares_attempt(rows: Iterable[Mapping[str, str]], reader: LedgerReader, record: CampaignRecord) -> bool:
     """Whether rows of results, by number, have had an attempt that the ledger knows of the campaign. A person may have renamed it there."""
-    told = {number: outcome for row in rows if (number := _number(row)) and (outcome := read_outcome(row)).attempts}
-    return any(same_attempt(told[known.row], known) for known in reader.row_states(record.id, list(told)))
+    in_file = _tried(rows)
+    return any(same_attempt(in_file[known.row], known) for known in reader.row_states(record.id, list(in_file)))
+
+
+def _may_be_older(rows: Iterable[Mapping[str, str]], reader: LedgerReader, record: CampaignRecord) -> bool:
+    """Whether rows of results may be an earlier state of the campaign's."""
+    in_file = _tried(rows)
+    known = reader.row_states(record.id, list(in_file))
+    return 0 < len(in_file) == len(known) and all(may_be_older(in_file[one.row], one) for one in known)
+
+
+def _tried(rows: Iterable[Mapping[str, str]]) -> dict[int, Outcome]:
+    """The rows that had an attempt, by number."""
+    return {number: outcome for row in rows if (number := _number(row)) and (outcome := read_outcome(row)).attempts}
 
 
 def campaign_of(frames: "Iterable[pd.DataFrame]", reader: LedgerReader, name: str) -> CampaignRecord | None:
     """The campaign of this ledger whose results these are, whatever they name; None if there is none.
 
-    Only their attempts show it. Without any, it is the campaign of the `name` that they give.
+    Only their attempts show it. Without any, or if they may be earlier ones, it is the campaign of the `name` that they give.
     """
-    named = reader.campaign(name)
+    whole = [one for one in reader.campaigns() if one.desired_state is not DesiredState.STAGING]
+    named = next((one for one in whole if one.spec.name == name), None)
     for frame in frames:
         tried = frame[~frame["delivery_attempts"].isin(["", "0"])][list(RESULT_COLUMNS)].head(_MOST_TRIED).to_dict("records")
         if tried:
-            others = (one for one in reader.campaigns() if named is None or one.id != named.id)
-            return next((one for one in (named, *others) if one is not None and shares_attempt(tried, reader, one)), None)
+            others = (one for one in whole if named is None or one.id != named.id)
+            found = next((one for one in (named, *others) if one is not None and shares_attempt(tried, reader, one)), None)
+            return named if found is None and named is not None and _may_be_older(tried, reader, named) else found
     return named
 
 
@@ -190,8 +204,8 @@ def has_rows_to_send(frames: "Iterable[pd.DataFrame]") -> bool:
     return any(not frame["delivery_status"].isin(list(ENDED)).all() for frame in frames)
 
 
-def overtaken_row(frames: "Iterable[pd.DataFrame]", reader: LedgerReader, record: CampaignRecord) -> int | None:
-    """The first row of its campaign that results would send though the ledger has sent it since; None if there is none."""
+def overtaken_row(frames: "Iterable[pd.DataFrame]", reader: LedgerReader, record: CampaignRecord) -> tuple[int, Status] | None:
+    """The first row that the ledger has sent since results were written, and its status there; None if there is none."""
     import pandas as pd
 
     for frame in frames:
@@ -200,8 +214,9 @@ def overtaken_row(frames: "Iterable[pd.DataFrame]", reader: LedgerReader, record
         numbers = _numbers(rows)
         known = {one.row: one for one in reader.row_states(record.id, numbers)}
         for number, row in zip(numbers, rows.to_dict("records"), strict=True):
-            if number in known and is_overtaken(read_outcome(row), known[number]):
-                return number
+            outcome = read_outcome(row)
+            if number in known and is_overtaken(outcome, known[number]):
+                return number, outcome.status
     return None
 
 

@@ -45,8 +45,9 @@ async def check_known(work: Session, given: CheckedList, source: ListSource) -> 
         UsageError: another ledger is sending it; or its results exist, and nobody agrees to send it again.
     """
     name, place = given.spec.name, work.reader.place
-    if (known := work.reader.campaign(name)) is not None:
-        return {SENT_AGAIN: known.spec.settings.get(SENT_AGAIN, "")}
+    known = work.reader.campaign(name)
+    if known is not None and not _is_new(known):
+        return {key: known.spec.settings.get(key, "") for key in (SENT_AGAIN, RESULTS_OF)}
     places = results_places(source, work.settings, of_results=bool(given.layout.results))
     own = own_place(source)
     await asyncio.to_thread(check_not_sent_elsewhere, chain(own, places), name, work.reader, given=own if given.layout.results else ())
@@ -57,7 +58,7 @@ async def check_known(work: Session, given: CheckedList, source: ListSource) -> 
         earlier_results, source, work.settings, campaign=name, of_results=bool(given.layout.results), reader=work.reader
     )
     # Another process may have staged and sent the campaign since the ledger was read.
-    if results is not None and work.reader.campaign(name) is None:
+    if results is not None and _is_new(work.reader.campaign(name)):
         work.require(
             unknown_in_words(results, name, place),
             "Send to all of them again?",
@@ -79,6 +80,11 @@ async def check_known(work: Session, given: CheckedList, source: ListSource) -> 
     return agreed
 
 
+def _is_new(record: CampaignRecord | None) -> bool:
+    """Whether a campaign is not in the ledger yet, or not whole."""
+    return record is None or record.desired_state is DesiredState.STAGING
+
+
 def _check_whose_results(work: Session, given: CheckedList, source: ListSource) -> None:
     """Check that results which are to be sent as a campaign of their own are not those of one that this ledger may still send.
 
@@ -97,18 +103,20 @@ def _check_whose_results(work: Session, given: CheckedList, source: ListSource) 
         code, again = "campaign_renamed", command_line("retry", name, "--rows", str(source), ledger=ledger)
         why = (
             f"but its delivery_campaign says “{told}”: {twice} A spreadsheet may have changed it: write “{own}” there again, or keep "
-            f"results as .xlsx, where it stays. To send the failed rows that the file names, as they are in the ledger: {again}"
+            f"results as .xlsx, where it stays. If the file was run under another name before, give that --name again. To send the failed "
+            f"rows that the file names, as they are in the ledger: {again}"
         )
     elif not is_cancelled and not has_ended:
         code, again, end = "campaign_goes_on", command_line("resume", name, ledger=ledger), command_line("cancel", name, ledger=ledger)
         why = f"of which rows are left: {twice} To send them: {again}. To send them as another campaign, first end this one: {end}"
-    elif (row := overtaken_row(given.table.frames(), work.reader, record)) is not None:
+    elif (overtaken := overtaken_row(given.table.frames(), work.reader, record)) is not None:
         code, newest = "results_overtaken", command_line("report", name, "--output", "FILE", ledger=ledger)
+        row, status = overtaken
         where = row_in_words(row, record.spec.lines.of(row))
-        why = f"but older ones: {where} is pending there, and was sent since: {twice} The newest results: {newest}"
+        why = f"but older ones: {where} is {status.info.label} there, and was sent since: {twice} The newest results: {newest}"
     elif not is_cancelled and has_rows_to_send(given.table.frames()):
         code, again = "campaign_goes_on", command_line("retry", name, ledger=ledger)
-        why = f"whose failed rows it may send again: {twice} To send them: {again}"
+        why = f"of which rows may be sent again: {twice} To do so: {again}"
     else:
         return
     raise UsageError(f"{source} holds results of this ledger's campaign “{own}”, {why}", code=code, campaign=name)
@@ -170,7 +178,12 @@ def warn_of_same_message(work: Session, record: CampaignRecord, given: CheckedLi
         return
     for other in work.reader.campaigns():
         is_another = other.id != record.id and other.content_sha256 != record.content_sha256
-        if not is_another or other.desired_state is DesiredState.CANCELLED or other.spec.message_sha256 not in given.same_messages:
+        if (
+            not is_another
+            or other.finished_at
+            or other.desired_state is DesiredState.CANCELLED
+            or other.spec.message_sha256 not in given.same_messages
+        ):
             continue
         if left := work.reader.counts(other.id).open:
             name = sanitize_for_terminal(other.spec.name)

@@ -131,6 +131,7 @@ def check_not_sent_elsewhere(places: Iterable[Location], campaign: str, reader: 
         InputError: a store can't be read.
     """
     record = reader.campaign(campaign)
+    asked = {campaign, record.spec.settings.get(RESULTS_OF, "") if record is not None else ""} - {""}
     own = dict.fromkeys(map(marker_path, places))
     # Results in the same folder may have another name there.
     others = [path for path in dict.fromkeys(_markers_beside(own)) if path not in own]
@@ -139,12 +140,14 @@ def check_not_sent_elsewhere(places: Iterable[Location], campaign: str, reader: 
         found = _read(path)
         if found is None or (found is _UNREADABLE and not _is_of(path, own, campaign)):
             continue
-        names = {found.campaign, found.results_of}
-        if found is not _UNREADABLE and campaign not in names and not _is_of(path, under_any_name, found.campaign):
+        names = {found.campaign, found.results_of} - {""}
+        if found is not _UNREADABLE and names.isdisjoint(asked) and not _is_of(path, under_any_name, found.campaign):
             continue
-        if record is None or found.mark != record.spec.mark:
+        # It may be that of another campaign of this ledger, with the same rows.
+        marked = reader.campaign(found.campaign)
+        if marked is None or found.mark != marked.spec.mark:
             raise _sent_from_elsewhere(found, path, found.campaign or campaign)
-        if not _is_known(found, reader, record):
+        if not _is_known(found, reader, marked):
             raise UsageError(_older_in_words(found, path, reader), code="ledger_behind_run", option="--ledger", marker=str(path))
 
 
@@ -159,8 +162,10 @@ def check_not_sent_into(results: Location, record: CampaignRecord, reader: Ledge
         found = _read(path)
         if found is None or found.campaign != record.spec.name:
             continue
-        if found.mark != record.spec.mark or not _is_known(found, reader, record) or reader.displaced() is not None:
+        if found.mark != record.spec.mark or not _is_known(found, reader, record):
             raise _sent_from_elsewhere(found, path, record.spec.name)
+        if reader.displaced() is not None:
+            raise UsageError(_displaced_in_words(found, path, reader), code="sent_from_elsewhere", option="--moved-here", marker=str(path))
 
 
 def _sent_from_elsewhere(found: Marker, path: Location, campaign: str) -> UsageError:
@@ -276,6 +281,15 @@ def _in_words(found: Marker, path: Location, campaign: str) -> str:
         "PassEntry. Nothing was sent. Use that ledger (--ledger or CAMPAIGN_LEDGER), or wait until its run has ended and its results are "
         "here. After a kill, or with batches left, run the same "
         f"command there again. Only if that ledger is lost: nobody knows what it has sent; to send all the same, remove {path}."
+    )
+
+
+def _displaced_in_words(found: Marker, path: Location, reader: LedgerReader) -> str:
+    ledger, host, since = map(sanitize_for_terminal, (found.ledger, found.host, found.since))
+    return (
+        f"The results of the campaign “{sanitize_for_terminal(found.campaign)}” are not replaced: {ledger} on {host} is sending it since "
+        f"{since}, or that run was killed ({path}), and {reader.place} is a copy of that ledger, or was moved. If it was moved, and "
+        "nothing is sent from the other one any more, run the campaign once with --moved-here."
     )
 
 

@@ -229,7 +229,7 @@ def read_pass(*, http_status: int, headers: Mapping[str, str], body: bytes, whol
 
 def _says_only_its_status(body: bytes) -> bool:
     """Whether a body is empty, or such as `404: Not Found`, which many servers give for a path that they do not know."""
-    return len(body) <= _LONGEST_STATUS and _STATUS_WORDS.issuperset(re.findall(rb"[a-z0-9]+", body.lower()))
+    return len(body) <= _LONGEST_STATUS and _STATUS_WORDS.issuperset(re.findall(rb"[a-z0-9\x80-\xff]+", body.lower()))
 
 
 def _signature(headers: Mapping[str, str], found: object, body: bytes, *, whole: bool, documented: bool, token: str) -> Signature:
