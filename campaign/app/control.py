@@ -98,7 +98,7 @@ async def cancel(
             return Cancelled(again=again, undone=undone, left=left, is_sent=True)
         if newer:
             return Cancelled(undone=undone, left=left, problem=newer)
-        results, problem = await _write_results(record, ledger, reader, settings, anew=undone > 0 or not again)
+        results, problem = await _write_results(record, ledger, reader, settings, replace=undone > 0 or not again)
         return Cancelled(again=again, undone=undone, left=left, results=results, problem=problem)
 
 
@@ -146,15 +146,15 @@ def _has_results(record: CampaignRecord) -> bool:
 
 
 async def _write_results(
-    record: CampaignRecord, ledger: Ledger, reader: LedgerReader, settings: Settings, *, anew: bool
+    record: CampaignRecord, ledger: Ledger, reader: LedgerReader, settings: Settings, *, replace: bool
 ) -> tuple[Location | None, str]:
-    """Write the results of a cancelled campaign, unless nothing of it was sent; returns where, or why not. Unless `anew`, a file stays."""
+    """Write the results of a cancelled campaign, unless nothing was sent; returns where, or why not. Unless `replace`, a file stays."""
     if not _has_results(record):
         return None, ""
 
     def work() -> tuple[Location | None, bool]:
         results = results_of(record, settings)
-        is_written = results is not None and (anew or not is_there(results))
+        is_written = results is not None and (replace or not is_there(results))
         if results is not None and is_written:
             check_not_sent_into(results, record, reader)
             write(reader, record, results)

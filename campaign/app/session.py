@@ -255,7 +255,7 @@ class Session:
         return finished
 
     async def end_retry(self, record: CampaignRecord) -> None:
-        """End the retry that is open, if any, unless rows are left: the next one selects rows anew."""
+        """End the retry that is open, if any, unless rows are left: the next one selects rows again."""
         if find(self.reader, record.spec.name).retry_is_open:
             await self.ledger.end_retry(record.id)
 

@@ -107,7 +107,7 @@ class RowErrors:
 class FailureGuard:
     """Watches a run's attempts. `note` returns why to stop. `pause_seconds` is how long everyone should back off now, mostly 0.
 
-    `quiet_seconds` is how long a row waits at most for its reading before it is sent again.
+    `quiet_seconds` is the longest wait of a row for its reading, so far.
     """
 
     halt: Halt = field(default_factory=Halt)

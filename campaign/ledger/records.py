@@ -138,7 +138,7 @@ class HeldPasses:
     holders: tuple[PassHolder, ...] = ()
 
     @property
-    def for_ever(self) -> bool:
+    def is_stuck(self) -> bool:
         """Whether every pending row waits for a batch, and no process works on any of these batches."""
         left = [holder.rows for holder in self.holders if not holder.worked_on]
         return bool(left) and sum(left) >= self.pending

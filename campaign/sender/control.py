@@ -85,7 +85,7 @@ class RunControl:
         if why and why != self._waits_for:
             self.observer.event("waiting_for_passes", why=why)
         self._waits_for = why
-        if held.for_ever and not work.sending and work.unverified_in_seconds is None:
+        if held.is_stuck and not work.sending and work.unverified_in_seconds is None:
             self.stop_signal.set(StopReason.PASSES_HELD, why)
 
     async def _watch(self, stop: asyncio.Event) -> None:

@@ -155,7 +155,7 @@ def holder(rows: int, *, worked_on: bool = False, cancelled: bool = False) -> Pa
 
 
 @pytest.mark.parametrize(
-    ("pending", "holders", "for_ever"),
+    ("pending", "holders", "is_stuck"),
     [
         (0, (), False),
         (5, (), False),
@@ -168,9 +168,9 @@ def holder(rows: int, *, worked_on: bool = False, cancelled: bool = False) -> Pa
     ],
 )
 def test_rows_wait_for_ever_if_nobody_works_on_any_batch_that_they_wait_for(
-    *, pending: int, holders: tuple[PassHolder, ...], for_ever: bool
+    *, pending: int, holders: tuple[PassHolder, ...], is_stuck: bool
 ) -> None:
-    assert HeldPasses(pending=pending, holders=holders).for_ever is for_ever
+    assert HeldPasses(pending=pending, holders=holders).is_stuck is is_stuck
 
 
 def test_who_waits_for_a_batch_is_told_how_to_end_it() -> None:

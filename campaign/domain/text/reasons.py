@@ -84,7 +84,7 @@ _ENDED: Final[dict[str, str]] = {
     "safeguard": "A safeguard stopped it.",
     "superseded": "Another process has taken over its rows.",
     "batches_left": "Batches were left at PassEntry.",
-    "passes_held": "Its rows wait for passes that are in batches of another campaign.",
+    "passes_held": "Rows of it wait for passes that are in batches of another campaign.",
     "": "Its process was killed or cut off, or the machine went down.",
 }
 

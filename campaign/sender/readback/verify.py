@@ -195,8 +195,8 @@ class Verifier:
     def _is_gone(self, unverified: UnverifiedRow, reading: PassReading) -> bool:
         """Whether the answers to the message and to the reading say that there is no such pass.
 
-        The page or the words of somebody else never do. An answer without any may be the API's, or a gateway's in an outage, so several are
-        needed.
+        A web page or other words of somebody else never say so. An answer without any may be the API's or, in an outage, a gateway's, so it
+        must come several times.
         """
         bare = reading.signature.empty and self._reads[_key(unverified)] >= MOST_READS - 1
         return _not_found(unverified, reading) and (reading.signature.by_api or bare)
