@@ -472,6 +472,14 @@ class TestSomebodyElse:
             assert given.statuses(record)[passes(1)[0]] == outcome
             assert count(given, record, Status.DELIVERED) == 19
 
+    async def test_failed_readings_are_not_counted_as_404s(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("campaign.sender.readback.verify.AGAIN_SECONDS", 0.01)
+        async with rig(tmp_path) as given:
+            given.gateway = _NotFoundAfterErrors
+            record = await given.campaign(*passes(20))
+            assert (await given.send(record, rate_per_second=100.0)).ended is StopReason.FINISHED
+            assert given.statuses(record)[passes(1)[0]] == ("unknown", "unreadable")
+
     async def test_a_gateways_404_to_a_message_and_to_some_readings_of_its_pass_is_not_the_rows(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -602,6 +610,19 @@ class _NotFoundForTheFirst(HttpGateway):
     async def read(self, pass_id: str) -> PassReading:
         if pass_id == passes(1)[0]:
             return PassReading(latest=Latest.UNREADABLE, http_status=404, signature=self.signature)
+        return await super().read(pass_id)
+
+
+class _NotFoundAfterErrors(_NotFoundForTheFirst):
+    """The same, of which two of four readings of the first pass are errors of the API."""
+
+    signature = Signature(empty=True)
+    errors = 2
+
+    async def read(self, pass_id: str) -> PassReading:
+        if pass_id == passes(1)[0] and self.errors:
+            self.errors -= 1
+            return PassReading(latest=Latest.UNREADABLE, http_status=500, signature=Signature(documented=True))
         return await super().read(pass_id)
 
 

@@ -278,6 +278,7 @@ def test_where_the_same_was_sent_before_an_older_text_proves_nothing() -> None:
         (30.0, 10.0, 30.0),
         (30.0, 60.0, 60.0),
         (0.0, 0.0, 0.0),
+        (3600.0, 10.0, 300.0),
         (None, 10.0, 10.0),
     ],
 )

@@ -61,6 +61,7 @@ class Verifier:
         self._reads: Counter[tuple[int, int, int]] = Counter()
         self._refused: Counter[tuple[int, int, int]] = Counter()
         self._foreign: Counter[tuple[int, int, int]] = Counter()
+        self._bare: Counter[tuple[int, int, int]] = Counter()
         self._shown = Shows.UNSEEN
         self._shown_at = -math.inf
         self._names_passes = False
@@ -198,7 +199,7 @@ class Verifier:
         A web page or other words of somebody else never say so. An answer without any may be the API's or, in an outage, a gateway's, so it
         must come several times.
         """
-        bare = reading.signature.empty and self._reads[_key(unverified)] >= MOST_READS - 1
+        bare = reading.signature.empty and self._bare[_key(unverified)] >= MOST_READS - 1
         return _not_found(unverified, reading) and (reading.signature.by_api or bare)
 
     async def _can_read(self, campaign: int) -> bool:
@@ -229,10 +230,11 @@ class Verifier:
         throttled = reading.http_status == 429
         times = self._foreign if answer else self._refused if throttled else self._reads
         times[key] += 1
+        self._bare[key] += reading.signature.empty and _not_found(unverified, reading)
         over = times[key] >= (MOST_FOREIGN if answer else MOST_REFUSED if throttled else MOST_READS)
         refused = reading.http_status in {401, 403, 404} and not answer
         if over or (refused and (reading.signature.by_api or not _not_found(unverified, reading))):
-            del self._foreign[key], self._refused[key], self._reads[key]
+            del self._foreign[key], self._refused[key], self._reads[key], self._bare[key]
             return None
         return AGAIN_SECONDS if throttled else min(LONGEST_AGAIN_SECONDS, AGAIN_SECONDS * times[key])
 
