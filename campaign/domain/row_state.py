@@ -12,6 +12,9 @@ _SAME_TIME_SECONDS: Final = 0.0015
 _DAY_SECONDS: Final = 86_400.0
 """A time without its zone may be off by so much."""
 
+_ZONE_SECONDS: Final = 900.0
+"""Zones differ by multiples of this."""
+
 _NEVER_SENT: Final = frozenset({Skip.DUPLICATE, Skip.EXCLUDED})
 
 
@@ -53,8 +56,13 @@ def is_overtaken(from_file: Outcome, known: RowState) -> bool:
 
 
 def may_be_older(from_file: Outcome, known: RowState) -> bool:
-    """Whether the last attempt in a results file may be an earlier one of the row, or the same one whose time a spreadsheet has changed."""
-    if from_file.attempts < known.attempts:
-        return from_file.sent_at < known.sent_at
-    is_changed = from_file.sent_at.is_integer() and from_file.sent_at < known.sent_at + _DAY_SECONDS
-    return from_file.attempts == known.attempts and (is_changed or same_attempt(from_file, known))
+    """Whether the last attempt in a results file may be an earlier one of the row, or the same one whose time a spreadsheet has changed.
+
+    A spreadsheet cuts times, and may show them in a zone of its own.
+    """
+    late = from_file.sent_at - known.sent_at
+    if from_file.attempts < known.attempts or from_file.sent_at.is_integer():
+        allowed = _DAY_SECONDS if from_file.sent_at.is_integer() else 0.0
+        return from_file.attempts <= known.attempts and late < allowed
+    of_a_zone = abs(late - round(late / _ZONE_SECONDS) * _ZONE_SECONDS) < _SAME_TIME_SECONDS
+    return from_file.attempts == known.attempts and abs(late) < _DAY_SECONDS and of_a_zone

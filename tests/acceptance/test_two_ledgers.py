@@ -539,11 +539,12 @@ class TestResultsAsList:
             assert str(marker(desk, "other.sending")) in is_refused(desk, "resume", "list")
         finish(second, code=0)
 
+    @pytest.mark.parametrize("message", slow_after(1, [(), WORDS[2:]]))
     @pytest.mark.parametrize("killed", [False, True])
-    def test_one_that_goes_on_under_another_name_is_seen(self, desk: Desk, *, killed: bool) -> None:
+    def test_one_that_goes_on_under_another_name_is_seen(self, desk: Desk, *, killed: bool, message: tuple[str, ...]) -> None:
         desk.run(*WORDS, "--limit", "2", code=5)
         there = home(desk, "root")
-        second = desk.start("run", "list.results.csv", "--name", "bob", *SLOWLY, HOME=there)
+        second = desk.start("run", "list.results.csv", "--name", "bob", *message, *SLOWLY, HOME=there)
         desk.until(second, lambda: len(desk.sent()) >= 4)
         if killed:
             second.kill()

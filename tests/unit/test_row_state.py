@@ -76,6 +76,9 @@ def test_a_row_that_was_begun_since_is_overtaken() -> None:
     [
         (1, 50.123, True),
         (1, 100.456, False),
+        (1, 3_700.0, True),
+        (2, 3_700.123, True),
+        (2, 3_710.123, False),
         (2, 100.123, True),
         (2, 99.123, False),
         (2, 99.0, True),

@@ -67,7 +67,7 @@ async def check_known(work: Session, given: CheckedList, source: ListSource) -> 
             option="--name",
         )
         agreed = {SENT_AGAIN: await asyncio.to_thread(_fingerprints, work, given, source)}
-    if given.results_of not in {"", name} and not isinstance(given.messages, Template):
+    if given.results_of not in {"", name}:
         agreed[RESULTS_OF] = given.results_of
     await asyncio.to_thread(_warn_of_new_ledger, work, given, source)
     if given.layout.results:
@@ -108,14 +108,20 @@ def _check_whose_results(work: Session, given: CheckedList, source: ListSource) 
         )
     elif not is_cancelled and not has_ended:
         code, again, end = "campaign_goes_on", command_line("resume", name, ledger=ledger), command_line("cancel", name, ledger=ledger)
-        why = f"of which rows are left: {twice} To send them: {again}. To send them as another campaign, first end this one: {end}"
+        why = (
+            f"of which rows are left: {twice} To send them: {again}. To send them as another campaign, copy this file, end this one "
+            f"({end}), and run the copy."
+        )
     elif (overtaken := overtaken_row(given.table.frames(), work.reader, record)) is not None:
         code, newest = "results_overtaken", command_line("report", name, "--output", "FILE", ledger=ledger)
         row, status = overtaken
         where = row_in_words(row, record.spec.lines.of(row))
-        why = f"but older ones: {where} is {status.info.label} there, and was sent since: {twice} The newest results: {newest}"
+        why = (
+            f"but older ones: {where} is {status.info.label} there, and was sent since: {twice} The newest results: {newest}. If the file "
+            "is another ledger's, go on from it with a new ledger, given with --ledger."
+        )
     elif not is_cancelled and has_rows_to_send(given.table.frames()):
-        code, again = "campaign_goes_on", command_line("retry", name, ledger=ledger)
+        code, again = "campaign_goes_on", command_line("retry", str(source), ledger=ledger)
         why = f"of which rows may be sent again: {twice} To do so: {again}"
     else:
         return
