@@ -24,6 +24,7 @@ FORBIDDEN: Final = "forbidden"
 """The reason of a 403, unless it comes as a web page."""
 
 _LONGEST_REQUEST_SECONDS: Final = 300.0
+"""What seems to last longer was mostly a pause of the process."""
 
 EARLIER_ATTEMPT: Final = "earlier_attempt"
 """The reason of a row that the API refused, or that has no tries left, while an earlier attempt may have arrived."""
@@ -327,10 +328,7 @@ class Resolution:
 
 
 def quiet_after(latency_seconds: float | None, *, quiet_seconds: float) -> float:
-    """For how many seconds after an attempt a reading proves nothing: a server that was slow to answer may be at work for as long again.
-
-    A process that was suspended while it waited counts the pause, too.
-    """
+    """For how many seconds after an attempt a reading proves nothing: a server that was slow to answer may be at work for as long again."""
     return max(quiet_seconds, min(latency_seconds or 0.0, _LONGEST_REQUEST_SECONDS))
 
 

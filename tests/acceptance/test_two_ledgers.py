@@ -3,10 +3,10 @@
 import json
 import shutil
 import signal
-import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -95,6 +95,10 @@ def is_refused(desk: Desk, *words: str, **environment: str) -> str:
     event = events(desk.run(*words, code=2, **environment).stderr)["run_broke_off"]
     assert event["code"] == "sent_from_elsewhere"
     return str(event["detail"])
+
+
+def has_sent(desk: Desk, passes: int) -> bool:
+    return len(desk.sent()) >= passes
 
 
 def all_sent_once(desk: Desk) -> bool:
@@ -471,8 +475,7 @@ class TestAnOlderLedger:
             shutil.rmtree(backup, ignore_errors=True)
             shutil.copytree(folder, backup)
             killed = desk.start(*WORDS, *SLOWLY)
-            while len(desk.sent()) < sent:
-                time.sleep(0.02)
+            desk.until(killed, partial(has_sent, desk, sent))
             killed.kill()
             finish(killed, code=-signal.SIGKILL)
         shutil.copytree(folder, desk.folder / "newer")

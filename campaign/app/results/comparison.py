@@ -1,6 +1,7 @@
 """Compares results with the ledger, row by row: nothing else shows that a ledger is an old copy.
 
-No times are compared: clocks differ and go back, and a copied file loses its time.
+Which of two is newer is told by the rows, and never by a time: clocks differ and go back, and a copied file loses its time. The time of an
+attempt only shows that it is the same one.
 """
 
 import shlex

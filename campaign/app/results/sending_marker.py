@@ -75,9 +75,15 @@ def mark_as_sending(results: Location, record: CampaignRecord, reader: LedgerRea
     """
     since = f"{datetime.now(tz=UTC):%Y-%m-%d %H:%M} UTC"
     runner = _runners(reader, record)[0]
-    own = {"mark": record.spec.mark, "campaign": record.spec.name, "ledger": reader.place, "runner": runner}
-    own["results_of"] = record.spec.settings.get(RESULTS_OF, "")
-    marker = Marker(**own, host=socket.gethostname(), since=since)
+    marker = Marker(
+        mark=record.spec.mark,
+        campaign=record.spec.name,
+        ledger=reader.place,
+        host=socket.gethostname(),
+        since=since,
+        runner=runner,
+        results_of=record.spec.settings.get(RESULTS_OF, ""),
+    )
     content = json.dumps(asdict(marker), indent=1).encode() + b"\n"
     for place in _places(results, record.spec.name):
         with suppress(UsageError):

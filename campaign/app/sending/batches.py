@@ -104,7 +104,7 @@ def check_can_undo(record: CampaignRecord, left: list[Batch], settings: Settings
         raise UsageError(f"{_left_in_words(record, left)} {again} {error}", code="batches_left", campaign=record.spec.name) from None
 
 
-def check_undone(record: CampaignRecord, left: list[Batch], end: End, stop: "StopRequest") -> None:
+def check_undone(record: CampaignRecord, left: list[Batch], end: End, stop: StopRequest) -> None:
     """See that a cancellation leaves no batch that nobody works on, and that those that turned up late were looked for.
 
     Raises:
