@@ -230,8 +230,8 @@ def batches_in_words(view: CampaignView) -> str:
     return " ".join(said)
 
 
-NOT_A_PERSONS: Final = frozenset({"results_of", "sent_again"})
-"""Settings that no person has given."""
+_INTERNAL: Final = frozenset({"results_of", "sent_again"})
+"""Settings that the campaign remembers for itself."""
 
 
 def settings_in_words(record: CampaignRecord) -> dict[str, tuple[str, str]]:
@@ -239,7 +239,7 @@ def settings_in_words(record: CampaignRecord) -> dict[str, tuple[str, str]]:
     return {
         name: (name.replace("_", " ").capitalize(), sanitize_for_terminal(_with_unit(name, value)))
         for name, value in sorted(record.spec.settings.items())
-        if value and name not in NOT_A_PERSONS
+        if value and name not in _INTERNAL
     }
 
 

@@ -35,7 +35,7 @@ _LONGEST_VALUE: Final = 80
 _WITHOUT_REASON: Final = {Status.ACCEPTED: "no answer came; reading the pass back showed that it holds the message"}
 _WORDS_OF_RETRIES: Final = {READ_BACK: "no answer came, and the pass that was read back held nothing of it", OTHERS: "other reasons"}
 _UNTOLD: Final = frozenset({"results", "exclude", "results_of", "sent_again"})
-"""Settings that name files of the machine on which the campaign ran, or are none of a person's."""
+"""Settings that name files of the machine on which the campaign ran, or that the campaign remembers for itself."""
 _MOMENTS: Final = frozenset({"start_at_time", "not_after_time"})
 
 
