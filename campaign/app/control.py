@@ -1,26 +1,22 @@
 """Pauses or cancels a campaign, whichever process sends it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from campaign.app.campaign_settings import kept_of, utc_now
-from campaign.app.open_ledger import find_whole, open_ledger, open_reader
-from campaign.app.results.known_results import check_not_newer, is_there
-from campaign.app.results.places import Belongs
-from campaign.app.results.sending_marker import check_not_sent_into
-from campaign.app.results.write import write
+from campaign.app.open_ledger import find_whole, opened_ledger
+from campaign.app.results.known_results import is_there
+from campaign.app.results.sending_marker import check_not_sent_into, unmark
+from campaign.app.results.write import check_replaceable, write
 from campaign.app.run import results_of
 from campaign.app.sending.batches import check_can_undo, check_undone, may_turn_up, orphans
 from campaign.app.sending.send import send
-from campaign.app.session import unmark
 from campaign.domain.batches import InBatches
 from campaign.domain.errors import CampaignError, UsageError
 from campaign.domain.lists.locations import Location
 from campaign.domain.status import Status
 from campaign.ledger.port import CampaignRecord, DesiredState, Ledger, LedgerReader
-from campaign.reporter.files.target import failed_path
 from campaign.sender.port import Silence
 from campaign.sender.stop import StopRequest
 from campaign.settings import Settings
@@ -32,7 +28,7 @@ async def pause(name: str, settings: Settings) -> bool:
     Raises:
         UsageError: there is no such campaign, or it was cancelled.
     """
-    async with _opened(settings) as (ledger, reader):
+    async with opened_ledger(settings) as (ledger, reader):
         record = find_whole(reader, name)
         if record.desired_state is DesiredState.CANCELLED:
             raise UsageError(f"The campaign “{name}” was cancelled: there is nothing to pause.", code="cancelled", campaign=name)
@@ -77,7 +73,7 @@ async def cancel(
         UsageError: there is no such campaign; or there is no token to cancel batches with.
         SafeguardError: batches are left at PassEntry, and no process works on them.
     """
-    async with _opened(settings) as (ledger, reader):
+    async with opened_ledger(settings) as (ledger, reader):
         record = find_whole(reader, name)
         if record.desired_state is not DesiredState.CANCELLED and not _has_ended(reader, record):
             agree()
@@ -133,8 +129,7 @@ def _newer_results(record: CampaignRecord, reader: LedgerReader, settings: Setti
         return ""
     try:
         if (results := results_of(record, settings)) is not None:
-            for place in (results, failed_path(results)):
-                check_not_newer(place, reader, record, belongs=Belongs.BY_PLACE)
+            check_replaceable(reader, record, results)
     except CampaignError as error:
         return str(error)
     return ""
@@ -168,17 +163,6 @@ async def _write_results(
     if is_written:
         await unmark(record, ledger, reader, results)
     return results, ""
-
-
-@asynccontextmanager
-async def _opened(settings: Settings) -> AsyncIterator[tuple[Ledger, LedgerReader]]:
-    ledger = open_ledger(settings)
-    reader = open_reader(settings)
-    try:
-        yield ledger, reader
-    finally:
-        await ledger.close()
-        reader.close()
 
 
 def _has_ended(reader: LedgerReader, record: CampaignRecord) -> bool:

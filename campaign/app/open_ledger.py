@@ -1,8 +1,8 @@
 """Opens the ledger of the settings, of either kind, and finds campaigns in it."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from difflib import get_close_matches
 from importlib.util import find_spec
 from pathlib import Path
@@ -78,6 +78,18 @@ def _away(details: "RetryDetails") -> None:
     # Before the log is set up, structlog would write to standard output.
     if structlog.is_configured():
         structlog.get_logger().warning("ledger_away", detail=str(details.caused_by), again_in_seconds=round(details.wait_for, 2))
+
+
+@asynccontextmanager
+async def opened_ledger(settings: Settings) -> AsyncIterator[tuple[Ledger, LedgerReader]]:
+    """Open the ledger for one command, to send and to read; raises as `open_ledger` does."""
+    ledger = open_ledger(settings)
+    reader = open_reader(settings)
+    try:
+        yield ledger, reader
+    finally:
+        await ledger.close()
+        reader.close()
 
 
 @contextmanager

@@ -17,8 +17,8 @@ from campaign.app.lists.message_warnings import near_to_send
 from campaign.app.lists.named_rows import ALREADY_RETRIED, NamedRows, named_rows, numbered
 from campaign.app.lists.stage import exclude, warn
 from campaign.app.open_ledger import find_whole
-from campaign.app.results.ledger_checks import check_same_ledger
 from campaign.app.results.owner import owner_of
+from campaign.app.results.same_ledger import check_same_ledger
 from campaign.app.run import (
     check_not_cancelled,
     checked_list,

@@ -11,18 +11,13 @@ from campaign.app.campaign_settings import Exclusions, kept_of, remembered, utc_
 from campaign.app.campaigns import check_here
 from campaign.app.lists.list_source import CheckedList, ListCheck, ListSource, find_list, opened
 from campaign.app.lists.message_warnings import FIRST_MESSAGES, first_findings
+from campaign.app.lists.same_content import warn_of_same_content, warn_of_same_message
 from campaign.app.lists.stage import LOOK_SECONDS, Staged, check_rest, stage, warn
 from campaign.app.open_ledger import find, find_whole
-from campaign.app.results.ledger_checks import (
-    check_known,
-    check_same_api,
-    check_same_ledger,
-    other_token,
-    warn_of_same_content,
-    warn_of_same_message,
-)
+from campaign.app.results.same_ledger import check_same_ledger
+from campaign.app.results.unknown_campaign import check_known
 from campaign.app.results.writable import check_writable, check_writable_of
-from campaign.app.sending.access import check_access
+from campaign.app.sending.access import check_access, check_same_api, other_token
 from campaign.app.sending.batches import check_batch_settings, may_turn_up
 from campaign.app.sending.send import verify
 from campaign.app.session import CommandResult, Session, UserInterface, session

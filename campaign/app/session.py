@@ -1,7 +1,7 @@
 """The session of one command with the ledger: it asks a person, sends, and returns the state of the campaign."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol, Self
@@ -10,22 +10,20 @@ from campaign.app.campaign_settings import cannot_finish, check_schedule, kept_o
 from campaign.app.confirmation import Question, new_in_words, new_ledger, question_of
 from campaign.app.lists.list_source import ListSource
 from campaign.app.lists.message_warnings import Rows
-from campaign.app.open_ledger import find, open_ledger, open_reader
+from campaign.app.open_ledger import find, opened_ledger
 from campaign.app.preflight.reach import NOT_WANTED, skip_unreachable
 from campaign.app.results.known_results import check_not_newer
-from campaign.app.results.places import Belongs, places_of_campaign
+from campaign.app.results.places import places_of_campaign
 from campaign.app.results.sending_marker import (
     check_not_sent_elsewhere,
-    check_not_sent_into,
     mark_as_sending,
     remove_marker,
-    remove_markers,
+    unmark,
 )
-from campaign.app.results.writable import check_not_anothers
-from campaign.app.results.write import write
-from campaign.app.sending.batches import check_batch_settings, is_in_batches
+from campaign.app.results.write import write_checked
+from campaign.app.sending.batches import check_batch_settings
 from campaign.app.sending.send import send
-from campaign.domain.errors import CampaignError, InputError, LedgerError, SafeguardError, StoppedError, UsageError
+from campaign.domain.errors import InputError, LedgerError, SafeguardError, StoppedError, UsageError
 from campaign.domain.lists.lint_findings import LintFinding
 from campaign.domain.lists.locations import Location
 from campaign.domain.model import Counts
@@ -33,7 +31,6 @@ from campaign.domain.schedule import Schedule
 from campaign.domain.status import Status
 from campaign.insights import CampaignView, command_line, exit_code_of, rows_left, view
 from campaign.ledger.port import CampaignRecord, DesiredState, Ledger, LedgerReader
-from campaign.reporter.files.target import failed_path
 from campaign.sender.port import Observer
 from campaign.sender.stop import End, StopReason, StopRequest
 from campaign.settings import Settings, Via
@@ -219,7 +216,7 @@ class Session:
         self, record: CampaignRecord, results: Location | None, *, fresh_canary: bool = False, counts: Counts | None = None
     ) -> CommandResult:
         """Send the rest of the campaign, and report; `fresh_canary` is as in `app.sending.send`, `counts` are given if they are recent."""
-        await asyncio.to_thread(self._check_not_sent_since, record, results)
+        await asyncio.to_thread(self.check_not_behind, record, results)
         marked = False
 
         async def begin() -> None:
@@ -278,19 +275,32 @@ class Session:
         """Create the marker of the results unless there is one, or can't be one; returns whether it did. A runner must be registered."""
         created = mark_as_sending(results, record, self.reader) if results is not None else None
         try:
-            self._check_not_sent_since(record, results)
+            self.check_not_behind(record, results)
         except (UsageError, InputError):
             if created is not None:
                 remove_marker(created, record, self.reader)
             raise
         return created is not None
 
-    def _check_not_sent_since(self, record: CampaignRecord, results: Location | None) -> None:
-        """Check that no other ledger has sent the list since the first checks, perhaps while a person was asked."""
+    def check_not_behind(
+        self, record: CampaignRecord, results: Location | None, new_ids: Mapping[str, int] | None = None
+    ) -> dict[Location, str]:
+        """Check that no other ledger is sending the campaign, or has sent of it what this one does not know; asked again before the first
+        claim, as asking a person takes time.
+
+        `results` is where this run writes. `new_ids` are the rows whose ids are about to be corrected, by the key of their new pass.
+        Returns why results can't be read to their end.
+
+        Raises:
+            UsageError: one is, or has.
+            InputError: a store can't be read.
+        """
         places = places_of_campaign(record, self.settings, source=self.source, results=results)
         check_not_sent_elsewhere(places, record.spec.name, self.reader)
-        for place, belongs in places.items():
-            check_not_newer(place, self.reader, record, self.compared, belongs=belongs)
+        problems = {
+            place: check_not_newer(place, self.reader, record, self.compared, new_ids, belongs=belongs) for place, belongs in places.items()
+        }
+        return {place: problem for place, problem in problems.items() if problem}
 
     def _is_warned_of(self, kind: str) -> bool:
         return any(warning["kind"] == kind for warning in self.warnings)
@@ -304,7 +314,7 @@ class Session:
     def _end(self, record: CampaignRecord, end: End, results: Location | None, *, note: str = "", sent: bool = False) -> CommandResult:
         # Done first, as later reads of the ledger may fail, and people need their file.
         if results is not None:
-            self._report(record, results, sent=sent)
+            write_checked(self.reader, record, results, self.compared, sent=sent, ledger=self.settings.ledger_to_name)
         if end.ended is StopReason.OUTSIDE_WINDOW:
             note = opens_in_words(self.schedule(record), self.reader.pending_zones(record.id), now=utc_now())
         if end.ended is StopReason.PASSES_HELD:
@@ -317,44 +327,6 @@ class Session:
         note = " ".join(filter(None, [*self.sentences, note]))
         return CommandResult(view=replace(seen, exit_code=_exit_code(end, seen, self.stop)), note=note, details=details)
 
-    def _report(self, record: CampaignRecord, results: Location, *, sent: bool) -> None:
-        try:
-            if not sent:
-                check_not_sent_into(results, record, self.reader)
-            for place in (results, failed_path(results)):
-                check_not_newer(place, self.reader, record, self.compared, belongs=Belongs.BY_PLACE)
-                # Another campaign may have written its results there since this run began.
-                check_not_anothers(place, record.spec.name)
-        except (UsageError, InputError) as error:
-            if not sent:
-                raise
-            raise self._not_written(record, f"{results} was left as it is. {error}") from error
-        try:
-            write(self.reader, record, results)
-        except (UsageError, InputError, LedgerError) as error:
-            raise self._not_written(record, str(error)) from error
-
-    def _not_written(self, record: CampaignRecord, why: str) -> SafeguardError:
-        """The error that replaces one whose exit code says that nothing was sent."""
-        export = command_line("report", record.spec.name, "--output", "FILE", ledger=self.settings.ledger_to_name)
-        return SafeguardError(f"{why} What was sent is safe in the ledger: {export}", code="results_not_written")
-
-
-async def unmark(record: CampaignRecord, ledger: Ledger, reader: LedgerReader, results: Location | None, *, others: bool = True) -> None:
-    """Remove the campaign's markers, unless another process of this ledger still sends or was killed, or a batch may still be sent.
-
-    Those that a copy of the ledger sees are its original's, as the two have one mark.
-    """
-
-    def work() -> None:
-        may_send = any(not runner.ended_at for runner in reader.runners(record.id)) or is_in_batches(reader, record)
-        if results is not None and not may_send and reader.displaced() is None:
-            remove_markers(results, record, reader, others=others)
-
-    # A marker that stays does no harm: the next run of this ledger removes it.
-    with suppress(CampaignError):
-        await ledger.while_none_registers(record.id, work)
-
 
 def _exit_code(end: End, seen: CampaignView, stop: StopRequest) -> int:
     """The exit code of the process, from how the run ended and the statuses of the rows."""
@@ -366,10 +338,5 @@ def _exit_code(end: End, seen: CampaignView, stop: StopRequest) -> int:
 @asynccontextmanager
 async def session(settings: Settings, ui: UserInterface, stop: StopRequest, source: ListSource | None = None) -> AsyncIterator[Session]:
     """Open the ledger for one command."""
-    ledger = open_ledger(settings)
-    reader = open_reader(settings)
-    try:
+    async with opened_ledger(settings) as (ledger, reader):
         yield Session(ledger=ledger, reader=reader, settings=settings, ui=ui, stop=stop, source=source)
-    finally:
-        await ledger.close()
-        reader.close()

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable
 from importlib.metadata import version
 
-from campaign.app.open_ledger import find_whole, open_ledger, open_reader
+from campaign.app.open_ledger import find_whole, opened_ledger
 from campaign.app.sending.send import send
 from campaign.domain.errors import StoppedError, UsageError, fault_of, problem_of
 from campaign.engine.protocol import SILENCE_SECONDS, STOPPED, Broken, Order
@@ -90,8 +90,7 @@ class Worker:
         self._stop.gently.set()
 
     async def _send(self, order: Order) -> End:
-        ledger, reader = open_ledger(order.settings), open_reader(order.settings)
-        try:
+        async with opened_ledger(order.settings) as (ledger, reader):
             record = find_whole(reader, order.campaign)
             if (record.id, record.created_at) != (order.id, order.created_at):
                 raise UsageError(
@@ -101,9 +100,6 @@ class Worker:
                     campaign=order.campaign,
                 )
             return await send(record, ledger, reader, order.settings, observer=Silence(), stop=self._stop, begin=self._begin)
-        finally:
-            await ledger.close()
-            reader.close()
 
     async def _begin(self) -> None:
         """Wait for `send`."""

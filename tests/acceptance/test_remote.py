@@ -281,11 +281,11 @@ class TestTrouble:
     @pytest.mark.usefixtures("store")
     def test_a_store_that_can_not_be_read_at_the_end_is_no_sign_that_nothing_was_sent(self, desk: Desk) -> None:
         unread = """
-from campaign.app import session
+from campaign.app.results import write
 from campaign.domain.errors import InputError
 def unreachable(*_):
     raise InputError("The store can't be reached.", code="store_failed")
-session.check_not_anothers = unreachable
+write.check_not_anothers = unreachable
 """
         desk.make_list(3)
         said = finish(start(desk, "run", "list.csv", "--message", MESSAGE, "--results", f"s3://{BUCKET}/out.csv", before=unread), code=4)

@@ -16,8 +16,8 @@ ROWS = 12
 BY_BATCH = ("list", "--via", "batch", "--entity", ENTITY)
 KILLED_AT_THE_END = """
 import os, signal
-from campaign.app import session
-session.write = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+from campaign.app.results import write
+write.write = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 from campaign.__main__ import main
 main()
 """

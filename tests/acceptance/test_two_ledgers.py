@@ -452,7 +452,9 @@ class TestACopy:
     @pytest.mark.parametrize("then", [WORDS, ("cancel", "list", "--yes")])
     def test_one_that_was_moved_after_a_kill_with_nothing_left_to_send_goes_on(self, desk: Desk, then: tuple[str, ...]) -> None:
         """Killed once its last row has its outcome, before its results are written."""
-        at_the_end = "import os, signal\nfrom campaign.app import session\nsession.write = lambda *_: os.kill(os.getpid(), signal.SIGKILL)"
+        at_the_end = (
+            "import os, signal\nfrom campaign.app.results import write\nwrite.write = lambda *_: os.kill(os.getpid(), signal.SIGKILL)"
+        )
         finish(start(desk, *WORDS, before=at_the_end), code=-signal.SIGKILL)
         there = home(desk, "root")
         shutil.copytree(ledger_of(desk).parent, ledger_of(desk, "root").parent)

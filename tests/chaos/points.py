@@ -135,7 +135,7 @@ _OF_ANY_LEDGER: Final = (
         )
         for method, phase, most in _STEPS
     ),
-    Point(name="report", module="campaign.app.session", target="write", phase=Phase.REPORTING),
+    Point(name="report", module="campaign.app.results.write", target="write", phase=Phase.REPORTING),
     # The file of results, and that of failed rows, each pass these; drafts are also made to see whether they can be.
     Point(name="draft", module=_ATOMIC, target="AtomicFile.__init__", phase=Phase.REPORTING, most=4),
     Point(name="file_sync", module=_ATOMIC, target="AtomicFile.sync", phase=Phase.REPORTING, most=2),

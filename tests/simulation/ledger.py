@@ -10,8 +10,7 @@ from unittest import mock
 
 import apsw
 
-from campaign.app import control
-from campaign.app import session as sessions
+from campaign.app import open_ledger
 from campaign.domain.errors import LedgerError
 from campaign.ledger import process_lock
 from campaign.ledger.sqlite import SqliteLedger, SqliteReader, base
@@ -155,7 +154,6 @@ def in_place() -> Iterator[None]:
         stack.enter_context(mock.patch.dict(SQL, end_retry=LEFT + SQL["end_retry"]))
         for name in ("retry", "apply_corrections"):
             stack.enter_context(mock.patch.object(SqliteLedger, name, _heeded(getattr(SqliteLedger, name))))
-        for module in (sessions, control):
-            stack.enter_context(mock.patch.object(module, "open_ledger", opened(SqliteLedger)))
-            stack.enter_context(mock.patch.object(module, "open_reader", opened(SqliteReader)))
+        stack.enter_context(mock.patch.object(open_ledger, "open_ledger", opened(SqliteLedger)))
+        stack.enter_context(mock.patch.object(open_ledger, "open_reader", opened(SqliteReader)))
         yield

@@ -1,9 +1,18 @@
 import pytest
 
+from campaign.domain.lists.outcomes import row_number
 from campaign.domain.model import Outcome, Skip
 from campaign.domain.row_state import RowState, is_overtaken, may_be_older, same_attempt, tells_more
 from campaign.domain.status import Status
 from campaign.domain.verdict import WAS_SENDING
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("7", 7), ("7.0", 7), ("7,0", 7), ("1E3", 1000), ("", 0), ("x", 0), ("-1", 0), ("nan", 0), ("inf", 0), ("1e400", 0), ("1e30", 0)],
+)
+def test_a_number_of_a_row_that_a_spreadsheet_has_changed(text: str, number: int) -> None:
+    assert row_number(text) == number
 
 
 def told(status: Status, attempts: int = 0, *, reason: str = "", sent_at: float = 0.0) -> Outcome:

@@ -11,10 +11,11 @@ from typing import Any, Final
 from campaign.app.campaign_settings import Exclusions
 from campaign.app.lists.list_source import CheckedList, ListSource, find_list, opened, with_some_name
 from campaign.app.lists.message_warnings import FIRST_ROWS, findings_of
+from campaign.app.lists.same_content import SentBefore, same_content
 from campaign.app.lists.stage import Staged, stage
 from campaign.app.open_ledger import open_ledger, open_reader_if_there
 from campaign.app.preflight.reach import Reached, count_reach
-from campaign.app.results.ledger_checks import SentBefore, earlier_results, same_content
+from campaign.app.results.unknown_campaign import earlier_results
 from campaign.app.sending.access import check_access
 from campaign.app.sending.batches import check_batch_settings, check_texts
 from campaign.domain.errors import InputError

@@ -6,7 +6,6 @@ attempt only shows that it is the same one.
 
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -15,14 +14,14 @@ from campaign.domain.errors import InputError, UsageError
 from campaign.domain.lists.columns import has_to_be_named, normalize_name
 from campaign.domain.lists.locations import Location
 from campaign.domain.lists.near_ids import is_of_a_spreadsheet
-from campaign.domain.lists.outcomes import read_outcome
+from campaign.domain.lists.outcomes import read_outcome, row_number
 from campaign.domain.lists.pass_ids import ids_of
 from campaign.domain.lists.sheet import place as row_in_words
 from campaign.domain.model import RESULT_COLUMNS, Outcome
-from campaign.domain.row_state import RowState, is_overtaken, may_be_older, same_attempt, tells_more
+from campaign.domain.row_state import RowState, same_attempt, tells_more
 from campaign.domain.status import ENDED, Status
 from campaign.domain.text.formula_escape import unescape_formula
-from campaign.ledger.port import CampaignRecord, DesiredState, LedgerReader
+from campaign.ledger.port import CampaignRecord, LedgerReader
 from campaign.loader.formats.file_format import EXCEL, FORMATS
 from campaign.loader.source import Source
 from campaign.loader.table import open_table
@@ -85,16 +84,14 @@ class Comparison:
             self._refuse()
 
     def _add(self, frame: "pd.DataFrame") -> None:
-        import pandas as pd
-
         if _RESULT_NAMES.isdisjoint(map(normalize_name, frame.columns)):
             raise InputError("It has no column of results.", code="no_results")
         self.rows += len(frame)
-        told = {name: _texts(frame, name) for name in RESULT_COLUMNS}
+        told = outcome_columns(frame)
         never_sent = (told["delivery_status"] == Status.PENDING) & told["delivery_attempts"].isin(["", "0"])
         ours = ~told["delivery_campaign"].isin(self._others(told["delivery_campaign"])) & ~never_sent
-        rows = pd.DataFrame(told)[ours]
-        numbers = _numbers(rows)
+        rows = told[ours]
+        numbers = [row_number(text) for text in rows["delivery_row"]]
         keys = self._keys(frame[ours])
         known = {one.row: one for one in self._reader.row_states(self._record.id, numbers)}
         keys = keys or [known[number].pass_key if number in known else "" for number in numbers]
@@ -168,57 +165,14 @@ class Comparison:
 
 def shares_attempt(rows: Iterable[Mapping[str, str]], reader: LedgerReader, record: CampaignRecord) -> bool:
     """Whether rows of results, by number, have had an attempt that the ledger knows of the campaign. A person may have renamed it there."""
-    in_file = _tried(rows)
+    in_file = tried_rows(rows)
     return any(same_attempt(in_file[known.row], known) for known in reader.row_states(record.id, list(in_file)))
 
 
-def _may_be_older(rows: Iterable[Mapping[str, str]], reader: LedgerReader, record: CampaignRecord) -> bool:
-    """Whether rows of results may be an earlier state of the campaign's."""
-    in_file = _tried(rows)
-    known = reader.row_states(record.id, list(in_file))
-    return 0 < len(in_file) == len(known) and all(may_be_older(in_file[one.row], one) for one in known)
-
-
-def _tried(rows: Iterable[Mapping[str, str]]) -> dict[int, Outcome]:
+def tried_rows(rows: Iterable[Mapping[str, str]]) -> dict[int, Outcome]:
     """The rows that had an attempt, by number."""
-    return {number: outcome for row in rows if (number := _number(row)) and (outcome := read_outcome(row)).attempts}
-
-
-def campaign_of(frames: "Iterable[pd.DataFrame]", reader: LedgerReader, name: str) -> CampaignRecord | None:
-    """The campaign of this ledger whose results these are, whatever they name; None if there is none.
-
-    Only their attempts show it. Without any, or if they may be earlier ones, it is the campaign of the `name` that they give.
-    """
-    whole = [one for one in reader.campaigns() if one.desired_state is not DesiredState.STAGING]
-    named = next((one for one in whole if one.spec.name == name), None)
-    for frame in frames:
-        tried = frame[~frame["delivery_attempts"].isin(["", "0"])][list(RESULT_COLUMNS)].head(_MOST_TRIED).to_dict("records")
-        if tried:
-            others = (one for one in whole if named is None or one.id != named.id)
-            found = next((one for one in (named, *others) if one is not None and shares_attempt(tried, reader, one)), None)
-            return named if found is None and named is not None and _may_be_older(tried, reader, named) else found
-    return named
-
-
-def has_rows_to_send(frames: "Iterable[pd.DataFrame]") -> bool:
-    """Whether results have rows that are sent with them, or by a `retry`."""
-    return any(not frame["delivery_status"].isin(list(ENDED)).all() for frame in frames)
-
-
-def overtaken_row(frames: "Iterable[pd.DataFrame]", reader: LedgerReader, record: CampaignRecord) -> tuple[int, Status] | None:
-    """The first row that the ledger has sent since results were written, and its status there; None if there is none."""
-    import pandas as pd
-
-    for frame in frames:
-        rows = pd.DataFrame({name: _texts(frame, name) for name in RESULT_COLUMNS})
-        rows = rows[~rows["delivery_status"].isin(list(ENDED))]
-        numbers = _numbers(rows)
-        known = {one.row: one for one in reader.row_states(record.id, numbers)}
-        for number, row in zip(numbers, rows.to_dict("records"), strict=True):
-            outcome = read_outcome(row)
-            if number in known and is_overtaken(outcome, known[number]):
-                return number, outcome.status
-    return None
+    numbered = ((row_number(row.get("delivery_row", "")), read_outcome(row)) for row in rows)
+    return {number: outcome for number, outcome in numbered if number and outcome.attempts}
 
 
 def resume_from(results: Location, *, id_column: str, columns: Sequence[str], ledger: str) -> str:
@@ -235,29 +189,20 @@ def resume_from(results: Location, *, id_column: str, columns: Sequence[str], le
     return shlex.join(again)
 
 
-def _texts(frame: "pd.DataFrame", name: str) -> "pd.Series[str]":
-    """A column, perhaps in other letters; empty texts if someone has removed it."""
+def outcome_columns(frame: "pd.DataFrame") -> "pd.DataFrame":
+    """The columns of results, perhaps in other letters there; empty texts where someone has removed one."""
+    import pandas as pd
+
+    return pd.DataFrame({name: _column(frame, name) for name in RESULT_COLUMNS})
+
+
+def _column(frame: "pd.DataFrame", name: str) -> "pd.Series[str]":
     import pandas as pd
 
     found = [place for place, one in enumerate(frame.columns) if one == name] or [
         place for place, one in enumerate(frame.columns) if normalize_name(one) == normalize_name(name)
     ]
     return frame.iloc[:, found[0]] if found else pd.Series("", index=frame.index, dtype="object")
-
-
-def _numbers(rows: "pd.DataFrame") -> list[int]:
-    """The rows' numbers in their campaign; 0 for one that has none."""
-    import pandas as pd
-
-    numbers: list[int] = pd.to_numeric(rows["delivery_row"], errors="coerce").fillna(0).astype("int64").tolist()
-    return numbers
-
-
-def _number(row: Mapping[str, str]) -> int:
-    """A row's number in its campaign, which a spreadsheet may have made a decimal one; 0 if it has none."""
-    with suppress(ValueError, OverflowError):
-        return int(float(row.get("delivery_row", "")))
-    return 0
 
 
 def _is_as_told(known: RowState | None, key: str, told: list[str]) -> bool:

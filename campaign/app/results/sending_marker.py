@@ -19,11 +19,12 @@ from typing import Final
 
 from campaign import object_store
 from campaign.app.results.owner import holds_results, owner_of
+from campaign.app.sending.batches import is_in_batches
 from campaign.atomic import AtomicFile, writing
-from campaign.domain.errors import InputError, UsageError
+from campaign.domain.errors import CampaignError, InputError, UsageError
 from campaign.domain.lists.locations import Location, ObjectUrl
 from campaign.domain.text.lines import sanitize_for_terminal
-from campaign.ledger.port import CampaignRecord, LedgerReader
+from campaign.ledger.port import CampaignRecord, Ledger, LedgerReader
 from campaign.reporter.files.target import Format
 
 SUFFIX: Final = ".sending"
@@ -124,6 +125,22 @@ def remove_markers(results: Location, record: CampaignRecord, reader: LedgerRead
     for path in beside:
         if path not in own and not _has_older_results(path, record.spec.name):
             remove_marker(path, record, reader)
+
+
+async def unmark(record: CampaignRecord, ledger: Ledger, reader: LedgerReader, results: Location | None, *, others: bool = True) -> None:
+    """Remove the campaign's markers, unless another process of this ledger still sends or was killed, or a batch may still be sent.
+
+    Those that a copy of the ledger sees are its original's, as the two have one mark.
+    """
+
+    def work() -> None:
+        may_send = any(not runner.ended_at for runner in reader.runners(record.id)) or is_in_batches(reader, record)
+        if results is not None and not may_send and reader.displaced() is None:
+            remove_markers(results, record, reader, others=others)
+
+    # A marker that stays does no harm: the next run of this ledger removes it.
+    with suppress(CampaignError):
+        await ledger.while_none_registers(record.id, work)
 
 
 def check_not_sent_elsewhere(places: Iterable[Location], campaign: str, reader: LedgerReader, *, given: Iterable[Location] = ()) -> None:

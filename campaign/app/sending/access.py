@@ -1,9 +1,14 @@
 """Access to the API: whose token it is, by which network it is reached, and how often it may be asked."""
 
 import hashlib
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from campaign.ledger.port import RateLimits
+from campaign.domain.model import Counts
+from campaign.domain.status import Status
+from campaign.domain.text.lines import sanitize_for_terminal
+from campaign.ledger.ledger_errors import other_api
+from campaign.ledger.port import CampaignRecord, RateLimits
 from campaign.sender.api.api_url import ApiUrl
 from campaign.sender.api.network import Network, network_to
 from campaign.sender.port import Observer
@@ -65,3 +70,35 @@ def open_gateway(settings: Settings, observer: Observer, *, concurrency: int, to
 def network_of(settings: Settings) -> Network:
     """The network to the settings' API; raises as `network_to` does."""
     return network_to(settings.api_url, proxy=settings.proxy, ca_file=settings.ca_file)
+
+
+def check_same_api(record: CampaignRecord, settings: Settings) -> None:
+    """Check that passes are read where the campaign was sent: another API, such as a simulator, shows none of its messages.
+
+    Raises:
+        UsageError: the settings name another one.
+    """
+    if record.api not in {"", api := ApiUrl.of(settings.api_url).place}:
+        raise other_api(record.api, api)
+
+
+def other_token(record: CampaignRecord, settings: Settings, counts: Callable[[], Counts]) -> str:
+    """A sentence if the campaign would go on with another token; else empty, also if all that came of it yet are refusals of the old one.
+
+    The new token may replace the old one, or belong to another organisation, which has other passes. `counts` takes long for many rows.
+
+    Raises:
+        UsageError: there is no token, or it can't be one.
+    """
+    if not record.account or record.account == account_key(settings) or not (record.retry_is_open or _was_tried(counts())):
+        return ""
+    return (
+        f"The campaign “{sanitize_for_terminal(record.spec.name)}” was last started with another PASSENTRY_API_KEY, or PASSENTRY_API_URL "
+        "was written in another way. It goes on with this one: make sure that it is of the same organisation."
+    )
+
+
+def _was_tried(counts: Counts) -> bool:
+    """Whether more than refusals of the token came of a campaign."""
+    again = counts.reasons(Status.PENDING).keys() - {"", "http_401"}
+    return bool(again) or counts.rows > counts.left_out + counts.by_status[Status.PENDING]

@@ -7,7 +7,7 @@ from typing import Final
 
 from aiohttp import web
 
-from campaign.app.results.ledger_checks import other_token
+from campaign.app.sending.access import other_token
 from campaign.console.access import Person, Role, can_control, person_of
 from campaign.console.audit_log import owner_of
 from campaign.console.campaigns.charts import Charts

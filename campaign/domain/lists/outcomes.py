@@ -18,6 +18,8 @@ _TRACES: Final = ("reason", "notification_status", "notification_message", "http
 _NOT_ARRIVED: Final = SENT_TO - MAY_HAVE_ARRIVED | {Status.PENDING, Status.NOT_DELIVERED}
 _SHOWN_BY_A_PHONE: Final = "delivered"
 _MOST_ATTEMPTS: Final = 1_000_000
+_LAST_ROW: Final = 2**31 - 1
+"""PostgreSQL's integers end there."""
 _LAST_SECOND: Final = 253_402_300_799.0
 """The last second of the year 9999, since the epoch."""
 
@@ -47,6 +49,12 @@ def read_outcome(delivery: Mapping[str, str]) -> Outcome:
         settled_at=_time(_text(delivery, "settled_at")),
         latency_seconds=_seconds(_text(delivery, "latency_ms")),
     )
+
+
+def row_number(delivery_row: str) -> int:
+    """A row's number in its campaign, which a spreadsheet may have made a decimal one; 0 if it has none."""
+    number = _number(delivery_row)
+    return int(number) if number is not None and number <= _LAST_ROW else 0
 
 
 def _text(delivery: Mapping[str, str], name: str) -> str:
