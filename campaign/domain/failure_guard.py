@@ -32,8 +32,9 @@ LAST_ANSWERS: Final = 40
 MOST_REFUSED: Final = 36
 """This many refusals among the last answers suggest that the API refuses everything, though there were other answers before."""
 
-_WHAT_TO_DO: Final = "Check PASSENTRY_API_KEY, or leave these passes out with --exclude."
-_WHAT_TO_DO_ABOUT_ONE: Final = "Check PASSENTRY_API_KEY. If it is right and one pass is refused each time, leave it out with --exclude."
+_CHECK: Final = "Check the token (PASSENTRY_API_KEY, PASSENTRY_API_KEY_FILE or --token)"
+_WHAT_TO_DO: Final = f"{_CHECK}, or leave these passes out with --exclude."
+_WHAT_TO_DO_ABOUT_ONE: Final = f"{_CHECK}. If it is right and one pass is refused each time, leave it out with --exclude."
 
 MOST_HELD: Final = 100
 """At most this many refusals are held before the runner finds out their cause; those of messages under way come on top."""
@@ -196,7 +197,7 @@ class FailureGuard:
     def _token_refused(self, http_status: str, *, again: bool) -> str:
         if self._accepted:
             return f"The API accepted messages at first, and now refuses the token ({http_status}). {_WHAT_TO_DO_ABOUT_ONE}"
-        what_to_do = _WHAT_TO_DO_ABOUT_ONE if again else "Check PASSENTRY_API_KEY."
+        what_to_do = _WHAT_TO_DO_ABOUT_ONE if again else f"{_CHECK}."
         return f"The API refused the token ({http_status}). {what_to_do}"
 
     def _lasting(self, now: float, what: str, why: str = "") -> str:
