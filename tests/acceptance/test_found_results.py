@@ -232,6 +232,16 @@ class TestRenamed:
         assert texts(desk) == [1]
         assert len(desk.sent()) == ROWS
 
+    def test_nor_while_another_one_that_went_on_from_them_has_rows_left(self, desk: Desk) -> None:
+        desk.run(*WORDS, "--limit", "2", code=5)
+        shutil.copy(desk.folder / "list.results.csv", desk.folder / "copy.csv")
+        desk.run("cancel", "list")
+        desk.run("run", "copy.csv", "--name", "second", "--limit", "3", code=5)
+        assert "resume second" in refused(desk, "run", "copy.csv", "--name", "third")
+        desk.run("resume", "second")
+        assert "report second" in refused(desk, "run", "copy.csv", "--name", "third")
+        assert (texts(desk), len(desk.sent())) == ([1], ROWS)
+
     @pytest.mark.parametrize("more", [WORDS[2:], (*WORDS[2:], "--results", "other.csv")])
     def test_nor_with_the_same_message(self, desk: Desk, more: tuple[str, ...]) -> None:
         desk.run(*WORDS, "--limit", "2", code=5)

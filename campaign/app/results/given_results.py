@@ -31,42 +31,46 @@ def check_whose_results(work: Session, given: CheckedList, source: ListSource) -
 
     Their attempts show whose they are, whatever name they or the command give.
     """
-    record = campaign_of(given.table.frames(), work.reader, given.results_of)
-    if work.settings.name is None:
-        record = record or _written_to(source, work.reader)
-    if record is None or not _sends_the_same(given, record):
-        return
+    owners = campaigns_of(given.table.frames(), work.reader, given.results_of)
+    if not owners and work.settings.name is None:
+        owners = _written_to(source, work.reader)
+    for record in owners:
+        if _sends_the_same(given, record) and (problem := _problem(work, given, source, record)):
+            code, why = problem
+            own = sanitize_for_terminal(record.spec.name)
+            raise UsageError(f"{source} holds results of this ledger's campaign “{own}”, {why}", code=code, campaign=record.spec.name)
+
+
+def _problem(work: Session, given: CheckedList, source: ListSource, record: CampaignRecord) -> tuple[str, str] | None:
+    """Why results of a campaign can't be sent as another one, with a code; None if they can."""
     name, ledger = record.spec.name, work.settings.ledger_to_name
     own, told, other = map(sanitize_for_terminal, (name, given.results_of, given.spec.name))
     twice = f"rows would be sent as “{own}” and as “{other}”. Nothing was sent."
-    is_cancelled, has_ended = record.desired_state is DesiredState.CANCELLED, work.reader.pending_work(record.id).finished
     if work.settings.name is None:
-        code, again = "campaign_renamed", command_line("retry", name, "--rows", str(source), ledger=ledger)
-        why = (
+        again = command_line("retry", name, "--rows", str(source), ledger=ledger)
+        return "campaign_renamed", (
             f"but its delivery_campaign says “{told}”: {twice} A spreadsheet may have changed it: write “{own}” there again, or keep "
             f"results as .xlsx, where it stays. If the file was run under another name before, give that --name again. To send the failed "
             f"rows that the file names, as they are in the ledger: {again}"
         )
-    elif not is_cancelled and not has_ended:
-        code, again, end = "campaign_goes_on", command_line("resume", name, ledger=ledger), command_line("cancel", name, ledger=ledger)
-        why = (
+    is_cancelled = record.desired_state is DesiredState.CANCELLED
+    if not is_cancelled and not work.reader.pending_work(record.id).finished:
+        again, end = command_line("resume", name, ledger=ledger), command_line("cancel", name, ledger=ledger)
+        return "campaign_goes_on", (
             f"of which rows are left: {twice} To send them: {again}. To send them as another campaign, copy this file, end this one "
             f"({end}), and run the copy."
         )
-    elif (overtaken := overtaken_row(given.table.frames(), work.reader, record)) is not None:
-        code, newest = "results_overtaken", command_line("report", name, "--output", "FILE", ledger=ledger)
+    if (overtaken := overtaken_row(given.table.frames(), work.reader, record)) is not None:
         row, status = overtaken
-        where = row_in_words(row, record.spec.lines.of(row))
-        why = (
+        where, newest = row_in_words(row, record.spec.lines.of(row)), command_line("report", name, "--output", "FILE", ledger=ledger)
+        return "results_overtaken", (
             f"but older ones: {where} is {status.info.label} there, and was sent since: {twice} The newest results: {newest}. If the file "
             "is another ledger's, go on from it with a new ledger, given with --ledger."
         )
-    elif not is_cancelled and has_rows_to_send(given.table.frames()):
-        code, again = "campaign_goes_on", command_line("retry", str(source), ledger=ledger)
-        why = f"of which rows may be sent again: {twice} To do so: {again}"
-    else:
-        return
-    raise UsageError(f"{source} holds results of this ledger's campaign “{own}”, {why}", code=code, campaign=name)
+    if not is_cancelled and has_rows_to_send(given.table.frames()):
+        again = command_line("retry", str(source), ledger=ledger)
+        return "campaign_goes_on", f"of which rows may be sent again: {twice} To do so: {again}"
+    return None
 
 
 def _sends_the_same(given: CheckedList, record: CampaignRecord) -> bool:
@@ -74,28 +78,28 @@ def _sends_the_same(given: CheckedList, record: CampaignRecord) -> bool:
     return given.messages is None or record.spec.message_sha256 in given.same_messages
 
 
-def _written_to(source: ListSource, reader: LedgerReader) -> CampaignRecord | None:
-    """The campaign that writes its results to this file."""
-    for record in reader.campaigns():
+def _written_to(source: ListSource, reader: LedgerReader) -> list[CampaignRecord]:
+    """The campaigns that write their results to this file."""
+
+    def writes_it(record: CampaignRecord) -> bool:
         own = record.spec.settings.get("results", "")
-        if own and any(is_list(place, source) for place in (place_of(own), failed_path(place_of(own)))):
-            return record
-    return None
+        return bool(own) and any(is_list(place, source) for place in (place_of(own), failed_path(place_of(own))))
+
+    return list(filter(writes_it, reader.campaigns()))
 
 
-def campaign_of(frames: "Iterable[pd.DataFrame]", reader: LedgerReader, name: str) -> CampaignRecord | None:
-    """The campaign of this ledger whose results these are, whatever they name; None if there is none.
+def campaigns_of(frames: "Iterable[pd.DataFrame]", reader: LedgerReader, name: str) -> list[CampaignRecord]:
+    """The campaigns of this ledger whose results these are, whatever they name, or that went on from them.
 
     Only their attempts show it. Without any, or if they may be earlier ones, it is the campaign of the `name` that they give.
     """
     whole = [one for one in reader.campaigns() if one.desired_state is not DesiredState.STAGING]
-    named = next((one for one in whole if one.spec.name == name), None)
+    named = [one for one in whole if one.spec.name == name]
     for frame in frames:
         tried = frame[~frame["delivery_attempts"].isin(["", "0"])][list(RESULT_COLUMNS)].head(_MOST_TRIED).to_dict("records")
         if tried:
-            others = (one for one in whole if named is None or one.id != named.id)
-            found = next((one for one in (named, *others) if one is not None and shares_attempt(tried, reader, one)), None)
-            return named if found is None and named is not None and _may_be_older(tried, reader, named) else found
+            found = [one for one in whole if shares_attempt(tried, reader, one)]
+            return found or [one for one in named if _may_be_older(tried, reader, one)]
     return named
 
 
