@@ -32,9 +32,6 @@ if TYPE_CHECKING:
 ROWS_AT_ONCE: Final = 50_000
 """How many rows' passes are searched in one scan of the campaign."""
 
-_MOST_TRIED: Final = 1_000
-"""How many rows of results show by their attempts whose they are."""
-
 _SENT: Final = frozenset({Status.DELIVERED, Status.ACCEPTED})
 _RESULT_NAMES: Final = frozenset(map(normalize_name, RESULT_COLUMNS))
 _ESCAPING: Final = frozenset(suffix for found in FORMATS.values() if found.is_spreadsheet for suffix in found.suffixes)
