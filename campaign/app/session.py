@@ -14,12 +14,7 @@ from campaign.app.open_ledger import find, opened_ledger
 from campaign.app.preflight.reach import NOT_WANTED, skip_unreachable
 from campaign.app.results.known_results import check_not_newer
 from campaign.app.results.places import places_of_campaign
-from campaign.app.results.sending_marker import (
-    check_not_sent_elsewhere,
-    mark_as_sending,
-    remove_marker,
-    unmark,
-)
+from campaign.app.results.sending_marker import check_not_sent_elsewhere, mark_as_sending, remove_marker, unmark
 from campaign.app.results.write import write_checked
 from campaign.app.sending.batches import check_batch_settings
 from campaign.app.sending.send import send
