@@ -1,8 +1,8 @@
 """`retry`: sends rows of a campaign again when a person asks for it, as they are or as in a corrected file."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from itertools import chain
@@ -12,21 +12,14 @@ from campaign.app.campaign_settings import Exclusions, check_not_over, utc_now
 from campaign.app.campaigns import check_here
 from campaign.app.lists.correction_file import CorrectionFile, check_texts, correction_file
 from campaign.app.lists.corrections import Corrector, Texts, Totals, describe, under_way
-from campaign.app.lists.list_source import FileSource
+from campaign.app.lists.list_source import FileSource, opened
 from campaign.app.lists.message_warnings import near_to_send
 from campaign.app.lists.named_rows import ALREADY_RETRIED, NamedRows, named_rows, numbered
 from campaign.app.lists.stage import exclude, warn
 from campaign.app.open_ledger import find_whole
 from campaign.app.results.owner import owner_of
 from campaign.app.results.same_ledger import check_same_ledger
-from campaign.app.run import (
-    check_not_cancelled,
-    checked_list,
-    is_file,
-    is_paused,
-    results_of,
-    stage_unless_known,
-)
+from campaign.app.run import check_not_cancelled, in_thread, is_file, is_paused, results_of, stage_unless_known
 from campaign.app.sending.access import check_access
 from campaign.app.sending.batches import check_batch_settings
 from campaign.app.sending.send import send
@@ -41,7 +34,7 @@ from campaign.domain.text.lines import rows as rows_in_words
 from campaign.domain.text.lines import sanitize_for_terminal
 from campaign.insights import command_line
 from campaign.ledger.port import CampaignRecord, DesiredState, LedgerReader
-from campaign.sender.stop import End, StopReason, StopRequest
+from campaign.sender.stop import End, StopReason
 from campaign.settings import Settings
 
 FAILED: Final = frozenset({Status.FAILED})
@@ -71,7 +64,7 @@ async def retry(
                     option="--rows",
                 )
             return await _again(work, find_whole(work.reader, target), selection, rows)
-        async with _opened(target, work, stop) as file:
+        async with in_thread(correction_file(target, work.reader), stop) as file:
             if of and (file is None or file.record.spec.name != of):
                 raise UsageError(
                     f"These are no rows of the campaign “{of}”: their delivery_campaign says whose they are.",
@@ -82,7 +75,7 @@ async def retry(
                 return await _correct(work, target if isinstance(target, str) else of, file, selection)
         check_batch_settings(settings)
         with _ledger_offered(target, work):
-            async with checked_list(target, settings, stop) as given:
+            async with in_thread(opened(target, settings), stop) as given:
                 check = check_texts if Status.FAILED in (selection.statuses or FAILED) else None
                 staged = await stage_unless_known(work, given, target, check=check)
         return await _again(work, staged.record, selection)
@@ -307,20 +300,6 @@ def _planned(work: Session, corrector: Corrector) -> Corrector:
                 "Interrupted while the file was being read; nothing was sent. Run the same command again.", code="interrupted"
             )
     return corrector
-
-
-@asynccontextmanager
-async def _opened(target: FileSource, work: Session, stop: StopRequest) -> AsyncIterator[CorrectionFile | None]:
-    """`correction_file` in a thread, so that signals are handled meanwhile."""
-    context = correction_file(target, work.reader)
-    file = await asyncio.to_thread(context.__enter__)
-    try:
-        yield file
-    except StoppedError as error:
-        error.exit_code = stop.exit_code
-        raise
-    finally:
-        context.__exit__(None, None, None)
 
 
 def _same_command(target: str, selection: Selection, work: Session, *more: str) -> str:

@@ -3,9 +3,10 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 from campaign.app.campaign_settings import Exclusions, kept_of, remembered, utc_now
 from campaign.app.campaigns import check_here
@@ -30,14 +31,15 @@ from campaign.ledger.port import CampaignRecord, DesiredState
 from campaign.sender.stop import End, StopReason, StopRequest, happens_within
 from campaign.settings import Settings
 
+T = TypeVar("T")
+
 
 @asynccontextmanager
-async def checked_list(source: ListSource, settings: Settings, stop: StopRequest) -> AsyncIterator[CheckedList]:
-    """`opened` in a thread, so that signals are handled meanwhile."""
-    context = opened(source, settings)
-    given = await asyncio.to_thread(context.__enter__)
+async def in_thread(context: AbstractContextManager[T], stop: StopRequest) -> AsyncIterator[T]:
+    """Open a file in a thread, so that signals are handled meanwhile."""
+    file = await asyncio.to_thread(context.__enter__)
     try:
-        yield given
+        yield file
     except StoppedError as error:
         error.exit_code = stop.exit_code
         raise
@@ -90,7 +92,7 @@ async def _staged(source: ListSource, settings: Settings, ui: UserInterface) -> 
     stop = ui.listen()
     check_batch_settings(settings)
     source = find_list(source, settings)
-    async with checked_list(source, settings, stop) as given:
+    async with in_thread(opened(source, settings), stop) as given:
         stored = given.spec.settings["results"]
         results = place_of(stored) if stored else None
         if results is not None:

@@ -7,9 +7,9 @@ from dataclasses import replace
 from itertools import count
 from typing import Final
 
-from campaign.app.lists.list_source import CheckedList, find_list, with_some_name
+from campaign.app.lists.list_source import CheckedList, find_list, opened, with_some_name
 from campaign.app.open_ledger import find
-from campaign.app.run import checked_list
+from campaign.app.run import in_thread
 from campaign.app.sending.access import check_access
 from campaign.app.sending.batches import check_batch_settings
 from campaign.app.session import CommandResult, UserInterface, session
@@ -51,7 +51,7 @@ async def send_test(
     pass_id = own_pass(to)
     found = find_list(source, settings)
     settings = with_some_name(found, settings)
-    async with checked_list(found, settings, stop) as given:
+    async with in_thread(opened(found, settings), stop) as given:
         chosen = await asyncio.to_thread(_chosen, given, _row_on(given, line) if line else row)
         staged = StagedRow(row=1, pass_id=pass_id, pass_key=pass_key(pass_id), message=chosen.message, cells=chosen.cells)
         async with session(settings.model_copy(update=_AT_ONCE), ui, stop) as work:
