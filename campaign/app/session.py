@@ -30,17 +30,7 @@ from campaign.sender.port import Observer
 from campaign.sender.stop import End, StopReason, StopRequest
 from campaign.settings import Settings, Via
 
-_EXIT_CODES: Final = {
-    StopReason.FINISHED: 0,
-    StopReason.CANCELLED: 0,
-    StopReason.PAUSED: 5,
-    StopReason.LIMIT: 5,
-    StopReason.OUTSIDE_WINDOW: 5,
-    StopReason.PASSES_HELD: 5,
-    StopReason.SAFEGUARD: 4,
-    StopReason.LEASE_LOST: 4,
-    StopReason.INTERRUPTED: 130,
-}
+_STOPPED_FOR_SAFETY: Final = frozenset({StopReason.SAFEGUARD, StopReason.LEASE_LOST})
 
 
 class Sender(Protocol):
@@ -327,7 +317,7 @@ def _exit_code(end: End, seen: CampaignView, stop: StopRequest) -> int:
     """The exit code of the process, from how the run ended and the statuses of the rows."""
     if end.ended is StopReason.INTERRUPTED and rows_left(seen.counts, seen.state):
         return stop.exit_code
-    return exit_code_of(seen.counts, seen.state, rows_left_code=_EXIT_CODES[end.ended] or 5)
+    return exit_code_of(seen.counts, seen.state, rows_left_code=4 if end.ended in _STOPPED_FOR_SAFETY else 5)
 
 
 @asynccontextmanager
