@@ -176,7 +176,7 @@ async def check(
                 checked = replace(checked, sent_before=same_content(known, checked.content_sha256, checked.messages))
             # Whether the store of the results can be reached is checked by the run.
             with suppress(InputError):
-                results = earlier_results(source, settings, campaign=given.spec.name, of_results=bool(given.layout.results), reader=known)
+                results = earlier_results(source, settings, campaign=given.spec.name, of_results=given.layout.results, reader=known)
                 checked = replace(checked, earlier_results=results)
             return checked
         finally:

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _NAMES: Final = {normalize_name(name): name for name in RESULT_COLUMNS}
-_CAMPAIGN: Final = "delivery_campaign"
 _NAMED: Final = re.compile(r"\.(results|resumed)(\.failed)?$")
 _MOST_ABOVE: Final = 10
 """In how many of the first lines a header is looked for."""
@@ -131,7 +130,7 @@ def _of_table(rows: Iterable[Sequence[object]]) -> FirstRows | None:
         names = [_NAMES.get(normalize_name(str(name)), "") for name in header]
         if any(names):
             cells = [dict(zip(names, (unescape_formula(str(cell)) for cell in row), strict=False)) for row in islice(found, _MOST_ROWS)]
-            if len({*names, ""}) > 2 or (_CAMPAIGN in names and cells):
+            if len({*names, ""}) > 2 or ("delivery_campaign" in names and cells):
                 return cells
     return None
 

@@ -32,14 +32,14 @@ async def check_known(work: Session, given: CheckedList, source: ListSource) -> 
     known = work.reader.campaign(name)
     if known is not None and not _is_new(known):
         return {key: known.spec.settings.get(key, "") for key in (SENT_AGAIN, RESULTS_OF)}
-    places = results_places(source, work.settings, of_results=bool(given.layout.results))
+    places = results_places(source, work.settings, of_results=given.layout.results)
     own = own_place(source)
     await asyncio.to_thread(check_not_sent_elsewhere, chain(own, places), name, work.reader, given=own if given.layout.results else ())
     agreed: dict[str, str] = {}
     if given.layout.results:
         await asyncio.to_thread(check_whose_results, work, given, source)
     results = await asyncio.to_thread(
-        earlier_results, source, work.settings, campaign=name, of_results=bool(given.layout.results), reader=work.reader
+        earlier_results, source, work.settings, campaign=name, of_results=given.layout.results, reader=work.reader
     )
     # Another process may have staged and sent the campaign since the ledger was read.
     if results is not None and _is_new(work.reader.campaign(name)):
