@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING
 
 from campaign.app.campaigns import check_here
 from campaign.app.open_ledger import find_whole, reading
-from campaign.app.results.write import write
+from campaign.app.results.sending_marker import check_not_sent_into
+from campaign.app.results.writable import check_writable_of
+from campaign.app.results.write import check_replaceable, write
 from campaign.domain.errors import UsageError
 from campaign.domain.lists.locations import Location, parse_location
 from campaign.domain.status import Status
 from campaign.insights import view
 from campaign.ledger.port import CampaignRecord, LedgerReader
-from campaign.reporter.files.target import failed_path, format_of
+from campaign.reporter.files.target import format_of
 from campaign.setting_types import given_path
 from campaign.settings import Settings
 
@@ -58,16 +60,10 @@ def report(name: str, output: str, settings: Settings, *, by: str = "") -> "Writ
         if is_page(output):
             write_report(reader, record, place, by=by, ledger=settings.ledger_to_name)
             return None
-        from campaign.app.results.known_results import check_not_newer
-        from campaign.app.results.places import Belongs
-        from campaign.app.results.sending_marker import check_not_sent_into
-        from campaign.app.results.writable import check_writable_of
-
         format_of(place, also=", and a page to read in .html")
         check_writable_of(record, place)
         check_not_sent_into(place, record, reader)
-        for file in (place, failed_path(place)):
-            check_not_newer(file, reader, record, belongs=Belongs.BY_PLACE)
+        check_replaceable(reader, record, place)
         return write(reader, record, place)
 
 
