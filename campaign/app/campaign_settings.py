@@ -120,7 +120,7 @@ def home_zone(settings: Settings) -> ZoneInfo:
 
 def cannot_finish(schedule: Schedule, messages: int, rate_per_second: float | None, *, now: datetime) -> str:
     """A sentence if this many messages can't all be sent before the end; else empty."""
-    left = schedule.seconds_left("", now)
+    left = schedule.seconds_left(now)
     if left is None or rate_per_second is None or messages <= left * rate_per_second:
         return ""
     fit = int(left * rate_per_second)

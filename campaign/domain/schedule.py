@@ -82,12 +82,12 @@ class Schedule:
         names = tuple(names)
         return self.is_over(now) or (self.end is not None and bool(names) and self.next_time(names, now) is None)
 
-    def seconds_left(self, name: str, now: datetime) -> float | None:
-        """Seconds of all windows until the end together in which rows of a zone may still be sent; None if there is no end."""
+    def seconds_left(self, now: datetime) -> float | None:
+        """How many seconds the windows in the home zone are open until the end, all together; None if there is no end."""
         if self.end is None:
             return None
         first = max(now, self.start) if self.start is not None else now
-        return open_seconds_until(self.window, self.zone_of(name), first=first, last=self.end)
+        return open_seconds_until(self.window, self.home, first=first, last=self.end)
 
 
 def parse_window(text: str) -> Window:

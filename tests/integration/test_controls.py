@@ -257,5 +257,5 @@ async def test_leaving_out_takes_what_is_pending_and_nothing_else(tmp_path: Path
 def test_the_time_left_counts_only_what_is_open() -> None:
     start = datetime(2026, 11, 24, 12, tzinfo=UTC)
     schedule = Schedule(home=zone("UTC"), window=parse_window("09:00-20:00"), end=start + timedelta(days=1))
-    assert schedule.seconds_left("", start) == 8 * 3600 + 3 * 3600
-    assert Schedule().seconds_left("", start) is None
+    assert schedule.seconds_left(start) == 8 * 3600 + 3 * 3600
+    assert Schedule().seconds_left(start) is None
