@@ -22,9 +22,9 @@ class Belongs(Enum):
     BY_PLACE = auto()
     """The campaign's results are written there: also if a person has removed or changed its name in them."""
     BY_NAME = auto()
-    """If the file names the campaign."""
+    """If the file names the campaign; or one that the ledger does not know, and shares an attempt with the ledger."""
     BY_ATTEMPT = auto()
-    """If it does, and shares an attempt with the ledger."""
+    """If the file names one of these, and shares an attempt with the ledger."""
 
 
 def results_places(source: ListSource, settings: Settings, *, of_results: bool = False) -> Iterator[Location]:
