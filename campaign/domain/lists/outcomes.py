@@ -9,14 +9,13 @@ from typing import Final
 from campaign.domain.model import UNSENT, Outcome
 from campaign.domain.status import MAY_HAVE_ARRIVED, SENT_TO, Status
 from campaign.domain.text.formula_escape import strip_unseen
-from campaign.domain.verdict import EARLIER_ATTEMPT, WAS_SENDING
+from campaign.domain.verdict import DELIVERED_VALUE, EARLIER_ATTEMPT, WAS_SENDING
 
 UNREADABLE_STATUS: Final = "unreadable_status"
 
 _STATUSES: Final = {status.value: status for status in Status}
 _TRACES: Final = ("reason", "notification_status", "notification_message", "http_status", "error", "sent_at", "settled_at", "latency_ms")
 _NOT_ARRIVED: Final = SENT_TO - MAY_HAVE_ARRIVED | {Status.PENDING, Status.NOT_DELIVERED}
-_SHOWN_BY_A_PHONE: Final = "delivered"
 _MOST_ATTEMPTS: Final = 1_000_000
 _LAST_ROW: Final = 2**31 - 1
 """PostgreSQL's integers end there."""
@@ -38,7 +37,7 @@ def read_outcome(delivery: Mapping[str, str]) -> Outcome:
     if status is Status.PENDING and not attempts:
         return UNSENT
     return Outcome(
-        status=Status.UNKNOWN if status in {None, Status.SENDING} else status or Status.UNKNOWN,
+        status=Status.UNKNOWN if status is None or status is Status.SENDING else status,
         reason=UNREADABLE_STATUS if status is None else WAS_SENDING if status is Status.SENDING else reason,
         notification_status=_text(delivery, "notification_status"),
         notification_message=_text(delivery, "notification_message"),
@@ -69,7 +68,7 @@ def _status(delivery: Mapping[str, str]) -> Status | None:
         return None if tried else Status.PENDING
     status = _STATUSES.get(word)
     # If a person sorts only one column of a sheet, rows get the statuses of other rows.
-    if status in _NOT_ARRIVED and _text(delivery, "notification_status").strip().casefold() == _SHOWN_BY_A_PHONE:
+    if status in _NOT_ARRIVED and _text(delivery, "notification_status").strip().casefold() == DELIVERED_VALUE:
         return None
     return status
 
