@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from campaign.app.results.owner import results_in_workbook
 from campaign.domain.errors import InputError, UsageError
-from campaign.domain.lists.columns import has_to_be_named, normalize_name
+from campaign.domain.lists.columns import RESULT_NAMES, has_to_be_named, normalize_name
 from campaign.domain.lists.locations import Location
 from campaign.domain.lists.near_ids import is_of_a_spreadsheet
 from campaign.domain.lists.outcomes import read_outcome, row_number
@@ -33,7 +33,6 @@ ROWS_AT_ONCE: Final = 50_000
 """How many rows' passes are searched in one scan of the campaign."""
 
 _SENT: Final = frozenset({Status.DELIVERED, Status.ACCEPTED})
-_RESULT_NAMES: Final = frozenset(map(normalize_name, RESULT_COLUMNS))
 _ESCAPING: Final = frozenset(suffix for found in FORMATS.values() if found.is_spreadsheet for suffix in found.suffixes)
 
 
@@ -81,7 +80,7 @@ class Comparison:
             self._refuse()
 
     def _add(self, frame: "pd.DataFrame") -> None:
-        if _RESULT_NAMES.isdisjoint(map(normalize_name, frame.columns)):
+        if RESULT_NAMES.isdisjoint(map(normalize_name, frame.columns)):
             raise InputError("It has no column of results.", code="no_results")
         self.rows += len(frame)
         told = outcome_columns(frame)

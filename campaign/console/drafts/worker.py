@@ -25,7 +25,6 @@ from campaign.domain.lists.columns import (
     is_results_file,
     normalize_name,
 )
-from campaign.domain.model import RESULT_COLUMNS
 from campaign.loader.formats.child import restrict
 from campaign.loader.formats.frames import rows_of
 from campaign.loader.table import Table, open_table
@@ -36,7 +35,6 @@ COLUMNS_WATCHED: Final = 60
 
 CELL_CHARACTERS: Final = 2_000
 ALL_CHARACTERS: Final = 400_000
-_RESULTS: Final = frozenset(map(normalize_name, RESULT_COLUMNS))
 
 
 def look(path: Path, key: str, *, header_row: int | None = None) -> ListPreview:
@@ -76,7 +74,7 @@ def look(path: Path, key: str, *, header_row: int | None = None) -> ListPreview:
 
 def _candidates(columns: Sequence[str]) -> tuple[str, ...]:
     names = {normalize_name(name) for name in ID_NAMES}
-    return tuple(column for column in columns if normalize_name(column) in names and normalize_name(column) not in _RESULTS)
+    return tuple(column for column in columns if normalize_name(column) in names)
 
 
 def _suggested(columns: Sequence[str], candidates: Sequence[str]) -> str:

@@ -54,7 +54,7 @@ find_template_column = partial(_find_one, "template")
 find_zone_column = partial(_find_one, "timezone", spoken="time zone")
 
 ID_NAMES: Final = ("pass_id", "id", "uuid", "pass_uuid", "ext_id", "external_id")
-_RESULT_NAMES: Final = frozenset(map(normalize_name, RESULT_COLUMNS))
+RESULT_NAMES: Final = frozenset(map(normalize_name, RESULT_COLUMNS))
 
 
 def find_id_column(
@@ -108,7 +108,7 @@ def own_columns(columns: Sequence[str], *, file: str | None = None) -> tuple[int
             file; as a new list it would be sent to everyone again.
     """
     taken = [column for column in columns if column in RESULT_COLUMNS]
-    alike = [column for column in columns if normalize_name(column) in _RESULT_NAMES]
+    alike = [column for column in columns if normalize_name(column) in RESULT_NAMES]
     if not is_results_file(columns) and (taken or len(alike) > 1):
         missing = [name for name in RESULT_COLUMNS if name not in columns]
         raise InputError(
