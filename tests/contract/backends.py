@@ -49,11 +49,6 @@ class HandClock:
         self.unix += away_seconds + wall_seconds
         self._pass(away_seconds)
 
-    def set_back(self, seconds: float) -> None:
-        """What machines take for the time is corrected by so much; a database has no other clock."""
-        self.unix -= seconds
-        self._pass(-seconds)
-
     def _pass(self, seconds: float) -> None:
         self.passed += seconds
         for watcher in self.watchers:
