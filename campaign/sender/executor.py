@@ -12,12 +12,13 @@ from campaign.domain.pace.foreign_traffic import ForeignTrafficEstimator
 from campaign.domain.schedule import Schedule
 from campaign.domain.status import SEND_FAILED
 from campaign.domain.verdict import ACCEPTED, AttemptOutcome, Evidence, Fault, Reply, classify, rule_of
+from campaign.ledger.clock import Clock
 from campaign.ledger.port import ClaimFilter, Ledger, Runner
 from campaign.sender.attempt import settle_attempt
 from campaign.sender.lease_keeper import LeaseKeeper
 from campaign.sender.port import Gateway, Observer, WhileHeld
 from campaign.sender.rate_limiter import RateLimiter
-from campaign.sender.settings import Clocks, PoolSettings
+from campaign.sender.settings import PoolSettings
 from campaign.sender.settlement import SettlementBatcher
 from campaign.sender.stop import StopReason, StopSignal
 
@@ -163,7 +164,7 @@ class AttemptExecutor:
     stop_signal: StopSignal
     timing: SendWindow
     settings: PoolSettings
-    clocks: Clocks
+    clock: Clock
     jitter: Callable[[], float]
     last_accepted: str = ""
     _failure_guard: FailureGuard = field(init=False)
@@ -184,7 +185,7 @@ class AttemptExecutor:
             return
         in_flight = WhileHeld(self.lease_keeper.is_held)
         clock = asyncio.get_running_loop().time
-        sent_at, began = self.clocks.wall(), clock()
+        sent_at, began = self.clock.wall(), clock()
         try:
             result = await self.gateway.send(claim.pass_id, claim.message, in_flight=in_flight)
         except asyncio.CancelledError:
@@ -223,7 +224,7 @@ class AttemptExecutor:
         if proof is not Evidence.ROW_OR_ALL:
             await self._settle(attempt)
         else:
-            self._failure_guard.note(attempt.verdict, failed=False, now=self.clocks.ticks())
+            self._failure_guard.note(attempt.verdict, failed=False, now=self.clock.ticks())
         if proof in ACCEPTED:
             self.last_accepted = attempt.claim.pass_id
             await self._settle_decided(self._refusals.accept(sent_at=attempt.began))
@@ -273,7 +274,7 @@ class AttemptExecutor:
         failed = settlement.outcome.status in SEND_FAILED
         shown = replace(verdict, proof=Evidence.REFUSED) if failed and proves is not None else attempt.verdict
         again = attempt.claim.http_status == 401
-        now = self.clocks.ticks()
+        now = self.clock.ticks()
         if why := self._failure_guard.note(shown, failed=failed, now=now, latency_seconds=latency_seconds, row=row, own=own, again=again):
             self.stop_signal.set(StopReason.SAFEGUARD, why)
 

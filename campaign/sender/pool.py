@@ -8,6 +8,7 @@ from functools import partial
 from typing import Final
 
 from campaign.domain.model import Claim
+from campaign.ledger.clock import Clock
 from campaign.ledger.port import Ledger, LedgerReader, Runner
 from campaign.sender.api.identity import NO_PASS, IdentifyingGateway
 from campaign.sender.control import RunControl
@@ -17,7 +18,7 @@ from campaign.sender.port import Gateway, Observer
 from campaign.sender.prefetch import ClaimPrefetcher
 from campaign.sender.rate_limiter import RateLimiter
 from campaign.sender.readback.baselines import Baselines
-from campaign.sender.settings import Clocks, PoolSettings
+from campaign.sender.settings import PoolSettings
 from campaign.sender.settlement import SettlementBatcher
 from campaign.sender.stop import End, StopReason, StopSignal, happens_within
 
@@ -37,7 +38,7 @@ class Pool:
         observer: Observer,
         runner: Runner,
         settings: PoolSettings,
-        clocks: Clocks,
+        clock: Clock,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._ledger = ledger
@@ -47,7 +48,7 @@ class Pool:
         self._observer = observer
         self._runner = runner
         self._settings = settings
-        self._lease_keeper = LeaseKeeper(ledger, runner, clocks.ticks)
+        self._lease_keeper = LeaseKeeper(ledger, runner, clock.ticks)
         self._settlements = SettlementBatcher(ledger, runner, observer)
         rate = settings.rate_per_second
         self._limiter = RateLimiter(ledger, settings.key, rate, usable=self._usable) if rate is not None else None
@@ -57,7 +58,7 @@ class Pool:
         self._timing = SendWindow(
             settings.schedule,
             reader.zones(runner.campaign),
-            clocks.wall,
+            clock.wall,
             daily_cap=settings.daily_cap,
             only=settings.only,
         )
@@ -83,7 +84,7 @@ class Pool:
             stop_signal=self._stop_signal,
             timing=self._timing,
             settings=settings,
-            clocks=clocks,
+            clock=clock,
             jitter=jitter,
         )
         self._workers = Workers(settings.workers, self._executor.send)

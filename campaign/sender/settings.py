@@ -51,11 +51,3 @@ class PoolSettings:
         if self.rate_per_second is None:
             return UNPACED_WORKERS
         return min(MOST_WORKERS, max(FEWEST_WORKERS, math.ceil(self.rate_per_second * LATENCY_CARRIED_SECONDS)))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Clocks:
-    """Unix seconds, and seconds that also count while the machine sleeps."""
-
-    wall: Callable[[], float]
-    ticks: Callable[[], float]

@@ -16,7 +16,7 @@ from campaign.ledger.sqlite import SqliteLedger, SqliteReader
 from campaign.sender.api.gateway import HttpGateway, Timeouts
 from campaign.sender.attempt import Policy
 from campaign.sender.pool import Pool
-from campaign.sender.settings import Clocks, PoolSettings
+from campaign.sender.settings import PoolSettings
 from campaign.sender.stop import End
 from campaign.simulator.config import SimulatorConfig
 from campaign.simulator.server import Simulator
@@ -87,7 +87,7 @@ class Rig:
                     observer=self.log,
                     runner=runner,
                     settings=given,
-                    clocks=Clocks(wall=self.clock.wall, ticks=self.clock.ticks),
+                    clock=self.clock,
                 )
                 return await pool.run(stop=self.stop, stop_now=asyncio.Event())
         finally:

@@ -28,7 +28,7 @@ from campaign.sender.batches.gateway import HttpBatchGateway
 from campaign.sender.batches.pool import BatchPool, BatchSettings
 from campaign.sender.batches.wire import Shape, create_body
 from campaign.sender.port import InFlight
-from campaign.sender.settings import Clocks, PoolSettings
+from campaign.sender.settings import PoolSettings
 from campaign.sender.stop import End, StopReason, StopSignal
 from campaign.simulator.api.routes import Endpoint
 from campaign.simulator.batches.faults import STEP_FAULTS
@@ -66,7 +66,7 @@ async def send(
                 runner=runner,
                 settings=pool_settings,
                 batches=BatchSettings(**given_batches),
-                clocks=Clocks(wall=given.clock.wall, ticks=given.clock.ticks),
+                clock=given.clock,
                 campaign=record.spec.name,
                 jitter=lambda: 0.0,
                 number=partial(next, map(str, count(1))),

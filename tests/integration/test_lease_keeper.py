@@ -9,7 +9,7 @@ from campaign.ledger.port import Runner
 from campaign.ledger.sqlite import SqliteLedger
 from campaign.sender.api.gateway import HttpGateway, Timeouts
 from campaign.sender.pool import Pool
-from campaign.sender.settings import Clocks, PoolSettings
+from campaign.sender.settings import PoolSettings
 from campaign.sender.stop import End, StopReason
 from tests.integration.test_time import HOUR, QUIET_SECONDS, Bench, Nobody, bench
 
@@ -25,7 +25,7 @@ async def run_as(runner: Runner, at: Bench, *, rate: float) -> End:
             observer=Nobody(),
             runner=runner,
             settings=settings,
-            clocks=Clocks(wall=at.clock.wall, ticks=at.clock.ticks),
+            clock=at.clock,
         )
         async with asyncio.timeout(20):
             return await pool.run(stop=asyncio.Event(), stop_now=asyncio.Event())

@@ -17,7 +17,7 @@ from campaign.ledger.sqlite import SqliteLedger, SqliteReader
 from campaign.sender.api.gateway import HttpGateway, Timeouts
 from campaign.sender.pool import Pool
 from campaign.sender.port import InFlight
-from campaign.sender.settings import Clocks, PoolSettings
+from campaign.sender.settings import PoolSettings
 from campaign.sender.stop import End, StopReason
 from campaign.simulator.config import Latency, SimulatorConfig
 from campaign.simulator.server import Simulator
@@ -87,7 +87,7 @@ class Bench:
                     observer=Nobody(),
                     runner=runner,
                     settings=settings,
-                    clocks=Clocks(wall=self.clock.wall, ticks=self.clock.ticks),
+                    clock=self.clock,
                 )
                 async with asyncio.timeout(seconds):
                     return await pool.run(stop=asyncio.Event(), stop_now=asyncio.Event())

@@ -22,7 +22,7 @@ from campaign.sender.batches.pool import BatchPool, BatchSettings
 from campaign.sender.pool import Pool
 from campaign.sender.port import Observer
 from campaign.sender.readback.verify import Verifier
-from campaign.sender.settings import Clocks, PoolSettings
+from campaign.sender.settings import PoolSettings
 from campaign.sender.stop import End, StopReason, StopRequest, StopSignal, happens_within
 from campaign.settings import Settings, Via
 
@@ -140,7 +140,7 @@ class _Sending:
                 runner=self.runner,
                 settings=run_settings,
                 batches=BatchSettings(entity=settings.entity or "", creates=creates, shape=settings.batch_shape, tag=TAG),
-                clocks=Clocks(wall=CLOCK.wall, ticks=CLOCK.ticks),
+                clock=CLOCK,
                 campaign=self.record.spec.name,
             )
             return await pool.run(stop=self.stop.gently, stop_now=self.stop.now)
@@ -153,7 +153,7 @@ class _Sending:
             observer=self.observer,
             runner=self.runner,
             settings=run_settings,
-            clocks=Clocks(wall=CLOCK.wall, ticks=CLOCK.ticks),
+            clock=CLOCK,
         )
         return await pool.run(stop=self.stop.gently, stop_now=self.stop.now)
 

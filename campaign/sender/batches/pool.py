@@ -14,6 +14,7 @@ from campaign.domain.failure_guard import FailureGuard
 from campaign.domain.model import Settlement
 from campaign.domain.status import SEND_FAILED
 from campaign.domain.verdict import AttemptOutcome, Evidence
+from campaign.ledger.clock import Clock
 from campaign.ledger.port import Ledger, LedgerReader, Runner
 from campaign.sender.batches.calls import UNPACED_PER_SECOND, Calls
 from campaign.sender.batches.env import Env
@@ -25,7 +26,7 @@ from campaign.sender.executor import SendWindow
 from campaign.sender.lease_keeper import MARGIN_SECONDS, TAKEN_OVER, LeaseKeeper
 from campaign.sender.pool import DRAIN_SECONDS, IDLE_SECONDS
 from campaign.sender.port import BatchGateway, Gateway, Observer
-from campaign.sender.settings import Clocks, PoolSettings
+from campaign.sender.settings import PoolSettings
 from campaign.sender.stop import End, StopReason, StopSignal, happens_within
 
 DISPATCH_SECONDS: Final = 5.0
@@ -62,7 +63,7 @@ class BatchPool:
         runner: Runner,
         settings: PoolSettings,
         batches: BatchSettings,
-        clocks: Clocks,
+        clock: Clock,
         campaign: str,
         jitter: Callable[[], float] = random.random,
         number: Callable[[], str] = lambda: secrets.token_hex(6),
@@ -73,15 +74,15 @@ class BatchPool:
         self._runner = runner
         self._settings = settings
         self._batches = batches
-        self._clocks = clocks
+        self._clock = clock
         self._campaign = campaign
         self._number = number
         self._stop_signal = StopSignal()
-        self._lease_keeper = LeaseKeeper(ledger, runner, clocks.ticks)
+        self._lease_keeper = LeaseKeeper(ledger, runner, clock.ticks)
         self._guard = FailureGuard(halt=settings.halt, quiet_seconds=settings.policy.quiet_seconds)
         self._left = settings.limit if settings.limit is not None else math.inf
         zones = reader.zones(runner.campaign)
-        self._timing = SendWindow(settings.schedule, zones, clocks.wall, daily_cap=settings.daily_cap, only=settings.only)
+        self._timing = SendWindow(settings.schedule, zones, clock.wall, daily_cap=settings.daily_cap, only=settings.only)
         self._control = RunControl(
             ledger=ledger,
             reader=reader,
@@ -101,10 +102,10 @@ class BatchPool:
             key=settings.key,
             rate_per_second=settings.rate_per_second,
             stop_signal=self._stop_signal,
-            ticks=clocks.ticks,
+            ticks=clock.ticks,
             jitter=jitter,
         )
-        self._watcher = Watcher(self._calls, self._stop_signal, clocks.ticks)
+        self._watcher = Watcher(self._calls, self._stop_signal, clock.ticks)
         self._env = Env(
             ledger=ledger,
             runner=runner,
@@ -118,8 +119,8 @@ class BatchPool:
             creates=batches.creates,
             quiet_seconds=settings.policy.quiet_seconds,
             report_seconds=batches.report_seconds,
-            wall=clocks.wall,
-            ticks=clocks.ticks,
+            wall=clock.wall,
+            ticks=clock.ticks,
             is_held=self._lease_keeper.is_held,
             may_release=self._timing.may_send,
             settled=self._settled,
@@ -152,8 +153,8 @@ class BatchPool:
         adopted_at = -math.inf
         await self._cancel_late_ones()
         while not self._stop_signal.is_set():
-            if self._clocks.ticks() - adopted_at >= LOOK_FOR_ORPHANS_SECONDS:
-                adopted_at = self._clocks.ticks()
+            if self._clock.ticks() - adopted_at >= LOOK_FOR_ORPHANS_SECONDS:
+                adopted_at = self._clock.ticks()
                 at_work = {life.batch_id for life in self._lifecycles.values()}
                 for batch in await self._ledger.adopt_batches(self._runner):
                     if batch.id not in at_work:
@@ -229,18 +230,18 @@ class BatchPool:
             self._observer.settled(settlement)
             failed = settlement.outcome.status in SEND_FAILED
             proof = Evidence.REFUSED if failed else Evidence.DELIVERED
-            if why := self._guard.note(AttemptOutcome(proof=proof), failed=failed, now=self._clocks.ticks()):
+            if why := self._guard.note(AttemptOutcome(proof=proof), failed=failed, now=self._clock.ticks()):
                 self._stop_signal.set(StopReason.SAFEGUARD, why)
 
     async def _drain(self, stop_now: asyncio.Event) -> None:
         """Cancel what was not released, and wait a little for what was."""
         patience_seconds = DRAIN_SECONDS if self._lease_keeper.is_held() else MARGIN_SECONDS
-        deadline = self._clocks.ticks() + patience_seconds
-        while self._lifecycles and self._clocks.ticks() < deadline and not await happens_within(stop_now, 0.02):
+        deadline = self._clock.ticks() + patience_seconds
+        while self._lifecycles and self._clock.ticks() < deadline and not await happens_within(stop_now, 0.02):
             pass
         if not self._lifecycles and not stop_now.is_set():
             with suppress(TimeoutError):
-                async with asyncio.timeout(max(0.0, deadline - self._clocks.ticks())):
+                async with asyncio.timeout(max(0.0, deadline - self._clock.ticks())):
                     await self._cancel_late_ones()
         left = list(self._lifecycles)
         for task in left:
@@ -250,7 +251,7 @@ class BatchPool:
 
     async def _cancel_late_ones(self) -> bool:
         """Cancel what turned up late: batches whose creation got no answer, and of which the campaign has no row; whether none is left."""
-        wall = self._clocks.wall()
+        wall = self._clock.wall()
         names = frozenset(await asyncio.to_thread(self._reader.unidentified_batches, self._runner.campaign, since=wall))
         found = await self._calls.named(names) if names else []
         late = [one for one in found or () if one.state in UNSENT]
