@@ -45,12 +45,9 @@ class LeaseKeeper:
         """Renew until cancelled or the lease is lost."""
         while not self.lease_lost:
             await asyncio.sleep(HEARTBEAT_SECONDS)
-            await self.heartbeat()
-
-    async def heartbeat(self) -> None:
-        # The next heartbeat may succeed; if none does, `is_held` becomes False before the lease ends.
-        with suppress(LedgerError):
-            await self._renew()
+            # The next heartbeat may succeed; if none does, `is_held` becomes False before the lease ends.
+            with suppress(LedgerError):
+                await self._renew()
 
     async def _renew(self) -> None:
         began = self._ticks()
