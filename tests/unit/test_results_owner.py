@@ -11,12 +11,12 @@ from campaign.app.results.owner import first_rows, holds_results, may_hold_resul
 from campaign.app.results.writable import check_writable
 from campaign.domain.errors import UsageError
 from campaign.reporter.files.results import write_results
-from campaign.reporter.files.target import failed_path
+from campaign.reporter.files.target import Format, failed_path
 from tests.errors import raises
 from tests.unit.reporter_given import FAILED, OWN, by_column, row
 from tests.unit.xlsx_given import write_ods, write_workbook, write_xls, write_xlsb
 
-SUFFIXES = [".csv", ".parquet", ".jsonl", ".xlsx"]
+SUFFIXES = [*Format]
 NAMES = ["promo", "=spring, “25”\nü"]
 
 
