@@ -50,19 +50,17 @@ def same_attempt(from_file: Outcome, known: RowState) -> bool:
     return from_file.attempts == known.attempts > 0 and abs(from_file.sent_at - known.sent_at) < _SAME_TIME_SECONDS
 
 
-def is_overtaken(from_file: Outcome, known: RowState) -> bool:
-    """Whether the ledger has begun an attempt of a row since a results file was written that does not call the row ended."""
-    return from_file.status not in ENDED and max(known.attempts, int(known.begun)) > from_file.attempts
+def is_another_attempt(from_file: Outcome, known: RowState) -> bool:
+    """Whether the last attempt of both certainly is not the same one, though it has the same number.
 
-
-def may_be_older(from_file: Outcome, known: RowState) -> bool:
-    """Whether the last attempt in a results file may be an earlier one of the row, or the same one whose time a spreadsheet has changed.
-
-    A spreadsheet cuts times, and may show them in a zone of its own.
+    A spreadsheet cuts times, and may show them in a zone of its own; then nobody knows.
     """
+    if not from_file.attempts == known.attempts > 0 or from_file.sent_at.is_integer():
+        return False
     late = from_file.sent_at - known.sent_at
-    if from_file.attempts < known.attempts or from_file.sent_at.is_integer():
-        allowed = _DAY_SECONDS if from_file.sent_at.is_integer() else 0.0
-        return from_file.attempts <= known.attempts and late < allowed
-    of_a_zone = abs(late - round(late / _ZONE_SECONDS) * _ZONE_SECONDS) < _SAME_TIME_SECONDS
-    return from_file.attempts == known.attempts and abs(late) < _DAY_SECONDS and of_a_zone
+    return abs(late) > _DAY_SECONDS or abs(late - round(late / _ZONE_SECONDS) * _ZONE_SECONDS) > _SAME_TIME_SECONDS
+
+
+def is_overtaken(from_file: Outcome, known: RowState) -> bool:
+    """Whether the ledger has sent a row since a results file was written that does not call the row ended."""
+    return from_file.status not in ENDED and known.attempts + (known.status is Status.SENDING) > from_file.attempts

@@ -23,6 +23,8 @@ from campaign.loader.table import Table, open_table
 from campaign.settings import Settings
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from campaign.loader.repeats import Repeats
     from campaign.loader.stage import Stager
 
@@ -33,6 +35,7 @@ ListSource = FileSource | Query
 
 _NOT_IN_FILE_NAMES: Final = re.compile(r'[/\\:*?"<>|\x00-\x1f\x7f]')
 _HEADER_ROW: Final = "use --header-row {line}"
+_CAMPAIGN: Final = "delivery_campaign"
 _MOST_NAME_BYTES: Final = 200
 """Less than the 255 bytes of a file name, to leave room for its suffixes and those of the drafts beside it."""
 
@@ -84,11 +87,11 @@ def opened(source: ListSource, settings: Settings) -> Iterator[CheckedList]:
         InputError: the list or a template can't be used.
         UsageError: a setting can't be used with this list.
     """
-    with _read(source, settings) as (table, repeats):
+    with _read(source, settings) as (table, repeats, named):
         with header_offered(_HEADER_ROW, table.head.header_guess):
             layout = Layout.of(table.columns, id_column=settings.id_column, file=table.name, spreadsheet=table.format.is_spreadsheet)
         messages = _messages(layout, settings, file=table.name)
-        results_of = _results_of(table, layout)
+        results_of = _results_of(named, layout, file=table.name)
         yield CheckedList(
             table=table,
             layout=layout,
@@ -114,15 +117,23 @@ def opened(source: ListSource, settings: Settings) -> Iterator[CheckedList]:
 
 
 @contextmanager
-def _read(source: ListSource, settings: Settings) -> "Iterator[tuple[Table, Repeats]]":
+def _read(source: ListSource, settings: Settings) -> "Iterator[tuple[Table, Repeats, set[str]]]":
+    """Read a list; also returns what finds its repeated passes, and the campaigns that its rows name."""
     from campaign.loader.repeats import Repeats
 
     repeats = Repeats(settings.id_column)
+    named: set[str] = set()
+
+    def add(frame: "pd.DataFrame") -> None:
+        repeats.add(frame)
+        for place in [place for place, column in enumerate(frame.columns) if column == _CAMPAIGN]:
+            named.update(frame.iloc[:, place].unique())
+
     try:
         with header_offered(_HEADER_ROW):
-            table = open_table(_opened(source), header_row=settings.header_row, each=repeats.add)
+            table = open_table(_opened(source), header_row=settings.header_row, each=add)
         with table:
-            yield table, repeats
+            yield table, repeats, named
     finally:
         repeats.close()
 
@@ -207,12 +218,19 @@ def default_name(source: ListSource) -> str:
     return parse_location(source).name.split(".")[0] or "campaign"
 
 
-def _results_of(table: Table, layout: Layout) -> str:
-    if not layout.results or not table.rows:
-        return ""
-    place = table.columns.index("delivery_campaign")
-    name = str(next(table.frames()).iat[0, place])
-    return unescape_formula(name) if layout.neutralised else name
+def _results_of(named: set[str], layout: Layout, *, file: str) -> str:
+    """The campaign whose results these are; empty if they are none, or name none.
+
+    Raises:
+        InputError: they are of several. Another ledger that sends one of these would not find it in them.
+    """
+    names = sorted({unescape_formula(name) if layout.neutralised else name for name in named} - {""}) if layout.results else []
+    if len(names) > 1:
+        problem = (
+            f"The file has results of several campaigns, such as “{names[0]}” and “{names[1]}”. Keep those of each in a file of their own."
+        )
+        raise InputError(problem, file=file, column=_CAMPAIGN, code="other_campaign")
+    return names[0] if names else ""
 
 
 def results_path(source: ListSource, settings: Settings, *, results_file: bool = False) -> Location | None:

@@ -48,7 +48,7 @@ class Comparison:
     ) -> None:
         self.rows = 0
         self._is_of_campaign = is_of_campaign
-        self._newer: UsageError | None = None
+        self._newer: tuple[Outcome, RowState] | None = None
         self._place = place
         self._new_ids = new_ids
         self._reader = reader
@@ -77,7 +77,7 @@ class Comparison:
                     raise
         finally:
             self._compare_by_pass()
-            self._refuse()
+            self._refuse_if_newer()
 
     def _add(self, frame: "pd.DataFrame") -> None:
         if RESULT_NAMES.isdisjoint(map(normalize_name, frame.columns)):
@@ -100,7 +100,7 @@ class Comparison:
         for place, row in zip(unlike, rows.iloc[unlike].to_dict("records"), strict=True):
             outcome, one = read_outcome(row), known.get(numbers[place])
             if one is not None and (one.pass_key == keys[place] or is_of_a_spreadsheet(keys[place], one.pass_key)):
-                self._refuse_if_newer(outcome, one)
+                self._note_if_newer(outcome, one)
             elif one is None or not same_attempt(outcome, one):
                 self._elsewhere.append((keys[place], outcome))
         if len(self._elsewhere) >= ROWS_AT_ONCE:
@@ -136,19 +136,22 @@ class Comparison:
             self._is_of_campaign = self._is_of_campaign or any(same_attempt(told, one) for one in ours)
             # If one row of the pass was sent, the others are not.
             if ours and not any(one.status in _SENT for one in ours):
-                self._refuse_if_newer(told, max(ours, key=lambda one: (one.status not in ENDED, one.attempts)))
+                self._note_if_newer(told, max(ours, key=lambda one: (one.status not in ENDED, one.attempts)))
 
-    def _refuse(self) -> None:
-        if self._newer is not None and self._is_of_campaign:
-            raise self._newer
+    def _note_if_newer(self, told: Outcome, known: RowState) -> None:
+        if self._newer is None and tells_more(told, known):
+            self._newer = told, known
 
-    def _refuse_if_newer(self, told: Outcome, known: RowState) -> None:
-        if self._newer is not None or not tells_more(told, known):
+    def _refuse_if_newer(self) -> None:
+        if self._newer is None or not self._is_of_campaign:
             return
+        told, known = self._newer
         spec = self._record.spec
-        go_on = resume_from(self._place, id_column=spec.id_column, columns=spec.columns, ledger="ANOTHER-FILE")
-        way = f" If that ledger is lost, go on from the results, with a new one: {go_on}" if go_on else ""
-        self._newer = UsageError(
+        way = f" If another ledger sends only these rows, leave them out here: --exclude {shlex.quote(str(self._place))}"
+        if self.rows >= self._record.rows and not self._place.stem.endswith(".failed"):
+            go_on = resume_from(self._place, id_column=spec.id_column, columns=spec.columns, ledger="ANOTHER-FILE")
+            way = f" If that ledger is lost, go on from the results, with a new one: {go_on}"
+        raise UsageError(
             f"The ledger {self._reader.place} is older than the campaign's results, or another one: in {self._place}, "
             f"{row_in_words(known.row, spec.lines.of(known.row))} is {_in_words(told)}; in the ledger it is {_in_words(known)}. It would "
             "send again what was sent since. Name the ledger that it was sent from with --ledger or CAMPAIGN_LEDGER, or put the newer one "
@@ -156,16 +159,15 @@ class Comparison:
             code="ledger_behind_results",
             results=str(self._place),
         )
-        self._refuse()
 
 
 def shares_attempt(rows: Iterable[Mapping[str, str]], reader: LedgerReader, record: CampaignRecord) -> bool:
     """Whether rows of results, by number, have had an attempt that the ledger knows of the campaign. A person may have renamed it there."""
-    in_file = tried_rows(rows)
+    in_file = _tried(rows)
     return any(same_attempt(in_file[known.row], known) for known in reader.row_states(record.id, list(in_file)))
 
 
-def tried_rows(rows: Iterable[Mapping[str, str]]) -> dict[int, Outcome]:
+def _tried(rows: Iterable[Mapping[str, str]]) -> dict[int, Outcome]:
     """The rows that had an attempt, by number."""
     numbered = ((row_number(row.get("delivery_row", "")), read_outcome(row)) for row in rows)
     return {number: outcome for number, outcome in numbered if number and outcome.attempts}

@@ -1,20 +1,24 @@
 """Checks results that are to be sent as a campaign of their own: they may be those of one that this ledger may still send."""
 
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from campaign.app.lists.list_source import CheckedList, ListSource
-from campaign.app.results.comparison import outcome_columns, shares_attempt, tried_rows
+from campaign.app.results.comparison import outcome_columns
 from campaign.app.results.places import is_list
 from campaign.app.session import Session
 from campaign.domain.errors import UsageError
 from campaign.domain.lists.locations import place_of
+from campaign.domain.lists.near_ids import is_of_a_spreadsheet
 from campaign.domain.lists.outcomes import read_outcome, row_number
+from campaign.domain.lists.pass_ids import ids_of, pass_key
 from campaign.domain.lists.sheet import place as row_in_words
-from campaign.domain.model import RESULT_COLUMNS
-from campaign.domain.row_state import is_overtaken, may_be_older
+from campaign.domain.model import RESULT_COLUMNS, Outcome, ResultRow
+from campaign.domain.row_state import RowState, is_another_attempt, is_overtaken, same_attempt
 from campaign.domain.status import ENDED, Status
+from campaign.domain.text.formula_escape import unescape_formula
 from campaign.domain.text.lines import sanitize_for_terminal
+from campaign.domain.verdict import same_text
 from campaign.insights import command_line
 from campaign.ledger.port import CampaignRecord, DesiredState, LedgerReader
 from campaign.reporter.files.target import failed_path
@@ -22,23 +26,48 @@ from campaign.reporter.files.target import failed_path
 if TYPE_CHECKING:
     import pandas as pd
 
-_MOST_TRIED: Final = 1_000
-"""How many rows of results show by their attempts whose they are."""
+_MOST_COMPARED: Final = 1_000
+"""How many rows of results show whose they are."""
+
+_ENDED: Final = ENDED | {Status.NOT_DELIVERED}
+"""The statuses of rows that only a person sends again who asks for it."""
 
 
 def check_whose_results(work: Session, given: CheckedList, source: ListSource) -> None:
     """Check that results which are to be sent as a campaign of their own are not those of one that this ledger may still send.
 
-    Their attempts show whose they are, whatever name they or the command give.
+    Their rows show whose they are, whatever name they or the command give.
     """
-    owners = campaigns_of(given.table.frames(), work.reader, given.results_of)
+    said = _first_rows(given)
+    if not _sends_the_same(given, said):
+        return
+    owners = campaigns_of(said, work.reader, given.results_of)
     if not owners and work.settings.name is None:
         owners = _written_to(source, work.reader)
     for record in owners:
-        if _sends_the_same(given, record) and (problem := _problem(work, given, source, record)):
+        if problem := _problem(work, given, source, record):
             code, why = problem
             own = sanitize_for_terminal(record.spec.name)
-            raise UsageError(f"{source} holds results of this ledger's campaign “{own}”, {why}", code=code, campaign=record.spec.name)
+            raise UsageError(
+                f"{given.table.name} holds results of this ledger's campaign “{own}”, {why}", code=code, campaign=record.spec.name
+            )
+
+
+def check_own_results(work: Session, given: CheckedList, record: CampaignRecord) -> None:
+    """Check that results which name a campaign of this ledger are not those of another ledger's campaign of that name."""
+    told = {number: read_outcome(line) for number, line in _numbered_lines(given)}
+    known = {one.row: one for one in work.reader.row_states(record.id, list(told))}
+    if any(is_another_attempt(told[row], one) for row, one in known.items()) and not any(
+        same_attempt(told[row], one) for row, one in known.items()
+    ):
+        name = sanitize_for_terminal(record.spec.name)
+        raise UsageError(
+            f"{given.table.name} holds results of a campaign “{name}”, but not of the one of that name in the ledger {work.reader.place}. "
+            "Nothing was sent. Name the ledger that it was sent from with --ledger or CAMPAIGN_LEDGER.",
+            code="results_of_another_ledger",
+            campaign=record.spec.name,
+            option="--ledger",
+        )
 
 
 def _problem(work: Session, given: CheckedList, source: ListSource, record: CampaignRecord) -> tuple[str, str] | None:
@@ -46,36 +75,50 @@ def _problem(work: Session, given: CheckedList, source: ListSource, record: Camp
     name, ledger = record.spec.name, work.settings.ledger_to_name
     own, told, other = map(sanitize_for_terminal, (name, given.results_of, given.spec.name))
     twice = f"rows would be sent as “{own}” and as “{other}”. Nothing was sent."
+    newest = command_line("report", name, "--output", "FILE", ledger=ledger)
+    if record.purged_at:
+        return "campaign_forgotten", (
+            "whose rows this ledger has forgotten, so that which of them were sent since can't be seen. Nothing was sent. To send to "
+            "everybody again, run the list itself under another name."
+        )
     if work.settings.name is None:
-        again = command_line("retry", name, "--rows", str(source), ledger=ledger)
+        retry = _of_file("retry", name, "--rows", file=source, ledger=ledger)
         return "campaign_renamed", (
             f"but its delivery_campaign says “{told}”: {twice} A spreadsheet may have changed it: write “{own}” there again, or keep "
-            f"results as .xlsx, where it stays. If the file was run under another name before, give that --name again. To send the failed "
-            f"rows that the file names, as they are in the ledger: {again}"
+            f"results as .xlsx, where it stays. If the file was run under another name before, give that --name again.{retry}"
         )
     is_cancelled = record.desired_state is DesiredState.CANCELLED
     if not is_cancelled and not work.reader.pending_work(record.id).finished:
         again, end = command_line("resume", name, ledger=ledger), command_line("cancel", name, ledger=ledger)
         return "campaign_goes_on", (
-            f"of which rows are left: {twice} To send them: {again}. To send them as another campaign, copy this file, end this one "
-            f"({end}), and run the copy."
+            f"of which rows are left: {twice} To send them: {again}. To send them as another campaign instead: {newest}, then {end}, "
+            "then run FILE under the other name."
         )
     if (overtaken := overtaken_row(given.table.frames(), work.reader, record)) is not None:
         row, status = overtaken
-        where, newest = row_in_words(row, record.spec.lines.of(row)), command_line("report", name, "--output", "FILE", ledger=ledger)
+        where = row_in_words(row, record.spec.lines.of(row))
+        rest = " That campaign was cancelled: to send the rest, make a list of the passes that are skipped there." if is_cancelled else ""
         return "results_overtaken", (
-            f"but older ones: {where} is {status.info.label} there, and was sent since: {twice} The newest results: {newest}. If the file "
-            "is another ledger's, go on from it with a new ledger, given with --ledger."
+            f"but older ones: {where} is {status.info.label} there, and was sent since: {twice} The newest results: {newest}.{rest} If the "
+            "file is of another ledger, name that one with --ledger."
         )
-    if not is_cancelled and has_rows_to_send(given.table.frames()):
-        again = command_line("retry", str(source), ledger=ledger)
-        return "campaign_goes_on", f"of which rows may be sent again: {twice} To do so: {again}"
+    if not is_cancelled and has_rows_to_send(given.table.frames(), work.reader, record):
+        return "campaign_goes_on", f"of which rows may be sent again: {twice}{_of_file('retry', file=source, ledger=ledger)}"
     return None
 
 
-def _sends_the_same(given: CheckedList, record: CampaignRecord) -> bool:
-    """Whether a file of results has the messages of its campaign, and not other ones."""
-    return given.messages is None or record.spec.message_sha256 in given.same_messages
+def _of_file(*words: str, file: ListSource, ledger: str) -> str:
+    """The command that sends the failed rows of the file, in a sentence; empty if it has no name that a command can give."""
+    if not isinstance(file, str) or file == "-":
+        return ""
+    return f" To send the failed rows that the file names, as they are in the ledger: {command_line(*words, file, ledger=ledger)}"
+
+
+def _sends_the_same(given: CheckedList, said: "Mapping[int, _Said]") -> bool:
+    """Whether results are to be sent with their own messages, and not with other ones."""
+    if given.messages is None:
+        return True
+    return any(one.text.strip() and same_text(given.messages.render(one.cells).text, one.text) for one in said.values())
 
 
 def _written_to(source: ListSource, reader: LedgerReader) -> list[CampaignRecord]:
@@ -88,42 +131,71 @@ def _written_to(source: ListSource, reader: LedgerReader) -> list[CampaignRecord
     return list(filter(writes_it, reader.campaigns()))
 
 
-def campaigns_of(frames: "Iterable[pd.DataFrame]", reader: LedgerReader, name: str) -> list[CampaignRecord]:
+class _Said(NamedTuple):
+    """What a row of results says of itself."""
+
+    key: str
+    text: str
+    cells: tuple[str, ...]
+
+
+def _numbered_lines(given: CheckedList) -> "Iterator[tuple[int, dict[str, str]]]":
+    """The first lines of results, without their own columns, by the numbers of their rows; 0 where one has none."""
+    clean = unescape_formula if given.layout.neutralised else str
+    for frame in given.table.frames():
+        for line in frame[list(RESULT_COLUMNS)].head(_MOST_COMPARED).to_dict("records"):
+            yield row_number(line["delivery_row"]), {name: clean(text) for name, text in line.items()}
+        return
+
+
+def _first_rows(given: CheckedList) -> dict[int, _Said]:
+    """What the first rows of results say of themselves, by their numbers."""
+    cells = next(given.own_cells(), [])[:_MOST_COMPARED]
+    keys = ids_of([one[given.layout.id_place] for one in cells])[1]
+    lines = zip(_numbered_lines(given), keys, cells, strict=True)
+    return {number: _Said(key, line["delivery_message"], own) for (number, line), key, own in lines}
+
+
+def campaigns_of(said: Mapping[int, _Said], reader: LedgerReader, name: str) -> list[CampaignRecord]:
     """The campaigns of this ledger whose results these are, whatever they name, or that went on from them.
 
-    Only their attempts show it. Without any, or if they may be earlier ones, it is the campaign of the `name` that they give.
+    Those with the same passes and texts under the same numbers, as most rows show; and the campaign of the `name` that they give, unless
+    no pass or no text is one of it, as of a campaign of another ledger.
     """
-    whole = [one for one in reader.campaigns() if one.desired_state is not DesiredState.STAGING]
-    named = [one for one in whole if one.spec.name == name]
-    for frame in frames:
-        tried = frame[~frame["delivery_attempts"].isin(["", "0"])][list(RESULT_COLUMNS)].head(_MOST_TRIED).to_dict("records")
-        if tried:
-            found = [one for one in whole if shares_attempt(tried, reader, one)]
-            return found or [one for one in named if _may_be_older(tried, reader, one)]
-    return named
+    return [one for one in reader.campaigns() if one.desired_state is not DesiredState.STAGING and _has_rows_of(said, reader, one, name)]
 
 
-def _may_be_older(rows: Iterable[Mapping[str, str]], reader: LedgerReader, record: CampaignRecord) -> bool:
-    """Whether rows of results may be an earlier state of the campaign's."""
-    in_file = tried_rows(rows)
-    known = reader.row_states(record.id, list(in_file))
-    return 0 < len(in_file) == len(known) and all(may_be_older(in_file[one.row], one) for one in known)
+def _has_rows_of(said: Mapping[int, _Said], reader: LedgerReader, record: CampaignRecord, name: str) -> bool:
+    known = reader.rows_numbered(record.id, [number for number in said if number])
+    if record.spec.name == name:
+        keys, texts = {pass_key(row.pass_id) for row in known.values()}, {row.message for row in known.values()}
+        if not known or (any(one.key in keys for one in said.values()) and any(one.text in texts for one in said.values())):
+            return True
+    return 2 * sum(_is_alike(said[number], row) for number, row in known.items()) > len(said)
 
 
-def has_rows_to_send(frames: "Iterable[pd.DataFrame]") -> bool:
-    """Whether results have rows that are sent with them, or by a `retry`."""
-    return any(not frame["delivery_status"].isin(list(ENDED)).all() for frame in frames)
+def _is_alike(said: _Said, row: ResultRow) -> bool:
+    key = pass_key(row.pass_id)
+    return (said.key == key or is_of_a_spreadsheet(said.key, key)) and same_text(said.text, row.message)
+
+
+def has_rows_to_send(frames: "Iterable[pd.DataFrame]", reader: LedgerReader, record: CampaignRecord) -> bool:
+    """Whether results have rows that the ledger, too, may send again by a `retry`."""
+    return any(one.status not in _ENDED for _, one in _open_rows(frames, reader, record))
 
 
 def overtaken_row(frames: "Iterable[pd.DataFrame]", reader: LedgerReader, record: CampaignRecord) -> tuple[int, Status] | None:
     """The first row that the ledger has sent since results were written, and its status there; None if there is none."""
+    return next(((one.row, told.status) for told, one in _open_rows(frames, reader, record) if is_overtaken(told, one)), None)
+
+
+def _open_rows(frames: "Iterable[pd.DataFrame]", reader: LedgerReader, record: CampaignRecord) -> "Iterator[tuple[Outcome, RowState]]":
+    """The rows of results that have not ended there, with their state in the ledger."""
     for frame in frames:
         rows = outcome_columns(frame)
         rows = rows[~rows["delivery_status"].isin(list(ENDED))]
         numbers = [row_number(text) for text in rows["delivery_row"]]
         known = {one.row: one for one in reader.row_states(record.id, numbers)}
         for number, row in zip(numbers, rows.to_dict("records"), strict=True):
-            outcome = read_outcome(row)
-            if number in known and is_overtaken(outcome, known[number]):
-                return number, outcome.status
-    return None
+            if number in known:
+                yield read_outcome(row), known[number]

@@ -7,7 +7,7 @@ from campaign.app.confirmation import new_in_words
 from campaign.app.lists.list_source import CheckedList, ListSource
 from campaign.app.open_ledger import other_ledger
 from campaign.app.results.comparison import resume_from
-from campaign.app.results.given_results import check_whose_results
+from campaign.app.results.given_results import check_own_results, check_whose_results
 from campaign.app.results.known_results import SENT_AGAIN, fingerprint
 from campaign.app.results.owner import first_rows, holds_results, may_hold_results_of, owner_of
 from campaign.app.results.places import is_list, own_place, results_places, with_folders
@@ -31,6 +31,8 @@ async def check_known(work: Session, given: CheckedList, source: ListSource) -> 
     name, place = given.spec.name, work.reader.place
     known = work.reader.campaign(name)
     if known is not None and not _is_new(known):
+        if given.layout.results and given.results_of == name:
+            await asyncio.to_thread(check_own_results, work, given, known)
         return {key: known.spec.settings.get(key, "") for key in (SENT_AGAIN, RESULTS_OF)}
     places = results_places(source, work.settings, of_results=given.layout.results)
     own = own_place(source)
