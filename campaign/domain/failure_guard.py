@@ -32,7 +32,7 @@ LAST_ANSWERS: Final = 40
 MOST_REFUSED: Final = 36
 """This many refusals among the last answers suggest that the API refuses everything, though there were other answers before."""
 
-_CHECK: Final = "Check the token (PASSENTRY_API_KEY, PASSENTRY_API_KEY_FILE or --token)"
+_CHECK: Final = "Check the token (PASSENTRY_API_KEY or PASSENTRY_API_KEY_FILE)"
 _WHAT_TO_DO: Final = f"{_CHECK}, or leave these passes out with --exclude."
 _WHAT_TO_DO_ABOUT_ONE: Final = f"{_CHECK}. If it is right and one pass is refused each time, leave it out with --exclude."
 

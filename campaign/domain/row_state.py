@@ -50,7 +50,7 @@ def same_attempt(from_file: Outcome, known: RowState) -> bool:
     return from_file.attempts == known.attempts > 0 and abs(from_file.sent_at - known.sent_at) < _SAME_TIME_SECONDS
 
 
-def is_another_attempt(from_file: Outcome, known: RowState) -> bool:
+def is_another_attempt(from_file: Outcome, known: RowState | Outcome) -> bool:
     """Whether the last attempt of both certainly is not the same one, though it has the same number.
 
     A spreadsheet cuts times, and may show them in a zone of its own; then nobody knows.

@@ -13,6 +13,7 @@ import xlsxwriter
 
 from tests.acceptance.desk import Desk, broke_off
 from tests.acceptance.hardship import finish, start
+from tests.acceptance.test_reruns import MESSAGE
 from tests.acceptance.test_wrong_ledger import ROWS, WORDS, home, refused, texts
 from tests.examples import slow_after
 from tests.unit.xlsx_given import write_ods
@@ -68,6 +69,16 @@ def save_as(path: Path, suffix: str) -> None:
             sheet = workbook.add_worksheet()
             for number, row in enumerate(rows):
                 sheet.write_row(number, 0, row)
+
+
+def keep(desk: Desk, file: str, to: str, choose: Callable[[dict[str, str]], bool]) -> None:
+    """Copy some rows of results."""
+    with (desk.folder / file).open(encoding="utf-8-sig", newline="") as given:
+        rows = list(csv.DictReader(given))
+    with (desk.folder / to).open("w", encoding="utf-8", newline="") as kept:
+        writer = csv.DictWriter(kept, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(row for row in rows if choose(row))
 
 
 def rename(path: Path, name: Names) -> None:
@@ -231,6 +242,71 @@ class TestRenamed:
         desk.run("run", "copy.csv", "--name", "other")
         assert texts(desk) == [1]
         assert len(desk.sent()) == ROWS
+
+    @pytest.mark.parametrize("attempts", ["0.0", "0,0", "-", ""])
+    def test_nor_if_only_rows_are_left_that_were_never_sent(self, desk: Desk, attempts: str) -> None:
+        desk.run(*WORDS, "--limit", "2", code=5)
+        keep(desk, "list.results.csv", "rest.csv", lambda row: row["delivery_status"] == "pending")
+        edit(desk.folder / "rest.csv", lambda row, _: row | {"delivery_attempts": attempts})
+        assert broke_off(desk.run("run", "rest.csv", "--name", "rest", code=2).stderr) == "campaign_goes_on"
+        rename(desk.folder / "rest.csv", lambda _: "Dec-26")
+        assert broke_off(desk.run("run", "rest.csv", code=2).stderr) == "campaign_renamed"
+
+    @pytest.mark.parametrize("message", [MESSAGE, MESSAGE.replace("{{ first_name }}", "{{first_name}}")])
+    def test_nor_if_the_same_text_is_given_in_another_way(self, desk: Desk, message: str) -> None:
+        desk.run(*WORDS, "--limit", "2", code=5)
+        assert broke_off(desk.run("run", "list.results.csv", "--name", "other", "--message", message, code=2).stderr) == "campaign_goes_on"
+
+    def test_nor_are_those_of_a_campaign_that_began_from_results(self, desk: Desk) -> None:
+        there = home(desk, "root")
+        desk.run(*WORDS, "--limit", "2", code=5)
+        desk.run("run", "list.results.csv", "--limit", "3", code=5, HOME=there)
+        words = ("run", "list.resumed.csv", "--name", "rest", *WORDS[2:])
+        assert broke_off(desk.run(*words, code=2, HOME=there).stderr) == "campaign_goes_on"
+
+    @pytest.mark.parametrize("keys", [("north", "south"), ("south", "north")])
+    def test_results_of_two_campaigns_are_no_list(self, desk: Desk, keys: tuple[str, str]) -> None:
+        for name in keys:
+            (desk.folder / f"{name}.csv").write_text(f"pass_id,first_name\n{name}-1,Ann\n{name}-2,Bob\n{name}-3,Eve\n", encoding="utf-8")
+            desk.run("run", f"{name}.csv", *WORDS[2:], "--limit", "1", code=5)
+        first, second = ((desk.folder / f"{name}.results.csv").read_text(encoding="utf-8-sig") for name in keys)
+        (desk.folder / "both.csv").write_text(first + second.partition("\n")[2], encoding="utf-8")
+        for where in (home(desk, "root"), home(desk, "anna")):
+            said = desk.run("run", "both.csv", "--name", "rest", code=2, HOME=where).stderr
+            assert broke_off(said) == "other_campaign"
+        assert len(desk.sent()) == 2
+
+    def test_the_results_of_a_campaign_that_was_stopped_and_cancelled_go_on_under_another_name(self, desk: Desk) -> None:
+        desk.run(*WORDS, "--limit", "2", code=5)
+        run = start(desk, "resume", "list", "--rate", "5")
+        desk.until(run, lambda: len(desk.sent()) >= 4)
+        run.send_signal(signal.SIGINT)
+        run.communicate(timeout=60)
+        desk.run("report", "list", "--output", "rest.csv")
+        desk.run("cancel", "list")
+        desk.run("run", "rest.csv", "--name", "rest")
+        assert (texts(desk), len(desk.sent())) == ([1], ROWS)
+
+    def test_customers_that_were_added_to_results_are_sent_under_another_name(self, desk: Desk) -> None:
+        desk.run(*WORDS)
+        results = desk.folder / "list.results.csv"
+        results.with_name("more.csv").write_text(with_row_above(results.read_text(encoding="utf-8-sig")), encoding="utf-8")
+        desk.run("run", "more.csv", "--name", "more", "--message", "Welcome")
+        assert len(desk.sent()) == ROWS + 1
+
+    def test_results_of_another_ledgers_campaign_of_the_same_name_are_not_its_own(self, desk: Desk) -> None:
+        there = home(desk, "root")
+        (desk.folder / "b").mkdir()
+        other = desk.make_list(ROWS, "b/list.csv")
+        other.write_text(other.read_text(encoding="utf-8").replace("pass-", "other-"), encoding="utf-8")
+        desk.simulator.set_faults(missing=["pass-00001", "other-00001"])
+        desk.run("run", "list.csv", "--message", "Ours", "--limit", "3", code=5)
+        desk.run("run", "b/list.csv", "--message", "Theirs", "--limit", "3", code=5, HOME=there)
+        desk.simulator.set_faults(missing=[])
+        sent = len(desk.sent())
+        assert broke_off(desk.run("run", "b/list.results.csv", code=2).stderr) == "results_of_another_ledger"
+        assert broke_off(desk.run("retry", "b/list.results.failed.csv", code=2).stderr) == "row_does_not_match"
+        assert len(desk.sent()) == sent
 
     def test_nor_while_another_one_that_went_on_from_them_has_rows_left(self, desk: Desk) -> None:
         desk.run(*WORDS, "--limit", "2", code=5)

@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from campaign.app.lists.list_source import CheckedList, FileSource
 from campaign.domain.errors import InputError, UsageError
 from campaign.domain.lists.columns import find_zone_column, listed, normalize_name
+from campaign.domain.lists.outcomes import read_outcome
 from campaign.domain.lists.pass_ids import pass_key
 from campaign.domain.lists.sheet import place
-from campaign.domain.model import RESULT_COLUMNS, ResultRow
+from campaign.domain.model import RESULT_COLUMNS, Outcome, ResultRow
+from campaign.domain.row_state import is_another_attempt
 from campaign.domain.status import NEEDS_ATTENTION, Status
 from campaign.domain.text.formula_escape import strip_unseen, unescape_formula
 from campaign.domain.text.lines import capitalized
@@ -19,7 +21,6 @@ from campaign.loader.messages.resolve import ColumnMessages
 from campaign.loader.table import Table, open_table
 
 CAMPAIGN, ROW, STATUS, MESSAGE = "delivery_campaign", "delivery_row", "delivery_status", "delivery_message"
-ATTEMPTS = "delivery_attempts"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +28,8 @@ class Line:
     """A row of the file.
 
     `number` counts the file's rows; `row` is the number of the list's row that it names. `cells` are in the order of the campaign's
-    columns, None for a column that the file lacks; `status`, `message` and `attempts` are empty if their columns are missing.
+    columns, None for a column that the file lacks; `status`, `message` and `attempts` are empty if their columns are missing. `told` is the
+    outcome that they describe.
     """
 
     number: int
@@ -36,6 +38,7 @@ class Line:
     status: str
     message: str
     attempts: str
+    told: Outcome
 
     def filled(self, row: ResultRow) -> tuple[str, ...]:
         """The cells, with those of the campaign's row for columns that the file lacks."""
@@ -74,7 +77,7 @@ class CorrectionFile:
 
         clean = unescape_formula if self.table.format.is_spreadsheet else str
         columns = self.table.columns
-        delivery = {name: columns.index(name) for name in (CAMPAIGN, ROW, STATUS, MESSAGE, ATTEMPTS) if name in columns}
+        delivery: dict[str, int] = {name: columns.index(name) for name in RESULT_COLUMNS if name in columns}
         number = 0
         for frame in self.table.frames():
             lines = []
@@ -97,7 +100,8 @@ class CorrectionFile:
                         cells=tuple(None if at is None else clean(values[at]) for at in self.places),
                         status=found.get(STATUS, ""),
                         message=found.get(MESSAGE, ""),
-                        attempts=found.get(ATTEMPTS, ""),
+                        attempts=found.get("delivery_attempts", ""),
+                        told=read_outcome(found),
                     )
                 )
             yield lines
@@ -245,6 +249,7 @@ class Matcher:
         places = elsewhere.get(self._key(line), [])
         if line.row is not None and line.row in rows:
             if not places or line.row in places:
+                self._check_same_attempt(line, rows[line.row])
                 return line.row
             raise self._wrong(
                 line,
@@ -258,6 +263,15 @@ class Matcher:
         raise self._wrong(
             line, f"The campaign “{self.file.record.spec.name}” has no such row. Keep the delivery_row of each row as it was."
         )
+
+    def _check_same_attempt(self, line: Line, row: ResultRow) -> None:
+        """Check that a row whose id was corrected is the one that it names, and not one of another ledger's campaign of this name."""
+        if pass_key(row.pass_id) != self._key(line) and is_another_attempt(line.told, row.outcome):
+            raise self._wrong(
+                line,
+                f"It says {self.file.in_list(line.row or 0)}, but that row's pass is another one, and it was sent at another time. Another "
+                "ledger may have sent it: name that one with --ledger or CAMPAIGN_LEDGER.",
+            )
 
     def _check_once(self, line: Line, row: int) -> None:
         if row >= len(self._seen):

@@ -161,7 +161,7 @@ class ReachReader:
             await self._throttle(reading.retry_after_seconds)
             return
         if status == 401 and reading.signature.by_api:
-            why = "PassEntry does not accept the token (HTTP 401). Check the token (PASSENTRY_API_KEY, PASSENTRY_API_KEY_FILE or --token)."
+            why = "PassEntry does not accept the token (HTTP 401). Check the token (PASSENTRY_API_KEY or PASSENTRY_API_KEY_FILE)."
             self._problem = self._problem or TokenRefusedError(why)
             return
         in_trouble = reach is Reach.UNREADABLE and (status is None or status >= 500 or bool(foreign(reading)))
