@@ -111,6 +111,9 @@ async def _again(work: Session, record: CampaignRecord, selection: Selection, so
     counts = await work.counts(record)
     since = work.reader.last_attempt(record.id)
     if source is not None:
+        if isinstance(source, str) and is_file(source) and owner_of(place_of(source)) == record.spec.name:
+            # Newer results of the campaign may lie beside these.
+            work = replace(work, source=source)
         named = await asyncio.to_thread(named_rows, source, work.reader, record, chosen, id_column=work.settings.id_column)
         if work.stop.gently.is_set():
             raise StoppedError(

@@ -13,7 +13,7 @@ import xlsxwriter
 
 from tests.acceptance.desk import Desk, broke_off
 from tests.acceptance.hardship import finish, start
-from tests.acceptance.test_reruns import MESSAGE
+from tests.acceptance.test_run import MESSAGE
 from tests.acceptance.test_wrong_ledger import ROWS, WORDS, home, refused, texts
 from tests.examples import slow_after
 from tests.unit.xlsx_given import write_ods
