@@ -111,9 +111,7 @@ async def _again(work: Session, record: CampaignRecord, selection: Selection, so
     counts = await work.counts(record)
     since = work.reader.last_attempt(record.id)
     if source is not None:
-        if isinstance(source, str) and is_file(source) and owner_of(place_of(source)) == record.spec.name:
-            # Newer results of the campaign may lie beside these.
-            work = replace(work, source=source)
+        work = _beside(work, record, source)
         named = await asyncio.to_thread(named_rows, source, work.reader, record, chosen, id_column=work.settings.id_column)
         if work.stop.gently.is_set():
             raise StoppedError(
@@ -156,6 +154,12 @@ async def _again(work: Session, record: CampaignRecord, selection: Selection, so
     left = again - await work.ledger.retry(record.id, chosen, since=since)
     finished = await work.send(record, results, fresh_canary=True)
     return _with_left(finished, left)
+
+
+def _beside(work: Session, record: CampaignRecord, source: FileSource) -> Session:
+    """The same session, which also looks for newer results beside the file that names the rows, if that holds the campaign's results."""
+    is_own = isinstance(source, str) and is_file(source) and owner_of(place_of(source)) == record.spec.name
+    return replace(work, source=source) if is_own else work
 
 
 async def _again_named(
