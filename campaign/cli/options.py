@@ -63,7 +63,8 @@ SENDING: Final[dict[str, Any]] = {
     "yes": _option(bool, "Send without confirmation.", None, _SENDING, "--yes", "-y"),
     "moved_here": _option(
         bool,
-        "Confirm, once, that this ledger was moved, copied or restored, and that nothing is sent from its old place.",
+        "Confirm, once, that this ledger was moved, copied or restored, together with its -wal file if there was one, and that nothing is "
+        "sent from its old place.",
         None,
         _SENDING,
         "--moved-here",

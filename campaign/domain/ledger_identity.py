@@ -16,6 +16,9 @@ RECENT_SECONDS: Final = 35 * 86_400.0
 OPENED_AS_COPY: Final = -1
 """The number of a copy once it was opened: put in the place of its original, it has the original's own number again."""
 
+OPENED_BEHIND: Final = -2
+"""The same of a copy that lacked, when it was opened, what the original had."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerIdentity:
@@ -24,7 +27,7 @@ class LedgerIdentity:
     Attributes:
         machine: the machine's id, as a fingerprint; empty in a container, whose id does not last.
         adapters: the built-in network adapters, as fingerprints: a machine that was cloned with its id has others.
-        inode: the file's number on its file system; a copy has another, and `OPENED_AS_COPY` is none's.
+        inode: the file's number on its file system; a copy has another, and `OPENED_AS_COPY` and `OPENED_BEHIND` are none's.
         created_ns: when the file was made, in Unix nanoseconds. A file system reuses numbers, but not this time.
         host: the machine's name, for people.
         path: the file's path, for people.
@@ -58,11 +61,15 @@ class Difference(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Displaced:
-    """A ledger that was last sent from elsewhere: where, when (Unix seconds), and the difference that shows it."""
+    """A ledger that was last sent from elsewhere: where, when (Unix seconds), and the difference that shows it.
+
+    `newer_mark` is the file that shows that the ledger lacks what was written to its original; empty if nothing shows that.
+    """
 
     difference: Difference
     before: LedgerIdentity
     last_run_at: float
+    newer_mark: str = ""
 
     def matters(self, now: float) -> bool:
         """Whether the original may still be in use."""

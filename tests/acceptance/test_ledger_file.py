@@ -201,6 +201,43 @@ class TestLostWrites:
         Path(f"{ledger}-wal").rename(f"{renamed}-wal")
         goes_on_to_its_end(desk, there)
 
+    @pytest.mark.parametrize("again", [True, False])
+    def test_one_that_was_copied_without_its_wal_is_not_believed_also_if_it_was_moved_here(self, desk: Desk, *, again: bool) -> None:
+        """With the list, as the results beside it would show what was sent."""
+        if again:
+            begun(desk)
+        words = killed_while_sending(desk)
+        ledger = ledger_of(desk)
+        (desk.folder / "there").mkdir()
+        copy = str(shutil.copy(ledger, desk.folder / "there"))
+        there = ("run", str(shutil.copy(words[1], desk.folder / "there")), *words[2:], "--ledger", copy)
+        for more in ((), ("--moved-here",), ("--moved-here",)):
+            said = refused(desk, *there, *more)
+            assert broke_off(said) == "ledger_behind"
+            assert str(ledger) in said
+        # To look at it is free.
+        desk.run("status", "--ledger", copy)
+        goes_on_to_its_end(desk, words)
+
+    def test_one_that_was_copied_with_its_wal_goes_on_there(self, desk: Desk) -> None:
+        words = killed_while_sending(desk)
+        (desk.folder / "there").mkdir()
+        for suffix in ("", "-wal"):
+            shutil.copy(f"{ledger_of(desk)}{suffix}", desk.folder / "there")
+        goes_on_to_its_end(desk, (*words, "--ledger", str(desk.folder / "there" / ledger_of(desk).name), "--moved-here"))
+
+    @pytest.mark.parametrize("killed", [False, True])
+    def test_one_that_was_copied_alone_after_a_clean_end_goes_on_there(self, desk: Desk, *, killed: bool) -> None:
+        """The last one to close the ledger has moved its log to the file."""
+        words = killed_while_sending(desk) if killed else begun(desk)
+        desk.run("status", "list")
+        assert not Path(f"{ledger_of(desk)}-wal").exists()
+        (desk.folder / "there").mkdir()
+        copy = str(shutil.copy(ledger_of(desk), desk.folder / "there"))
+        there = (*words, "--ledger", copy)
+        assert broke_off(refused(desk, *there)) == "ledger_displaced"
+        goes_on_to_its_end(desk, (*there, "--moved-here"))
+
     def test_one_that_has_two_names_is_not_used_by_the_other(self, desk: Desk) -> None:
         """As a backup that links has it: two processes would not see what the other claims."""
         words = begun(desk)

@@ -483,6 +483,7 @@ class TestAnOlderLedger:
         shutil.copytree(folder, desk.folder / "newer")
         if apart:
             shutil.copytree(backup, ledger_of(desk, "root").parent)
+            shutil.rmtree(folder)
             return {"HOME": home(desk, "root")}
         for file in [path for path in folder.rglob("*") if path.is_file()]:
             kept = backup / file.relative_to(folder)
@@ -501,7 +502,7 @@ class TestAnOlderLedger:
             assert str(marker(desk)) in why["detail"]
         assert len(desk.simulator.requests()) == before
         # The newer one is put back.
-        shutil.rmtree(ledger_of(desk).parent)
+        shutil.rmtree(ledger_of(desk).parent, ignore_errors=True)
         shutil.copytree(desk.folder / "newer", ledger_of(desk).parent)
         desk.run(*WORDS, "--moved-here", code=None)
         assert (texts(desk), markers(desk)) == ([1], [])

@@ -48,6 +48,11 @@ def ledger_of(desk: Desk, name: str = "anna") -> Path:
     return desk.folder / "home" / name / ".local" / "share" / "campaign" / "campaign.db"
 
 
+def mark_of(desk: Desk) -> Path:
+    """What shows when the ledger was last written to."""
+    return Path(f"{ledger_of(desk)}.runners") / "mark"
+
+
 WORDS = ("run", "list.csv", "--message", MESSAGE)
 
 
@@ -411,6 +416,21 @@ class TestCopies:
         assert desk.json("run", "list.results.csv", "--ledger", "new.db")["by_status"]["delivered"] == ROWS
         assert (texts(desk), len(desk.sent())) == ([1], ROWS)
 
+    @pytest.mark.parametrize("opened_before", [True, False])
+    def test_one_that_lacks_what_was_sent_is_not_sent_from_also_if_it_was_moved_here(
+        self, desk: Desk, copy: str, *, opened_before: bool
+    ) -> None:
+        """Without the results, nothing but the mark of the original shows that."""
+        (desk.folder / "list.results.csv").unlink()
+        words = (*WORDS, "--ledger", copy, "--moved-here")
+        if opened_before:
+            desk.run("resume", "list", "--ledger", copy, code=2)
+        for _ in range(2):
+            assert str(mark_of(desk)) in refused(desk, *words)
+        # Whoever knows that nothing was sent says so.
+        mark_of(desk).unlink()
+        desk.run(*words, "--limit", "1", code=5)
+
     @pytest.mark.slow
     def test_rows_to_be_sent_again_are_asked_for_too(self, desk: Desk) -> None:
         desk.simulator.set_faults(faults={"not_found": 0.5})
@@ -447,6 +467,7 @@ class TestCopies:
 
     @pytest.mark.slow
     def test_one_that_was_used_long_ago_goes_on(self, desk: Desk, copy: str) -> None:
+        mark_of(desk).unlink()
         with sqlite3.connect(copy) as connection:
             connection.execute("UPDATE runners SET started_at = 1.0, ended_at = 2.0, lease_until = 2.0")
         connection.close()
@@ -455,6 +476,7 @@ class TestCopies:
 
     @pytest.mark.slow
     def test_on_a_terminal_it_asks(self, desk: Desk, copy: str) -> None:
+        mark_of(desk).unlink()
         before = len(desk.sent())
         for answer, code in (("n\n", 2), ("\x03", 130)):
             with Terminal(desk, "resume", "list", "--ledger", copy, CAMPAIGN_YES="false") as terminal:

@@ -44,6 +44,20 @@ def displaced(path: Path, clock: HandClock | None = None) -> Displaced | None:
         reader.close()
 
 
+def newer_mark(path: Path) -> str | None:
+    found = displaced(path)
+    return None if found is None else found.newer_mark
+
+
+def mark_of(path: Path) -> Path:
+    return Path(f"{path}.runners") / "mark"
+
+
+def put_away(path: Path) -> None:
+    for file in (path, Path(f"{path}.runners")):
+        file.rename(f"{file}.away")
+
+
 def replace(path: Path, copy: Path) -> None:
     path.unlink()
     shutil.copy2(copy, path)
@@ -207,6 +221,70 @@ async def test_a_copy_that_was_opened_and_put_back_in_place_is_a_copy(path: Path
         assert found.difference is Difference.COPIED_FILE
         await ledger.move_here()
         assert displaced(path) is None
+
+
+class TestWhatACopyLacks:
+    """The mark beside the ledger, where it was until now, shows whether something was written to it since."""
+
+    @pytest.fixture
+    def copy(self, tmp_path: Path) -> Path:
+        (tmp_path / "there").mkdir()
+        return tmp_path / "there" / "campaign.db"
+
+    async def test_a_copy_that_came_without_its_log_lacks_something_however_often_it_is_opened(self, path: Path, copy: Path) -> None:
+        async with opened(path) as ledger:
+            await campaign_of(ledger, staged(1), name="later")
+            # As a kill leaves it.
+            shutil.copy2(path, copy)
+        for name in ("one", "two", "three"):
+            async with opened(copy) as ledger:
+                await campaign_of(ledger, staged(1), name=name)
+                assert newer_mark(copy) == str(mark_of(path))
+        # Who knows that nothing was sent in that time removes it.
+        mark_of(path).unlink()
+        assert newer_mark(copy) == ""
+
+    async def test_a_copy_that_was_opened_before_the_ledger_went_on_lacks_something(self, path: Path, copy: Path) -> None:
+        if not machine.created_ns(path):
+            pytest.skip("this file system keeps no time of creation")
+        shutil.copy2(path, copy)
+        async with opened(copy):
+            assert newer_mark(copy) == ""
+        async with opened(path) as ledger:
+            await campaign_of(ledger, staged(1), name="later")
+        async with opened(copy):
+            assert newer_mark(copy) == str(mark_of(path))
+
+    @pytest.mark.parametrize("ended", [True, False])
+    async def test_a_whole_copy_lacks_nothing(self, path: Path, copy: Path, *, ended: bool) -> None:
+        async with opened(path) as ledger:
+            await campaign_of(ledger, staged(1), name="later")
+            for suffix in () if ended else ("", "-wal"):
+                shutil.copy2(f"{path}{suffix}", f"{copy}{suffix}")
+        if ended:
+            shutil.copy2(path, copy)
+        for _ in range(2):
+            async with opened(copy):
+                assert displaced(copy) is not None
+                assert newer_mark(copy) == ""
+
+    @pytest.mark.parametrize("at", ["the same path", "another machine"])
+    async def test_the_mark_of_another_ledger_shows_nothing(
+        self, path: Path, copy: Path, become: Callable[[str, str], None], *, at: str
+    ) -> None:
+        shutil.copy2(path, copy)
+        if at == "another machine":
+            become("two", "52:54:00:00:00:02")
+        else:
+            put_away(path)
+        async with opened(path) as ledger:
+            await campaign_of(ledger, staged(1), name="later")
+            await ledger.move_here()
+        assert mark_of(path).exists()
+        for _ in range(2):
+            async with opened(copy):
+                assert displaced(copy) is not None
+                assert newer_mark(copy) == ""
 
 
 class TestDatabase:

@@ -4,10 +4,12 @@ import asyncio
 import shlex
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import assert_never
 
 from campaign.app.sending.access import other_token
 from campaign.app.session import Session
+from campaign.domain.errors import LedgerDamagedError
 from campaign.domain.ledger_identity import Difference, Displaced
 from campaign.domain.lists.locations import Location
 from campaign.domain.text.lines import utc_minute
@@ -28,8 +30,11 @@ async def check_same_ledger(
     Raises:
         UsageError: it is a copy, and nobody agrees to send from it from now on; or another ledger is sending
             the campaign; or its results know more than the ledger.
+        LedgerDamagedError: it is a copy, and lacks what was written to its original.
     """
     displaced = work.reader.displaced()
+    if displaced is not None and displaced.newer_mark:
+        raise LedgerDamagedError(_behind_in_words(displaced, work.reader.place), code="ledger_behind")
     if displaced is not None and displaced.matters(time.time()) and not work.settings.moved_here:
         work.require(
             _in_words(displaced, work.reader.place),
@@ -68,6 +73,16 @@ def _in_words(displaced: Displaced, place: str) -> str:
     return (
         f"{what} Until now it was {before.path} on {before.host}; its last run was at {utc_minute(displaced.last_run_at)}. If that one "
         "has sent since, this one does not know it, and would send the same again."
+    )
+
+
+def _behind_in_words(displaced: Displaced, place: str) -> str:
+    before = displaced.before.path
+    return (
+        f"The ledger {place} is a copy of {before}, and lacks what was last written to that one: the copy is older, or came without the "
+        f"{Path(before).name}-wal. It would send again what was sent then. Nothing was sent. Use --ledger {before}; or copy it again once "
+        "nothing uses it, together with its -wal if there is one. Only if you know that nothing was sent in that time: remove "
+        f"{displaced.newer_mark}, then add --moved-here."
     )
 
 

@@ -11,13 +11,13 @@ from typing import Any
 import apsw
 
 from campaign.domain.errors import LedgerPlaceError
-from campaign.domain.ledger_identity import OPENED_AS_COPY, LedgerIdentity, difference, is_other_file
+from campaign.domain.ledger_identity import OPENED_AS_COPY, OPENED_BEHIND, LedgerIdentity, difference, is_other_file
 from campaign.ledger.clock import LEASE_SECONDS, Clock, SystemClock
 from campaign.ledger.machine import adapters, created_ns, machine_id, username
 from campaign.ledger.port import DesiredState
 from campaign.ledger.process_lock import ProcessLock, held_by_any, is_owner_dead
-from campaign.ledger.sqlite.connection import SQL, SqliteClock, connect, errors_as_sentences, move_log, prepare
-from campaign.ledger.sqlite.integrity import RollbackGuard, runners_folder
+from campaign.ledger.sqlite.connection import SQL, SqliteClock, connect, errors_as_sentences, latest_time, move_log, prepare
+from campaign.ledger.sqlite.integrity import ROUNDING_SECONDS, RollbackGuard, mark_path, marked, runners_folder
 from campaign.ledger.sqlite.writer import Writer
 
 
@@ -36,8 +36,8 @@ class Store:
                 self._clock = SqliteClock(connection, clock or SystemClock())
                 if self._clock.is_of_another_boot:
                     check_not_in_use(path)
-                self._clock.stamp(connection)
                 placed = place(connection, path)
+                self._clock.stamp(connection)
                 connection.execute("COMMIT")
                 if placed:
                     # Written to the file itself: if the file is moved without its log, an identity in the log would be lost.
@@ -149,18 +149,40 @@ def _set_identity(db: apsw.Connection, found: LedgerIdentity) -> None:
 
 
 def place(db: apsw.Connection, path: Path) -> bool:
-    """Store the file's identity if none is stored yet, or the file was renamed; returns whether it did. Notes in a copy that it is one."""
+    """Store the file's identity if none is stored yet, or the file was renamed; returns whether it did.
+
+    Notes in a copy that it is one, and whether it lacks what its original has. Call it before the clock is stamped.
+    """
     known = stored_identity(db.execute(SQL["identity"]).fetchall())
     if known is not None:
         here = identity_here(path)
         if is_other_file(known, here):
             # Every opening makes its clock newer, so the mark of the original would not show any more that it is older.
-            _set_identity(db, replace(known, inode=OPENED_AS_COPY))
+            behind = known.inode == OPENED_BEHIND or _is_behind(db, known)
+            _set_identity(db, replace(known, inode=OPENED_BEHIND if behind else OPENED_AS_COPY))
             return False
         if os.path.exists(known.path) or difference(known, here) is not None:  # noqa: PTH110 - pathlib's raises in a shut folder
             return False
     store_identity(db, path, move=False)
     return True
+
+
+def _is_behind(db: apsw.Connection, known: LedgerIdentity) -> bool:
+    """Whether the original of this copy is where it was, and its mark is newer than the copy."""
+    with suppress(OSError):
+        there = identity_here(Path(known.path))
+        if known.inode == OPENED_AS_COPY and known.created_ns:
+            # The number was replaced, but the time of creation shows the same.
+            there = replace(there, inode=known.inode)
+        if difference(known, there) is None:
+            return latest_time(db) < marked(Path(known.path)).latest - ROUNDING_SECONDS
+    return False
+
+
+def newer_mark(known: LedgerIdentity) -> str:
+    """The mark that shows that a copy is behind its original; empty if it is not, or there is none any more."""
+    before = Path(known.path)
+    return str(mark_path(before)) if known.inode == OPENED_BEHIND and marked(before).latest else ""
 
 
 def rows(db: apsw.Connection, statement: str, **values: Any) -> list[tuple[Any, ...]]:

@@ -103,14 +103,14 @@ def prepare(path: Path) -> None:
                 raise _no_place(path, "it may only be read")
             _migrate(connection, path, mark)
             check_whole_pages(path, page_bytes=int(connection.pragma("page_size") or 1))
-            latest = _latest(connection)
+            latest = latest_time(connection)
             check_not_behind(path, mark=mark.latest, latest=latest)
             _check_file(path, mark=mark, latest=latest)
             for before in _earlier_places(connection, path):
                 # Read before the ledger: a process that has it open under the other name may write meanwhile.
                 mark = marked(before)
                 check_not_linked(path, before=before)
-                check_nothing_left_behind(path, before=before, mark=mark.latest, latest=_latest(connection))
+                check_nothing_left_behind(path, before=before, mark=mark.latest, latest=latest_time(connection))
     finally:
         connection.close()
 
@@ -126,13 +126,14 @@ def _check_file(path: Path, *, mark: Mark, latest: float) -> None:
 
 def move_log(connection: apsw.Connection, guard: RollbackGuard, *, mode: int = apsw.SQLITE_CHECKPOINT_PASSIVE) -> None:
     """Move the ledger's log to the file itself, as far as its readers allow, and record it if all of it was moved."""
-    latest = _latest(connection)
+    latest = latest_time(connection)
     pages, moved = connection.wal_checkpoint(mode=mode)
     if moved == pages:
         guard.note(latest, in_file=True)
 
 
-def _latest(connection: apsw.Connection) -> float:
+def latest_time(connection: apsw.Connection) -> float:
+    """The time of the last commit."""
     return float(connection.execute("SELECT max(latest) FROM clock").get or 0.0)
 
 

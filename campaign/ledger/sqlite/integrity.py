@@ -41,7 +41,7 @@ def _beside(ledger: Path, suffix: str) -> Path:
     return Path(os.path.realpath(ledger) + suffix)
 
 
-def _mark(ledger: Path) -> Path:
+def mark_path(ledger: Path) -> Path:
     return runners_folder(ledger) / "mark"
 
 
@@ -55,7 +55,7 @@ class Mark(NamedTuple):
 def marked(ledger: Path) -> Mark:
     """The mark. Read it before the ledger itself, which others may write meanwhile."""
     with suppress(OSError, struct.error):
-        written = _mark(ledger).read_bytes()
+        written = mark_path(ledger).read_bytes()
         # Earlier versions wrote one time.
         return Mark(*_MARK.unpack(written)) if len(written) > _TIME.size else Mark(*_TIME.unpack(written))
     return Mark()
@@ -109,7 +109,7 @@ _WITHOUT_LOG: Final = _WithoutLog()
 def forget_mark(ledger: Path) -> None:
     """Remove the mark of an earlier ledger at this path, before a new one is created."""
     with suppress(OSError):
-        _mark(ledger).unlink(missing_ok=True)
+        mark_path(ledger).unlink(missing_ok=True)
 
 
 def check_not_emptied(ledger: Path) -> None:
@@ -127,7 +127,7 @@ def check_not_emptied(ledger: Path) -> None:
         )
     wal = _beside(ledger, "-wal")
     # The size is read again after the others were found: another process may be creating the ledger at this moment.
-    if not size and (_mark(ledger).exists() or wal.exists()) and not _size(ledger):
+    if not size and (mark_path(ledger).exists() or wal.exists()) and not _size(ledger):
         raise LedgerDamagedError(
             f"The ledger {ledger} is empty, and it was not: what was sent is known to it no longer. Put a copy of it back, if you "
             f"have one. {WAY_BACK} To start over, and send to everyone again, remove {ledger}* first.",
@@ -184,7 +184,7 @@ def check_not_behind(ledger: Path, *, mark: float, latest: float) -> None:
         raise LedgerDamagedError(
             f"The ledger {ledger} lacks what was last written to it: its {ledger.name}-wal was removed, or an "
             f"older copy was put in its place. It would send again what was sent then. Put the missing file back. {WAY_BACK} "
-            f"Only if you know that nothing was sent in that time: remove {_mark(ledger)}, then run the same command again.",
+            f"Only if you know that nothing was sent in that time: remove {mark_path(ledger)}, then run the same command again.",
             code="ledger_behind",
         )
 
@@ -218,7 +218,7 @@ def check_nothing_left_behind(ledger: Path, *, before: Path, mark: float, latest
             f"The ledger {ledger} lacks what was last written to it: it was {before}, and came without its {before.name}-wal. It would "
             f"send again what was sent then. Move that file, too, and name it {ledger}-wal; or give the ledger its old name back. "
             f"{WAY_BACK} "
-            f"Only if you know that nothing was sent in that time: remove {_mark(before)}, then run the same command again.",
+            f"Only if you know that nothing was sent in that time: remove {mark_path(before)}, then run the same command again.",
             code="ledger_behind",
         )
 
@@ -260,7 +260,7 @@ class RollbackGuard:
         with suppress(OSError):
             if self._mark is None:
                 runners_folder(self._ledger).mkdir(mode=0o700, exist_ok=True)
-                descriptor = os.open(_mark(self._ledger), os.O_CREAT | os.O_RDWR | getattr(os, "O_BINARY", 0), 0o600)
+                descriptor = os.open(mark_path(self._ledger), os.O_CREAT | os.O_RDWR | getattr(os, "O_BINARY", 0), 0o600)
                 self._mark = os.fdopen(descriptor, "r+b", buffering=0)
             self._mark.seek(_TIME.size if in_file else 0)
             self._mark.write(_TIME.pack(latest))

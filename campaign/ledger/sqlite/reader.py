@@ -17,7 +17,7 @@ from campaign.ledger.clock import RECENT_SECONDS, Clock, SystemClock
 from campaign.ledger.port import DesiredState, PendingWork, ResultColumns
 from campaign.ledger.process_lock import is_owner_dead
 from campaign.ledger.reader import Reader
-from campaign.ledger.sqlite.base import identity_here, stored_identity
+from campaign.ledger.sqlite.base import identity_here, newer_mark, stored_identity
 from campaign.ledger.sqlite.connection import SQL, SqliteClock, connect, errors_as_sentences, prepare
 from campaign.ledger.sqlite.integrity import runners_folder
 from campaign.ledger.values import as_json, filters, result, result_columns
@@ -47,7 +47,8 @@ class SqliteReader(Reader):
         known = stored_identity(self._all("identity"))
         if known is None or (found := difference(known, identity_here(self._path))) is None:
             return None
-        return Displaced(difference=found, before=known, last_run_at=self._all("last_run", now=self._clock.now())[0][0])
+        last_run_at = self._all("last_run", now=self._clock.now())[0][0]
+        return Displaced(difference=found, before=known, last_run_at=last_run_at, newer_mark=newer_mark(known))
 
     def rows(self, campaign: int, statuses: frozenset[Status] | None = None) -> Iterator[ResultRow]:
         wanted = {status.value for status in statuses} if statuses is not None else None
