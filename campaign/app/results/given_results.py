@@ -41,7 +41,7 @@ def check_whose_results(work: Session, given: CheckedList, source: ListSource) -
     said = _first_rows(given)
     if not _sends_the_same(given, said):
         return
-    owners = campaigns_of(said, work.reader, given.results_of)
+    owners = _campaigns_of(said, work.reader, given.results_of)
     if not owners and work.settings.name is None:
         owners = _written_to(source, work.reader)
     for record in owners:
@@ -94,7 +94,7 @@ def _problem(work: Session, given: CheckedList, source: ListSource, record: Camp
             f"of which rows are left: {twice} To send them: {again}. To send them as another campaign instead: {newest}, then {end}, "
             "then run FILE under the other name."
         )
-    if (overtaken := overtaken_row(given.table.frames(), work.reader, record)) is not None:
+    if (overtaken := _overtaken_row(given.table.frames(), work.reader, record)) is not None:
         row, status = overtaken
         where = row_in_words(row, record.spec.lines.of(row))
         rest = " That campaign was cancelled: to send the rest, make a list of the passes that are skipped there." if is_cancelled else ""
@@ -102,7 +102,7 @@ def _problem(work: Session, given: CheckedList, source: ListSource, record: Camp
             f"but older ones: {where} is {status.info.label} there, and was sent since: {twice} The newest results: {newest}.{rest} If the "
             "file is of another ledger, name that one with --ledger."
         )
-    if not is_cancelled and has_rows_to_send(given.table.frames(), work.reader, record):
+    if not is_cancelled and _has_rows_to_send(given.table.frames(), work.reader, record):
         return "campaign_goes_on", f"of which rows may be sent again: {twice}{_of_file('retry', file=source, ledger=ledger)}"
     return None
 
@@ -156,7 +156,7 @@ def _first_rows(given: CheckedList) -> dict[int, _Said]:
     return {number: _Said(key, line["delivery_message"], own) for (number, line), key, own in lines}
 
 
-def campaigns_of(said: Mapping[int, _Said], reader: LedgerReader, name: str) -> list[CampaignRecord]:
+def _campaigns_of(said: Mapping[int, _Said], reader: LedgerReader, name: str) -> list[CampaignRecord]:
     """The campaigns of this ledger whose results these are, whatever they name, or that went on from them.
 
     Those with the same passes and texts under the same numbers, as most rows show; and the campaign of the `name` that they give, unless
@@ -179,12 +179,12 @@ def _is_alike(said: _Said, row: ResultRow) -> bool:
     return (said.key == key or is_of_a_spreadsheet(said.key, key)) and same_text(said.text, row.message)
 
 
-def has_rows_to_send(frames: "Iterable[pd.DataFrame]", reader: LedgerReader, record: CampaignRecord) -> bool:
+def _has_rows_to_send(frames: "Iterable[pd.DataFrame]", reader: LedgerReader, record: CampaignRecord) -> bool:
     """Whether results have rows that the ledger, too, may send again by a `retry`."""
     return any(one.status not in _ENDED for _, one in _open_rows(frames, reader, record))
 
 
-def overtaken_row(frames: "Iterable[pd.DataFrame]", reader: LedgerReader, record: CampaignRecord) -> tuple[int, Status] | None:
+def _overtaken_row(frames: "Iterable[pd.DataFrame]", reader: LedgerReader, record: CampaignRecord) -> tuple[int, Status] | None:
     """The first row that the ledger has sent since results were written, and its status there; None if there is none."""
     return next(((one.row, told.status) for told, one in _open_rows(frames, reader, record) if is_overtaken(told, one)), None)
 

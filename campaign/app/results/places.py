@@ -54,13 +54,13 @@ def _in_any_format(place: Location) -> Iterator[Location]:
     return chain([place], (url for url in others if url.suffix.lower() in UNPACKED_SUFFIXES))
 
 
-def own_place(source: ListSource | None) -> list[Location]:
+def own_places(source: ListSource | None) -> list[Location]:
     """The place of the list itself, which may be a results file; empty if it has none."""
     return [parse_location(source)] if isinstance(source, str) and source != "-" else []
 
 
 def is_list(place: Location, source: ListSource) -> bool:
-    return any(same_file(place, own) for own in own_place(source))
+    return any(same_file(place, own) for own in own_places(source))
 
 
 def places_of_campaign(
@@ -78,7 +78,7 @@ def places_of_campaign(
     is_of_results = record.spec.message_sha256 == message_fingerprint(record.spec.id_column, None)
     # What was named may be results, whatever its file is called; an object is read over the network.
     found: list[Location] = [
-        place for one in lists for place in own_place(one) if is_of_results or (one == source and isinstance(place, Path))
+        place for one in lists for place in own_places(one) if is_of_results or (one == source and isinstance(place, Path))
     ]
     found += [place for one in lists for place in results_places(one, named)]
     for place in written:

@@ -10,7 +10,7 @@ from campaign.app.results.comparison import resume_from
 from campaign.app.results.given_results import check_own_results, check_whose_results
 from campaign.app.results.known_results import SENT_AGAIN, fingerprint
 from campaign.app.results.owner import first_rows, holds_results, may_hold_results_of, owner_of
-from campaign.app.results.places import is_list, own_place, results_places, with_folders
+from campaign.app.results.places import is_list, own_places, results_places, with_folders
 from campaign.app.results.sending_marker import RESULTS_OF, check_not_sent_elsewhere
 from campaign.app.session import Session
 from campaign.domain.lists.locations import Location
@@ -35,7 +35,7 @@ async def check_known(work: Session, given: CheckedList, source: ListSource) -> 
             await asyncio.to_thread(check_own_results, work, given, known)
         return {key: known.spec.settings.get(key, "") for key in (SENT_AGAIN, RESULTS_OF)}
     places = results_places(source, work.settings, of_results=given.layout.results)
-    own = own_place(source)
+    own = own_places(source)
     await asyncio.to_thread(check_not_sent_elsewhere, chain(own, places), name, work.reader, given=own if given.layout.results else ())
     agreed: dict[str, str] = {}
     if given.layout.results:
@@ -46,7 +46,7 @@ async def check_known(work: Session, given: CheckedList, source: ListSource) -> 
     # Another process may have staged and sent the campaign since the ledger was read.
     if results is not None and _is_new(work.reader.campaign(name)):
         work.require(
-            unknown_in_words(results, name, place),
+            _unknown_in_words(results, name, place),
             "Send to all of them again?",
             _ways_out(results, given, ledger=work.settings.ledger_to_name),
             code="ledger_without_campaign",
@@ -71,7 +71,7 @@ def _is_new(record: CampaignRecord | None) -> bool:
     return record is None or record.desired_state is DesiredState.STAGING
 
 
-def unknown_in_words(results: Location, name: str, ledger: str) -> str:
+def _unknown_in_words(results: Location, name: str, ledger: str) -> str:
     """A sentence that a campaign's results exist, and the ledger does not know the campaign."""
     owner = owner_of(results)
     why = f" (it names “{sanitize_for_terminal(owner)}”)" if owner else " (it names no campaign, or can't be read)"
