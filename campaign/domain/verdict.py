@@ -23,7 +23,7 @@ _TAG: Final = re.compile(r"<[^<>]{1,2000}>")
 FORBIDDEN: Final = "forbidden"
 """The reason of a 403, unless it comes as a web page."""
 
-_LONGEST_REQUEST_SECONDS: Final = 300.0
+LONGEST_REQUEST_SECONDS: Final = 300.0
 """What seems to last longer was mostly a pause of the process."""
 
 EARLIER_ATTEMPT: Final = "earlier_attempt"
@@ -329,7 +329,7 @@ class Resolution:
 
 def quiet_after(latency_seconds: float | None, *, quiet_seconds: float) -> float:
     """For how many seconds after an attempt a reading proves nothing: a server that was slow to answer may be at work for as long again."""
-    return max(quiet_seconds, min(latency_seconds or 0.0, _LONGEST_REQUEST_SECONDS))
+    return max(quiet_seconds, min(latency_seconds or 0.0, LONGEST_REQUEST_SECONDS))
 
 
 def read_back(reading: PassReading, *, message: str, sent_before: frozenset[str], last_before: str | None, baseline: bool) -> Resolution:

@@ -1,7 +1,10 @@
 """Stories that the model found or made worth telling, as short as they go."""
 
+from dataclasses import replace
+
 import pytest
 
+from campaign.domain.model import Outcome
 from campaign.domain.retry_selection import Selection
 from campaign.domain.status import Status
 from campaign.domain.verdict import Latest, PassReading, Resolution, read_back
@@ -197,6 +200,18 @@ async def test_what_a_results_file_leaves_unknown_waits_for_the_quiet_period_too
     assert await ledger.reschedule_verification(record.id) == 1
     assert await ledger.claim_unverified(record.id, 1) == []
     clock.advance(10)
+    assert len(await ledger.claim_unverified(record.id, 1)) == 1
+
+
+@pytest.mark.parametrize(("lasted", "waits"), [(0.5, 10), (30.0, 30), (4000.0, 300)])
+async def test_and_as_long_as_its_request_had_lasted(ledger: Ledger, clock: HandClock, lasted: float, waits: float) -> None:
+    """What seems to have lasted longer than 5 minutes was mostly a pause of the process."""
+    row = replace(staged(1), outcome=Outcome(status=Status.UNKNOWN, latency_seconds=lasted))
+    record = await campaign_of(ledger, row, quiet_seconds=10)
+    assert await ledger.reschedule_verification(record.id) == 1
+    clock.advance(waits - 1)
+    assert await ledger.claim_unverified(record.id, 1) == []
+    clock.advance(1)
     assert len(await ledger.claim_unverified(record.id, 1)) == 1
 
 

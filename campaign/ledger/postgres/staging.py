@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from campaign.domain.model import StagedRow
+from campaign.domain.verdict import LONGEST_REQUEST_SECONDS
 from campaign.ledger import ledger_errors
 from campaign.ledger.clock import LEASE_SECONDS
 from campaign.ledger.port import CampaignRecord, CampaignSpec
@@ -61,7 +62,8 @@ class Staging(Store):
             db.all("apply_exclusions", campaign=campaign)
             if not duplicates_marked:
                 db.all("mark_duplicates", campaign=campaign)
-            db.all("set_quiet_until", campaign=campaign, quiet_seconds=quiet_seconds)
+            quiet = {"quiet_seconds": quiet_seconds, "longest_request_seconds": LONGEST_REQUEST_SECONDS}
+            db.all("set_quiet_until", campaign=campaign, **quiet)
             values = {"campaign": campaign, "content_sha256": content_sha256, "staging_runner": staging_runner, "near_ids": near_ids}
             if db.one("finish_staging", **values) is None:
                 raise ledger_errors.staged_by_another()

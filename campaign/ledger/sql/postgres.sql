@@ -125,8 +125,10 @@ FROM (
 WHERE r.campaign = %(campaign)s AND r.row = d.row AND r.status || '' = 'pending' AND d.place > 1 AND d.status = 'pending';
 
 -- name: set_quiet_until
--- Rows of a results file: another ledger, or its batch, may have sent them a moment ago.
-UPDATE campaign.rows SET quiet_until = campaign.ledger_now() + %(quiet_seconds)s WHERE campaign = %(campaign)s AND status = 'unknown';
+-- Rows of a results file: another ledger, or its batch, may have sent them a moment ago. As `verdict.quiet_after`.
+UPDATE campaign.rows
+SET quiet_until = campaign.ledger_now() + greatest(%(quiet_seconds)s, least(coalesce(latency_seconds, 0.0), %(longest_request_seconds)s))
+WHERE campaign = %(campaign)s AND status = 'unknown';
 
 -- name: finish_staging
 UPDATE campaign.campaigns

@@ -55,8 +55,9 @@ WHERE campaign = :campaign AND status = 'pending' AND row IN (
 );
 
 -- name: set_quiet_until
--- Rows of a results file: another ledger, or its batch, may have sent them a moment ago.
-UPDATE rows SET quiet_until = :now + :quiet_seconds WHERE campaign = :campaign AND status = 'unknown';
+-- Rows of a results file: another ledger, or its batch, may have sent them a moment ago. As `verdict.quiet_after`.
+UPDATE rows SET quiet_until = :now + max(:quiet_seconds, min(coalesce(latency_seconds, 0.0), :longest_request_seconds))
+WHERE campaign = :campaign AND status = 'unknown';
 
 -- name: finish_staging
 UPDATE campaigns

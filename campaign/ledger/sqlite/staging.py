@@ -7,6 +7,7 @@ from typing import Final
 import apsw
 
 from campaign.domain.model import StagedBatch, StagedRow
+from campaign.domain.verdict import LONGEST_REQUEST_SECONDS
 from campaign.ledger import ledger_errors
 from campaign.ledger.clock import LEASE_SECONDS
 from campaign.ledger.port import CampaignRecord, CampaignSpec
@@ -75,7 +76,8 @@ class Staging(Store):
                 db.execute(SQL["apply_exclusions"], {"campaign": campaign}).fetchall()
                 if not duplicates_marked:
                     db.execute(SQL["mark_duplicates"], {"campaign": campaign})
-                db.execute(SQL["set_quiet_until"], {"campaign": campaign, "now": self._clock.now(), "quiet_seconds": quiet_seconds})
+                quiet = {"quiet_seconds": quiet_seconds, "longest_request_seconds": LONGEST_REQUEST_SECONDS}
+                db.execute(SQL["set_quiet_until"], {"campaign": campaign, "now": self._clock.now()} | quiet)
                 if db.execute(SQL["finish_staging"], values).fetchone() is None:
                     raise ledger_errors.staged_by_another()
             exhaust(db.execute(SQL["end_retry"], {"campaign": campaign}))
