@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
+from campaign.domain.reach import Reach, reach_of
 from campaign.domain.verdict import UNSIGNED, Evidence, Latest, PassReading, Reply, Signature, classify, foreign
 from campaign.sender.api.responses import FROM_A_CACHE, LONGEST_EXCERPT, read_pass, read_reply
 
@@ -431,6 +432,17 @@ def test_an_answer_to_a_message_that_a_cache_gave_does_not_show_that_it_was_take
     found = reply(notified("delivered"), headers={"Age": "30", "X-Cache": "HIT", "x-rate-limit-limit": "10"})
     assert (found.readable, found.completes, found.error) == (False, False, FROM_A_CACHE)
     assert classify(found).proof is Evidence.AMBIGUOUS
+    assert not foreign(found)
+
+
+@pytest.mark.parametrize("body", [b'{"errors": ["Pass not found"]}', b"", b"404 Not Found"])
+@pytest.mark.parametrize("status", [404, 410, 401])
+def test_a_refusal_that_a_cache_kept_does_not_say_what_there_is_now(status: int, body: bytes) -> None:
+    headers = CIMultiDict({"Age": "30", "x-rate-limit-limit": "10"})
+    found = read_pass(http_status=status, headers=headers, body=body, whole=True, token=TOKEN, now=NOON)
+    assert (found.latest, found.completes, found.error) == (Latest.UNREADABLE, False, FROM_A_CACHE)
+    assert not (found.signature.by_api or found.signature.empty)
+    assert reach_of(found) is Reach.UNREADABLE
     assert not foreign(found)
 
 

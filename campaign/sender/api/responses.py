@@ -3,6 +3,7 @@
 import html
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
@@ -189,6 +190,8 @@ def read_reply(*, http_status: int, headers: Mapping[str, str], body: bytes, who
 
 def read_pass(*, http_status: int, headers: Mapping[str, str], body: bytes, whole: bool, token: str, now: float) -> PassReading:
     """The answer to Show Pass; it is unreadable unless it is a whole, documented 200 from no cache. Arguments as for `read_reply`."""
+    # The request forbids a cached answer: it may be older than the message, or than the pass.
+    cached = is_cached(headers)
     if http_status != 200:
         found = parse_json(body)
         signature = _signature(headers, found, body, whole=whole, documented=_has_errors(found), token=token)
@@ -196,8 +199,8 @@ def read_pass(*, http_status: int, headers: Mapping[str, str], body: bytes, whol
             latest=Latest.UNREADABLE,
             http_status=http_status,
             retry_after_seconds=retry_after_seconds(headers, now=now),
-            error=_error(body, token=token) or _leads_to(signature),
-            signature=signature,
+            error=FROM_A_CACHE if cached else _error(body, token=token) or _leads_to(signature),
+            signature=replace(signature, documented=False, json=False, empty=False) if cached else signature,
         )
     found = parse_json(body) if whole else None
     data = _object(found, "data")
@@ -212,8 +215,7 @@ def read_pass(*, http_status: int, headers: Mapping[str, str], body: bytes, whol
             error=_undocumented(body, whole=whole, token=token),
             signature=_signature(headers, found, body, whole=whole, documented=attributes is not None, token=token),
         )
-    if is_cached(headers):
-        # The request forbids a cached answer: it may be older than the message.
+    if cached:
         return PassReading(latest=Latest.UNREADABLE, http_status=http_status, error=FROM_A_CACHE, signature=_DOCUMENTED)
     pass_status, device_type = _pass_and_device(attributes, token=token)
     return PassReading(
