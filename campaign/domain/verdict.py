@@ -76,7 +76,7 @@ UNSIGNED: Final = Signature()
 
 @dataclass(slots=True, kw_only=True, unsafe_hash=True)
 class Reply:
-    """An answer came. `readable` says that its body is the documented one, and complete.
+    """An answer came. `readable` is False for a 2xx without the documented, complete body, and for every answer from a cache.
 
     `rate_remaining` of `rate_limit` requests are left in the API's window; None if the answer does not say.
     """
@@ -228,9 +228,10 @@ def _judge_reply(reply: Reply) -> AttemptOutcome:
             return AttemptOutcome(proof=Evidence.DELIVERED)
         return AttemptOutcome(proof=Evidence.NOT_DELIVERED, reason=reply.notification_status)
     proof, signature = rule_of(status).proof, reply.signature
-    # A firewall that reads answers may refuse after the message was accepted, and a gateway may replace the status of a failed server.
+    # A firewall that reads answers may refuse after the message was accepted, a gateway may replace the status of a failed server, and a
+    # cache may answer as an earlier message was answered.
     # A row that is refused for its caller is sent once more, so for such a refusal the JSON form alone is not enough.
-    own = signature.whole and (signature.documented if proof is Evidence.ROW_OR_ALL else signature.by_api)
+    own = reply.readable and signature.whole and (signature.documented if proof is Evidence.ROW_OR_ALL else signature.by_api)
     reason = FORBIDDEN if status == 403 and (own or not signature.page) else f"http_{status}"
     # The run must stop no matter who refuses the token; `settle_attempt` handles the row.
     if not own and (proof is not Evidence.TOKEN_REFUSED or signature.page):

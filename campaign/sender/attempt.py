@@ -41,11 +41,7 @@ def settle_attempt(
     `sent_at` is in Unix seconds; `latency_seconds` counts from the first byte to the end of the answer; `jitter` is a draw from [0, 1).
     `held_against` says whether the attempt counts towards `max_attempts`: not if the run interrupted it, or the API is down for all.
     """
-    if (
-        verdict.proof is Evidence.TOKEN_REFUSED
-        and isinstance(result, Reply)
-        and not (result.signature.documented and result.signature.whole)
-    ):
+    if verdict.proof is Evidence.TOKEN_REFUSED and isinstance(result, Reply) and not result.completes:
         # The run stops, as the API may refuse everything else, too. But a gateway may have answered so after the API took the message.
         verdict = replace(verdict, proof=Evidence.AMBIGUOUS)
     counts = int(verdict.counts_as_attempt)

@@ -9,9 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
+from campaign.domain.batches import Proof, proof_of
+from campaign.domain.model import Claim
 from campaign.domain.reach import Reach, reach_of
+from campaign.domain.status import Status
 from campaign.domain.verdict import UNSIGNED, Evidence, Latest, PassReading, Reply, Signature, classify, foreign
 from campaign.sender.api.responses import FROM_A_CACHE, LONGEST_EXCERPT, read_pass, read_reply
+from campaign.sender.attempt import Policy, settle_attempt
+from campaign.sender.batches import wire
 
 TOKEN = "pe_live_0123456789abcdef"
 NOON = 1_800_000_000.0
@@ -435,13 +440,30 @@ def test_an_answer_to_a_message_that_a_cache_gave_does_not_show_that_it_was_take
     assert not foreign(found)
 
 
+@pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 409, 410, 422, 429])
+def test_a_refusal_of_a_message_that_a_cache_gave_does_not_show_that_it_was_not_taken(status: int) -> None:
+    headers = {"Age": "30", "X-Cache": "HIT", "x-rate-limit-limit": "10"}
+    found = reply({"errors": ["x"]}, status=status, headers=headers)
+    assert (found.readable, found.completes, found.error) == (False, False, FROM_A_CACHE)
+    assert _settled(found) is Status.UNKNOWN
+    assert not foreign(found)
+    batch = wire.read_answer(http_status=status, headers=CIMultiDict(headers), body=b'{"errors": ["x"]}', whole=True, token=TOKEN, now=NOON)
+    assert proof_of(batch) is Proof.UNKNOWN
+
+
+def _settled(found: Reply) -> Status:
+    claim = Claim(campaign=1, row=1, fencing_token=1, pass_id="A", message="Hi", attempts=0, counted_attempts=0)
+    settlement = settle_attempt(claim, found, classify(found), policy=Policy(), sent_at=NOON, latency_seconds=0.1, jitter=0.0)
+    return settlement.outcome.status
+
+
 @pytest.mark.parametrize("body", [b'{"errors": ["Pass not found"]}', b"", b"404 Not Found"])
 @pytest.mark.parametrize("status", [404, 410, 401])
 def test_a_refusal_that_a_cache_kept_does_not_say_what_there_is_now(status: int, body: bytes) -> None:
     headers = CIMultiDict({"Age": "30", "x-rate-limit-limit": "10"})
     found = read_pass(http_status=status, headers=headers, body=body, whole=True, token=TOKEN, now=NOON)
     assert (found.latest, found.completes, found.error) == (Latest.UNREADABLE, False, FROM_A_CACHE)
-    assert not (found.signature.by_api or found.signature.empty)
+    assert (found.signature.by_api, found.signature.empty) == (False, False)
     assert reach_of(found) is Reach.UNREADABLE
     assert not foreign(found)
 

@@ -45,15 +45,19 @@ OF_THE_CALLER = {402, 403}
 
 
 @pytest.mark.parametrize("signature", [API, API_PAGE, SOME_JSON])
-@pytest.mark.parametrize("readable", [True, False])
-def test_what_a_status_proves(signature: Signature, *, readable: bool) -> None:
+@pytest.mark.parametrize("cached", [False, True])
+def test_what_a_status_proves(signature: Signature, *, cached: bool) -> None:
     # What has a row sent once more has to be PassEntry's own.
     of_the_caller = Evidence.ROW_OR_ALL if signature.documented else Evidence.AMBIGUOUS
     proven = dict.fromkeys(FINAL, Evidence.REFUSED) | dict.fromkeys(OF_THE_CALLER, of_the_caller)
     proven |= {401: Evidence.TOKEN_REFUSED, 429: Evidence.THROTTLED}
+    if cached:
+        proven = {} if signature.page else {401: Evidence.TOKEN_REFUSED}
     for http_status in (*range(100, 200), *range(300, 1000)):
-        reply = Reply(http_status=http_status, readable=readable, notification_status="delivered", error="the excerpt", signature=signature)
-        reason = "forbidden" if http_status == 403 else f"http_{http_status}"
+        reply = Reply(
+            http_status=http_status, readable=not cached, notification_status="delivered", error="the excerpt", signature=signature
+        )
+        reason = "forbidden" if http_status == 403 and not (cached and signature.page) else f"http_{http_status}"
         assert classify(reply) == AttemptOutcome(proof=proven.get(http_status, Evidence.AMBIGUOUS), reason=reason, error="the excerpt")
 
 

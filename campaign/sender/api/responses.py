@@ -145,26 +145,28 @@ _BLANKS: Final = b" \t\r\n\xef\xbb\xbf"
 def read_reply(*, http_status: int, headers: Mapping[str, str], body: bytes, whole: bool, token: str, now: float) -> Reply:
     """The answer to a notification. Its `headers` ignore case, and its `body` is what came; `whole` says whether it is complete.
 
-    A 2xx from a cache is unreadable, as it may be that to an earlier message. The token is masked wherever the answer repeats it. `now` is
-    in Unix seconds, for a `Retry-After` that is a date.
+    An answer from a cache is unreadable, as it may be that to an earlier message. The token is masked wherever the answer repeats it.
+    `now` is in Unix seconds, for a `Retry-After` that is a date.
     """
     remaining = count(headers, "x-rate-limit-remaining")
     limit = count(headers, "x-rate-limit-limit")
+    cached = is_cached(headers)
     if not 200 <= http_status < 300:
         found = parse_json(body)
         signature = _signature(headers, found, body, whole=whole, documented=_has_errors(found), token=token)
         return Reply(
             http_status=http_status,
+            readable=not cached,
             retry_after_seconds=retry_after_seconds(headers, now=now),
             rate_remaining=remaining,
             rate_limit=limit,
-            error=_error(body, token=token) or _leads_to(signature),
+            error=FROM_A_CACHE if cached else _error(body, token=token) or _leads_to(signature),
             signature=signature,
         )
     found = parse_json(body) if whole else None
     notification = _object(_object(found, "meta"), "notifications")
     status = _scalar(notification.get("status")) if notification is not None else ""
-    cached = notification is not None and is_cached(headers)
+    cached = cached and notification is not None
     if notification is None or cached or not status.strip():
         return Reply(
             http_status=http_status,

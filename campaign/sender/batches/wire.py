@@ -96,7 +96,7 @@ def read_answer(
     if not 200 <= http_status < 300:
         return BatchAnswer(
             http_status=http_status,
-            by_api=reply.signature.documented and reply.signature.whole and not reply.signature.page,
+            by_api=reply.completes and not reply.signature.page,
             error=reply.error,
             retry_after_seconds=reply.retry_after_seconds,
         )
