@@ -387,6 +387,20 @@ async def test_a_look_that_began_before_the_end_of_the_quiet_period_does_not_sho
         assert len(given.simulator.batches()) == 1
 
 
+async def test_a_batch_is_looked_for_as_long_again_as_its_creation_lasted(tmp_path: Path) -> None:
+    class Slow(HttpBatchGateway):
+        async def create(self, entity: str, body: bytes, *, in_flight: InFlight | None = None) -> BatchAnswer:
+            answer = await super().create(entity, body, in_flight=in_flight)
+            await asyncio.sleep(1.5)
+            return answer
+
+    async with rig(tmp_path, batch_faults={"create_late": 1.0}, late_seconds=2.5) as given:
+        record = await given.campaign(*passes(5))
+        assert (await send(given, record, gateway_type=Slow)).ended is StopReason.FINISHED
+        assert len(given.simulator.batches()) == 1
+        assert given.processed() == Counter(dict.fromkeys(passes(5), 1))
+
+
 async def test_one_reading_of_the_list_serves_all_that_ask_and_nothing_is_released_that_may_not_be_by_then(tmp_path: Path) -> None:
     class Failing(HttpBatchGateway):
         def __init__(self, **given: Any) -> None:

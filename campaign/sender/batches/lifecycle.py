@@ -19,7 +19,7 @@ from typing import Final, NoReturn
 from campaign.domain import batches as rules
 from campaign.domain.batches import BatchAnswer, BatchState, Proof, RemoteBatch, RemoteState, proof_of, wording
 from campaign.domain.model import Claim, Settlement
-from campaign.domain.verdict import BATCH_CANCELLED, BATCH_FAILED, NO_REPORT
+from campaign.domain.verdict import BATCH_CANCELLED, BATCH_FAILED, NO_REPORT, quiet_after
 from campaign.sender.batches.calls import WHERE
 from campaign.sender.batches.env import SHORTEST_WAIT_SECONDS, LeftError, RecordedBatch
 from campaign.sender.batches.wire import Report, ReportError, create_body, read_deliveries, read_errors
@@ -84,14 +84,16 @@ class Lifecycle(RecordedBatch):
         said, ids = wording([claim.message for claim in claims]), [claim.pass_id for claim in claims]
         body = create_body(said, ids, name=self.batch.name, tag=self.env.tag, scheduled_at=scheduled_at, shape=self.env.shape)
         await self.record(replace(self.batch, state=BatchState.CREATING, creates=self.batch.creates + 1, scheduled_at=scheduled_at))
+        asked_at = self.env.ticks()
         answer = await self.env.calls.create(self.batch.entity, body, WhileHeld(self.env.is_held))
+        lasted_seconds = self.env.ticks() - asked_at
         proof = proof_of(answer)
         if proof is Proof.DONE and answer.batch is not None:
             await self._created(answer.batch)
             return True
         if proof in {Proof.DONE, Proof.UNKNOWN}:
             self.env.observer.event("batch_in_doubt", batch=self.batch.name, reason=answer.error)
-            if await self._find():
+            if await self._find(lasted_seconds=lasted_seconds):
                 return True
             await self.record(replace(self.batch, state=BatchState.CLAIMED))
             return None
@@ -131,9 +133,13 @@ class Lifecycle(RecordedBatch):
             return await self.end(refusals)
         return await self.give_back()
 
-    async def _find(self, *, after: Proof = Proof.UNKNOWN) -> bool:
-        """Whether a batch of this name exists; that there is none is believed only after the quiet period, but at once after a refusal."""
-        quiet_seconds = 0.0 if after in rules.REFUSALS else self.env.quiet_seconds
+    async def _find(self, *, after: Proof = Proof.UNKNOWN, lasted_seconds: float | None = None) -> bool:
+        """Whether a batch of this name exists.
+
+        That there is none is believed only after the quiet period, and after as long again as the creation lasted if that is known; after a
+        refusal at once.
+        """
+        quiet_seconds = 0.0 if after in rules.REFUSALS else quiet_after(lasted_seconds, quiet_seconds=self.env.quiet_seconds)
         began = self.env.ticks()
         while True:
             asked_at = self.env.ticks()
