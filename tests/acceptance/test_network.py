@@ -162,8 +162,7 @@ class TestTold:
         with opened(ConnectProxy(login=("other", "person"))) as network:
             proxy = network.proxy.url.replace("://", f"://{login}")
             done = desk.run(*RUN, "--json", code=4, HTTPS_PROXY=proxy, PASSENTRY_API_URL=network.api)
-            # Those that were on their way when it was known.
-            assert LOGINS_REFUSED <= len(network.proxy.tunnels) < 100
+            assert len(network.proxy.tunnels) == LOGINS_REFUSED
         assert json.loads(done.stdout)["by_status"]["pending"] == 200
         assert [told["reason"] for told in named(done.stderr, "unreachable")] == ["proxy_auth"]
         assert "407" in named(done.stderr, "run_ended")[0]["why"]
@@ -172,6 +171,24 @@ class TestTold:
             proxy = network.proxy.url.replace("://", f"://{LOGIN_IN_URL}@")
             desk.run("resume", "list", HTTPS_PROXY=proxy, PASSENTRY_API_URL=network.api)
         sent_once(desk, 200)
+
+    @pytest.mark.parametrize(
+        "words",
+        [
+            (*RUN, "--rate", "unlimited", "--yes"),
+            (*RUN, "--only-reachable", "--yes"),
+            ("check", *RUN[1:], "--reach"),
+        ],
+        ids=["unlimited", "only_reachable", "reach"],
+    )
+    def test_no_command_asks_so_often_that_the_user_is_locked_out(self, desk: Desk, opened: Opening, words: tuple[str, ...]) -> None:
+        desk.make_list(300)
+        with opened(ConnectProxy(login=("other", "person"))) as network:
+            proxy = network.proxy.url.replace("://", f"://{LOGIN_IN_URL}@")
+            done = desk.run(*words, code=4, HTTPS_PROXY=proxy, PASSENTRY_API_URL=network.api)
+            assert len(network.proxy.tunnels) == LOGINS_REFUSED
+        assert "407" in done.stderr
+        assert desk.sent() == {}
 
     def test_what_a_run_can_not_reach_is_among_its_first_lines(self, desk: Desk, opened: Opening) -> None:
         desk.make_list(30)
@@ -207,7 +224,7 @@ class TestTold:
         desk.run(*RUN, "--on-unknown", "hold", code=3)
         with opened(ConnectProxy(login=("other", "person"))) as network:
             done = desk.run("verify", "list", "--json", code=4, HTTPS_PROXY=network.proxy.url, PASSENTRY_API_URL=network.api)
-            assert LOGINS_REFUSED <= len(network.proxy.tunnels) <= 6
+            assert len(network.proxy.tunnels) == LOGINS_REFUSED
         assert [told["reason"] for told in named(done.stderr, "unreachable")] == ["proxy_auth"]
         assert json.loads(done.stdout)["by_status"]["unknown"] == 6
         desk.json("verify", "list")

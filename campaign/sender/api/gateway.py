@@ -12,8 +12,10 @@ import socket
 import struct
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from typing import Final, Self, TypeVar
 
@@ -22,11 +24,12 @@ from aiohttp import AddrInfoType, ClientTimeout, TCPConnector, ThreadedResolver
 from aiohttp.abc import ResolveResult
 from yarl import URL
 
+from campaign.domain.failure_guard import LOGINS_REFUSED
 from campaign.domain.verdict import Fault, Latest, PassReading, Reply
 from campaign.sender.api.api_url import ApiUrl, UnsendableIdError, check_token
-from campaign.sender.api.http import RawResponse, SingleUseBody, TooLongError, Wire
+from campaign.sender.api.http import NotConnectedError, RawResponse, SingleUseBody, TooLongError, Wire
 from campaign.sender.api.network import DIRECT, Network
-from campaign.sender.api.network_errors import fault_of
+from campaign.sender.api.network_errors import fault_of, refuses_login
 from campaign.sender.api.pass_list import PageReading, read_page
 from campaign.sender.api.responses import read_pass, read_reply
 from campaign.sender.port import InFlight
@@ -80,6 +83,10 @@ class HttpGateway:
         self._network = network
         self._on_unreachable = on_unreachable
         self._heard_at: dict[str, float] = {}
+        self._alone = asyncio.Lock()
+        self._is_let_through = network.proxy is None or not network.proxy.has_login
+        self._logins_refused = 0
+        self._refusal: NotConnectedError | None = None
         self._origin = URL(self._endpoint.origin)
         self._token = check_token(token)
         self._concurrency = concurrency
@@ -128,7 +135,7 @@ class HttpGateway:
         except orjson.JSONEncodeError:
             return Fault(reason="bad_message", written=False, error="Nothing was sent: the message holds half a character.")
         try:
-            answer = await wire.post(path, body)
+            answer = await self._asked(partial(wire.post, path, body))
         except Exception as error:  # noqa: BLE001 - whatever aiohttp makes of a hostile answer settles the row and must not end the run
             return self._fault(error, written=body.forbid_write())
         finally:
@@ -148,7 +155,7 @@ class HttpGateway:
             return PassReading(latest=Latest.UNREADABLE, error=f"Nothing was read: {problem}.")
         async with self._reads:
             try:
-                answer = await wire.ask("GET", path, headers=NOT_FROM_A_CACHE)
+                answer = await self._asked(partial(wire.ask, "GET", path, headers=NOT_FROM_A_CACHE))
             except Exception as error:  # noqa: BLE001 - as in `send`
                 fault = self._fault(error, written=True)
                 return PassReading(latest=Latest.UNREADABLE, error=fault.error, cause=fault.cause)
@@ -159,7 +166,7 @@ class HttpGateway:
         _, wire = self._opened()
         async with self._reads:
             try:
-                answer = await wire.ask("GET", self._endpoint.page_path(number), headers=NOT_FROM_A_CACHE)
+                answer = await self._asked(partial(wire.ask, "GET", self._endpoint.page_path(number), headers=NOT_FROM_A_CACHE))
             except Exception as error:  # noqa: BLE001 - as in `send`
                 return PageReading(cause=self._fault(error, written=True).cause)
         with answer:
@@ -173,6 +180,25 @@ class HttpGateway:
             )
             answer.reusable = reading.page is not None
         return reading
+
+    async def _asked(self, request: Callable[[], Awaitable[RawResponse]]) -> RawResponse:
+        """The answer to a request.
+
+        A proxy may lock out a user whose login it refuses several times: so until it lets a request through, they go one at a time, and
+        after three refusals in a row none goes.
+        """
+        async with nullcontext() if self._is_let_through and not self._logins_refused else self._alone:
+            if self._refusal is not None and self._logins_refused >= LOGINS_REFUSED:
+                raise self._refusal
+            try:
+                answer = await request()
+            except NotConnectedError as error:
+                if refuses_login(error):
+                    self._logins_refused += 1
+                    self._refusal = error
+                raise
+            self._is_let_through, self._logins_refused = True, 0
+            return answer
 
     def _parsed(self, parse: Callable[..., T], answer: RawResponse) -> T:
         with answer:

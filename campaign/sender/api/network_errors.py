@@ -104,9 +104,9 @@ def _cause(error: Exception, *, written: bool, proxied: bool) -> Cause | None:
     """Why there was no connection; None if there was one."""
     if not isinstance(error, NotConnectedError):
         return Cause.CONNECT_TIMEOUT if isinstance(error, TimeoutError) and not written else None
+    if refuses_login(error):
+        return Cause.PROXY_AUTH
     match error.why:
-        case aiohttp.ClientHttpProxyError(status=407):
-            return Cause.PROXY_AUTH
         case aiohttp.ClientHttpProxyError():
             return Cause.PROXY_REFUSED
         case aiohttp.ClientSSLError(os_error=ssl.SSLCertVerificationError(verify_code=code)):
@@ -124,6 +124,11 @@ def _cause(error: Exception, *, written: bool, proxied: bool) -> Cause | None:
         case _:
             # A connection that breaks while the tunnel is made was broken by the proxy.
             return Cause.PROXY if proxied else Cause.CONNECT
+
+
+def refuses_login(error: NotConnectedError) -> bool:
+    """Whether the proxy did not accept the user and password."""
+    return isinstance(error.why, aiohttp.ClientHttpProxyError) and error.why.status == 407
 
 
 def _of_certificate(code: int) -> Cause:

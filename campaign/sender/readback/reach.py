@@ -9,7 +9,7 @@ from itertools import count, islice
 from typing import Final, Protocol
 
 from campaign.domain.errors import SafeguardError, TokenRefusedError
-from campaign.domain.failure_guard import LONGEST_PAUSE_SECONDS, PATIENCE_SECONDS
+from campaign.domain.failure_guard import LONGEST_PAUSE_SECONDS, PATIENCE_SECONDS, PROXY_AUTH
 from campaign.domain.reach import FEW_PASSES, Reach, pages_cost_less, reach_of
 from campaign.domain.verdict import foreign
 from campaign.ledger.readings import Readings
@@ -185,8 +185,9 @@ class ReachReader:
             self._passes_found += self._readings.keep_page(number, keys, now=time.time())
             self._done.add(number)
             self._report_progress()
-        elif reading.misfit:
-            self._misfit = reading.misfit
+        elif reading.misfit or reading.cause == PROXY_AUTH:
+            # To read single passes ends if the login is refused again.
+            self._misfit = reading.misfit or reading.cause
         else:
             self._tries[number] += reading.http_status is not None
             self._trouble = _trouble(reading.cause, reading.http_status)
