@@ -307,6 +307,9 @@ class Session:
         fresh = find(self.reader, record.spec.name)
         seen = view(self.reader, fresh, ledger=self.settings.ledger_to_name)
         seen = replace(seen, results=str(results) if results is not None else "")
+        if end.why and end.ended in _STOPPED_FOR_SAFETY:
+            # The ledger does not record the end of reading back.
+            seen = replace(seen, record=replace(seen.record, ended=end.why))
         details: dict[str, Any] = {"why": end.why} if end.why and rows_left(seen.counts, seen.state) else {}
         details |= {"warnings": self.warnings} if self.warnings else {}
         note = " ".join(filter(None, [*self.sentences, note]))

@@ -219,15 +219,16 @@ class TestTold:
 
     @pytest.mark.slow
     def test_a_login_that_the_proxy_does_not_accept_ends_reading_back_like_a_run(self, desk: Desk, opened: Opening) -> None:
-        desk.make_list(6)
+        desk.make_list(8)
         desk.simulator.set_faults(faults={"cut_after": 1.0})
-        desk.run(*RUN, "--on-unknown", "hold", code=3)
+        desk.run(*RUN, "--on-unknown", "hold", "--limit", "6", code=5)
         with opened(ConnectProxy(login=("other", "person"))) as network:
             done = desk.run("verify", "list", "--json", code=4, HTTPS_PROXY=network.proxy.url, PASSENTRY_API_URL=network.api)
             assert len(network.proxy.tunnels) == LOGINS_REFUSED
         assert [told["reason"] for told in named(done.stderr, "unreachable")] == ["proxy_auth"]
+        assert "407" in named(done.stderr, "run_ended")[0]["why"]
         assert json.loads(done.stdout)["by_status"]["unknown"] == 6
-        desk.json("verify", "list")
+        desk.run("verify", "list", code=5)
         sent_once(desk, 6)
 
     def first_told(self, desk: Desk, *words: str, **environment: str) -> dict[str, Any]:
