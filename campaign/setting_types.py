@@ -73,7 +73,7 @@ def _path(value: object) -> object:
             f"“{variable}” in “{value}” is not replaced by a value: {UNEXPANDED}. Only a file that is there already may have such a name"
         )
     if is_wrapped(str(value)) and not is_there:
-        raise ValueError(f"“{str(value).strip()}” has quotes, blanks or a line's end around it; write the path alone")
+        raise ValueError(f"“{value}” has quotes, blanks or a line's end around it; write the path alone")
     try:
         return Path(value).expanduser()
     except RuntimeError:
