@@ -39,8 +39,11 @@ BATCH_UNKNOWN: Final = frozenset({NO_REPORT, NOT_REPORTED, BATCH_FAILED, BATCH_C
 WAS_SENDING: Final = "was_sending"
 """The reason of a row that a results file calls `sending`: another ledger, or a batch that it left at the vendor, may still send it."""
 
-STAYS_UNKNOWN: Final = BATCH_UNKNOWN | {WAS_SENDING}
-"""The reasons of rows that stay unknown until a reading shows their message, or a person decides."""
+UNREADABLE_STATUS: Final = "unreadable_status"
+"""The reason of a row of which a results file does not say clearly what became of it."""
+
+STAYS_UNKNOWN: Final = BATCH_UNKNOWN | {WAS_SENDING, UNREADABLE_STATUS, EARLIER_ATTEMPT}
+"""The reasons of rows that stay unknown until a reading shows their message, or a person decides. Any of them may be of a batch."""
 
 READ_IN_VAIN: Final = frozenset({"no_latest_message", "other_message", "same_text_before"})
 """The reasons of unknown rows whose pass was read and can't tell: to read it again would show the same."""

@@ -28,7 +28,7 @@ from campaign.domain.batches import (
 from campaign.domain.failure_guard import PATIENCE_SECONDS
 from campaign.domain.model import Claim
 from campaign.domain.status import Status
-from campaign.domain.verdict import BATCH_UNKNOWN, EARLIER_ATTEMPT, WAS_SENDING, Resolution, after_reading
+from campaign.domain.verdict import BATCH_UNKNOWN, EARLIER_ATTEMPT, UNREADABLE_STATUS, WAS_SENDING, Resolution, after_reading
 from campaign.ledger.port import HeldPasses, PassHolder
 
 CLAIM = Claim(campaign=1, row=2, fencing_token=3, pass_id="p", message="Hi", attempts=4, counted_attempts=1)
@@ -127,7 +127,7 @@ class TestSettlement:
         assert refused(CLAIM, "no", http_status=422, now=1.0).outcome.status is Status.FAILED
 
 
-@pytest.mark.parametrize("reason", sorted(BATCH_UNKNOWN | {WAS_SENDING}))
+@pytest.mark.parametrize("reason", sorted(BATCH_UNKNOWN | {WAS_SENDING, EARLIER_ATTEMPT, UNREADABLE_STATUS}))
 @pytest.mark.parametrize("status", [Status.PENDING, Status.FAILED, Status.UNKNOWN])
 def test_reading_a_pass_never_shows_that_a_batch_did_not_reach_it(reason: str, status: Status) -> None:
     found = after_reading(Resolution(status=status, reason="x"), reason=reason, counted_attempts=1, max_attempts=5)

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaign.domain.lists.outcomes import UNREADABLE_STATUS, read_outcome
+from campaign.domain.lists.outcomes import read_outcome
 from campaign.domain.model import RESULT_COLUMNS, UNSENT, Outcome
 from campaign.domain.status import Status
-from campaign.domain.verdict import EARLIER_ATTEMPT, WAS_SENDING
+from campaign.domain.verdict import EARLIER_ATTEMPT, NOT_REPORTED, UNREADABLE_STATUS, WAS_SENDING
 
 BLANK = dict.fromkeys(RESULT_COLUMNS, "")
 KEPT = [status for status in Status if status not in {Status.PENDING, Status.SENDING}]
@@ -33,6 +33,16 @@ def test_of_what_waits_to_be_sent_once_more_the_last_attempt_is_kept() -> None:
 def test_what_waits_though_an_earlier_attempt_may_have_arrived_was_tried(written: str, attempts: int) -> None:
     found = read(status="pending", reason=EARLIER_ATTEMPT, attempts=written)
     assert found == Outcome(status=Status.PENDING, reason=EARLIER_ATTEMPT, attempts=attempts)
+
+
+@pytest.mark.parametrize("written", [NOT_REPORTED.upper(), NOT_REPORTED.title(), f" {NOT_REPORTED}\xa0"])
+def test_why_a_row_is_unknown_is_read_in_any_spelling_that_leaves_no_doubt(written: str) -> None:
+    assert read(status="unknown", reason=written) == Outcome(status=Status.UNKNOWN, reason=NOT_REPORTED)
+
+
+def test_a_row_that_does_not_say_why_it_is_unknown_can_not_be_read() -> None:
+    """A ledger always says why; perhaps it was sent in a batch."""
+    assert read(status="unknown", attempts="1") == Outcome(status=Status.UNKNOWN, reason=UNREADABLE_STATUS, attempts=1)
 
 
 def test_what_was_being_sent_may_have_arrived() -> None:

@@ -9,9 +9,7 @@ from typing import Final
 from campaign.domain.model import UNSENT, Outcome
 from campaign.domain.status import MAY_HAVE_ARRIVED, SENT_TO, Status
 from campaign.domain.text.formula_escape import strip_unseen
-from campaign.domain.verdict import DELIVERED_VALUE, EARLIER_ATTEMPT, WAS_SENDING
-
-UNREADABLE_STATUS: Final = "unreadable_status"
+from campaign.domain.verdict import DELIVERED_VALUE, EARLIER_ATTEMPT, UNREADABLE_STATUS, WAS_SENDING
 
 _STATUSES: Final = {status.value: status for status in Status}
 _TRACES: Final = ("reason", "notification_status", "notification_message", "http_status", "error", "sent_at", "settled_at", "latency_ms")
@@ -27,9 +25,15 @@ def read_outcome(delivery: Mapping[str, str]) -> Outcome:
     """The outcome that a row's `delivery_` cells describe, without details that can't be read.
 
     A row without a status and without a trace of an attempt is pending, because a person added it. `sending` becomes `unknown`, because
-    another ledger, or a batch, may still send it. A status that can't be read becomes `unknown` too.
+    another ledger, or a batch, may still send it. A status that can't be read becomes `unknown` too, and `unknown` without a reason counts
+    as one.
     """
     status, reason = _status(delivery), _text(delivery, "reason")
+    if status in {Status.PENDING, Status.UNKNOWN}:
+        # These are Campaign's own words; others may be the vendor's.
+        reason = strip_unseen(reason).casefold()
+    if status is Status.UNKNOWN and not reason:
+        status = None
     attempts = _attempts(_text(delivery, "attempts"))
     if status is Status.PENDING and reason == EARLIER_ATTEMPT:
         # A ledger does not count the attempt of a row that it found as `sending` in a file.
