@@ -204,8 +204,8 @@ def _source(rows: Any) -> Iterator[Any]:
                 yield source
         case _:
             raise UsageError(
-                f"A {type(rows).__name__} of Python can't be read as a list of passes. Give a path, a URL, a DataFrame, or another table with "
-                "__arrow_c_stream__.",
+                f"A {type(rows).__name__} of Python can't be read as a list of passes. Give a path, a URL, a DataFrame, or another table "
+                "with __arrow_c_stream__.",
                 code="no_list",
                 type=type(rows).__name__,
             )

@@ -12,6 +12,9 @@ _SAME_TIME_SECONDS: Final = 0.0015
 _DAY_SECONDS: Final = 86_400.0
 """A time without its zone may be off by so much."""
 
+_CUT_SECONDS: Final = 0.11
+"""A time may be cut to tenths of a second."""
+
 _ZONE_SECONDS: Final = 900.0
 """Zones differ by multiples of this."""
 
@@ -45,7 +48,7 @@ def tells_more(from_file: Outcome, known: RowState) -> bool:
     return is_news or from_file.attempts + under_way > known.attempts
 
 
-def same_attempt(from_file: Outcome, known: RowState) -> bool:
+def same_attempt(from_file: Outcome, known: RowState | Outcome) -> bool:
     """Whether the last attempt of both is the same one. The pass is not compared, as ids get corrected."""
     return from_file.attempts == known.attempts > 0 and abs(from_file.sent_at - known.sent_at) < _SAME_TIME_SECONDS
 
@@ -53,12 +56,14 @@ def same_attempt(from_file: Outcome, known: RowState) -> bool:
 def is_another_attempt(from_file: Outcome, known: RowState | Outcome) -> bool:
     """Whether the last attempt of both certainly is not the same one, though it has the same number.
 
-    A spreadsheet cuts times, and may show them in a zone of its own; then nobody knows.
+    A spreadsheet cuts times, and may show them in a zone of its own; then nobody knows. A pending row may have been refused since for its
+    caller, which is no attempt.
     """
-    if not from_file.attempts == known.attempts > 0 or from_file.sent_at.is_integer():
+    is_known = from_file.attempts == known.attempts > 0 and known.status is not Status.PENDING
+    if not is_known or from_file.sent_at.is_integer() or known.sent_at.is_integer():
         return False
     late = from_file.sent_at - known.sent_at
-    return abs(late) > _DAY_SECONDS or abs(late - round(late / _ZONE_SECONDS) * _ZONE_SECONDS) > _SAME_TIME_SECONDS
+    return abs(late) > _DAY_SECONDS or abs(late - round(late / _ZONE_SECONDS) * _ZONE_SECONDS) > _CUT_SECONDS
 
 
 def is_overtaken(from_file: Outcome, known: RowState) -> bool:

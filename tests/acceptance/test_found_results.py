@@ -264,6 +264,43 @@ class TestRenamed:
         words = ("run", "list.resumed.csv", "--name", "rest", *WORDS[2:])
         assert broke_off(desk.run(*words, code=2, HOME=there).stderr) == "campaign_goes_on"
 
+    @pytest.mark.parametrize("column", ["pass_id", "first_name", "delivery_message"])
+    @pytest.mark.parametrize("words", [("retry", "fixed.csv"), ("run", "fixed.csv", "--name", "other")])
+    def test_nor_are_its_corrected_rows(self, desk: Desk, words: tuple[str, ...], column: str) -> None:
+        desk.simulator.set_faults(missing=["pass-00001", "pass-00002"])
+        desk.run(*WORDS, code=3)
+        shutil.copy(desk.folder / "list.results.failed.csv", desk.folder / "fixed.csv")
+        edit(desk.folder / "fixed.csv", lambda row, _: row | {column: f"{row[column]}9"})
+        if "--name" not in words:
+            rename(desk.folder / "fixed.csv", lambda _: "Dec-26")
+        expected = "campaign_goes_on" if "--name" in words else "campaign_renamed"
+        assert broke_off(desk.run(*words, code=2).stderr) == expected
+        if column != "delivery_message" and "--name" not in words:
+            assert broke_off(desk.run(*words, *WORDS[2:], code=2).stderr) == expected
+
+    def test_nor_if_their_numbers_and_texts_are_gone(self, desk: Desk) -> None:
+        desk.run(*WORDS, "--limit", "2", code=5)
+        keep(desk, "list.results.csv", "rest.csv", lambda row: row["delivery_status"] == "pending")
+        edit(desk.folder / "rest.csv", lambda row, number: row | {"delivery_row": str(number), "delivery_message": ""})
+        assert broke_off(desk.run("run", "rest.csv", "--name", "rest", *WORDS[2:], code=2).stderr) == "campaign_goes_on"
+
+    def test_nor_below_many_rows_that_a_person_has_added(self, desk: Desk) -> None:
+        desk.run(*WORDS, "--limit", "2", code=5)
+        header, _, rows = (desk.folder / "list.results.csv").read_text(encoding="utf-8-sig").partition("\n")
+        new = "".join(f"new-{number},Zoe{',' * (header.count(',') - 1)}\n" for number in range(1_001))
+        (desk.folder / "more.csv").write_text(f"{header}\n{new}{rows}", encoding="utf-8")
+        assert broke_off(desk.run("run", "more.csv", "--name", "more", *WORDS[2:], code=2).stderr) == "campaign_goes_on"
+
+    def test_a_corrected_file_is_its_own_after_the_token_was_refused(self, desk: Desk) -> None:
+        desk.simulator.set_faults(missing=["pass-00001"])
+        desk.run(*WORDS, code=3)
+        shutil.copy(desk.folder / "list.results.failed.csv", desk.folder / "fixed.csv")
+        desk.simulator.set_faults(tokens=["another"])
+        desk.run("retry", "list", code=4)
+        desk.simulator.set_faults(tokens=[])
+        edit(desk.folder / "fixed.csv", lambda row, _: row | {"pass_id": "pass-00099"})
+        assert "row_does_not_match" not in desk.run("retry", "fixed.csv", code=None).stderr
+
     @pytest.mark.parametrize("keys", [("north", "south"), ("south", "north")])
     def test_results_of_two_campaigns_are_no_list(self, desk: Desk, keys: tuple[str, str]) -> None:
         for name in keys:

@@ -85,7 +85,8 @@ def test_a_row_that_was_begun_since_is_overtaken() -> None:
     ("attempts", "sent_at", "another"),
     [
         (2, 99.123, True),
-        (2, 100.124, False),
+        (2, 100.1, False),
+        (2, 100.13, False),
         (2, 3_700.123, False),
         (2, 3_710.123, True),
         (2, 90_100.123, True),
@@ -100,3 +101,5 @@ def test_an_attempt_with_another_time_is_another_one_unless_a_spreadsheet_may_ha
 ) -> None:
     assert is_another_attempt(told(Status.FAILED, attempts, sent_at=sent_at), known(Status.DELIVERED, 2, sent_at=100.123)) is another
     assert not is_another_attempt(told(Status.PENDING), known(Status.PENDING))
+    assert not is_another_attempt(told(Status.FAILED, 1, sent_at=9.5), known(Status.FAILED, 1, sent_at=20.0))
+    assert not is_another_attempt(told(Status.FAILED, 1, sent_at=9.5), known(Status.PENDING, 1, sent_at=20.5)), "refused for its token"

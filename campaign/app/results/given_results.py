@@ -1,6 +1,6 @@
 """Checks results that are to be sent as a campaign of their own: they may be those of one that this ledger may still send."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from campaign.app.lists.list_source import CheckedList, ListSource
@@ -39,7 +39,7 @@ def check_whose_results(work: Session, given: CheckedList, source: ListSource) -
     Their rows show whose they are, whatever name they or the command give.
     """
     said = _first_rows(given)
-    if not _sends_the_same(given, said):
+    if work.settings.name is not None and not _sends_the_same(given, said):
         return
     owners = _campaigns_of(said, work.reader, given.results_of)
     if not owners and work.settings.name is None:
@@ -55,11 +55,7 @@ def check_whose_results(work: Session, given: CheckedList, source: ListSource) -
 
 def check_own_results(work: Session, given: CheckedList, record: CampaignRecord) -> None:
     """Check that results which name a campaign of this ledger are not those of another ledger's campaign of that name."""
-    told = {number: read_outcome(line) for number, line in _numbered_lines(given)}
-    known = {one.row: one for one in work.reader.row_states(record.id, list(told))}
-    if any(is_another_attempt(told[row], one) for row, one in known.items()) and not any(
-        same_attempt(told[row], one) for row, one in known.items()
-    ):
+    if _is_of_another_ledger(_with_rows(_first_rows(given), work.reader, record)):
         name = sanitize_for_terminal(record.spec.name)
         raise UsageError(
             f"{given.table.name} holds results of a campaign “{name}”, but not of the one of that name in the ledger {work.reader.place}. "
@@ -114,11 +110,12 @@ def _of_file(*words: str, file: ListSource, ledger: str) -> str:
     return f" To send the failed rows that the file names, as they are in the ledger: {command_line(*words, file, ledger=ledger)}"
 
 
-def _sends_the_same(given: CheckedList, said: "Mapping[int, _Said]") -> bool:
+def _sends_the_same(given: CheckedList, said: "Sequence[_Said]") -> bool:
     """Whether results are to be sent with their own messages, and not with other ones."""
-    if given.messages is None:
+    texts = [one for one in said if one.text.strip()]
+    if given.messages is None or not texts:
         return True
-    return any(one.text.strip() and same_text(given.messages.render(one.cells).text, one.text) for one in said.values())
+    return any(same_text(given.messages.render(one.cells).text, one.text) for one in texts)
 
 
 def _written_to(source: ListSource, reader: LedgerReader) -> list[CampaignRecord]:
@@ -132,51 +129,73 @@ def _written_to(source: ListSource, reader: LedgerReader) -> list[CampaignRecord
 
 
 class _Said(NamedTuple):
-    """What a row of results says of itself."""
+    """What a row of results says of itself. `number` is 0 if it has none; `cells` are its own columns."""
 
+    number: int
     key: str
     text: str
     cells: tuple[str, ...]
+    told: Outcome
 
 
-def _numbered_lines(given: CheckedList) -> "Iterator[tuple[int, dict[str, str]]]":
-    """The first lines of results, without their own columns, by the numbers of their rows; 0 where one has none."""
+def _first_rows(given: CheckedList) -> list[_Said]:
+    """What the first rows of results say of themselves; those that a person has added say nothing."""
     clean = unescape_formula if given.layout.neutralised else str
-    for frame in given.table.frames():
-        for line in frame[list(RESULT_COLUMNS)].head(_MOST_COMPARED).to_dict("records"):
-            yield row_number(line["delivery_row"]), {name: clean(text) for name, text in line.items()}
-        return
+    said: list[_Said] = []
+    for frame, cells in zip(given.table.frames(), given.own_cells(), strict=True):
+        told = frame[list(RESULT_COLUMNS)]
+        has_said = told["delivery_row"].ne("") | told["delivery_message"].ne("")
+        places = [place for place, one in enumerate(has_said) if one][: _MOST_COMPARED - len(said)]
+        own = [cells[place] for place in places]
+        keys = ids_of([one[given.layout.id_place] for one in own])[1] if own else ()
+        for key, one, row in zip(keys, own, told.iloc[places].to_dict("records"), strict=True):
+            line = {name: clean(text) for name, text in row.items()}
+            said.append(_Said(row_number(line["delivery_row"]), key, line["delivery_message"], one, read_outcome(line)))
+        if len(said) >= _MOST_COMPARED:
+            break
+    return said
 
 
-def _first_rows(given: CheckedList) -> dict[int, _Said]:
-    """What the first rows of results say of themselves, by their numbers."""
-    cells = next(given.own_cells(), [])[:_MOST_COMPARED]
-    keys = ids_of([one[given.layout.id_place] for one in cells])[1]
-    lines = zip(_numbered_lines(given), keys, cells, strict=True)
-    return {number: _Said(key, line["delivery_message"], own) for (number, line), key, own in lines}
-
-
-def _campaigns_of(said: Mapping[int, _Said], reader: LedgerReader, name: str) -> list[CampaignRecord]:
-    """The campaigns of this ledger whose results these are, whatever they name, or that went on from them.
-
-    Those with the same passes and texts under the same numbers, as most rows show; and the campaign of the `name` that they give, unless
-    no pass or no text is one of it, as of a campaign of another ledger.
-    """
+def _campaigns_of(said: Sequence[_Said], reader: LedgerReader, name: str) -> list[CampaignRecord]:
+    """The campaigns of this ledger whose results these are, whatever they name, or that went on from them."""
     return [one for one in reader.campaigns() if one.desired_state is not DesiredState.STAGING and _has_rows_of(said, reader, one, name)]
 
 
-def _has_rows_of(said: Mapping[int, _Said], reader: LedgerReader, record: CampaignRecord, name: str) -> bool:
-    known = reader.rows_numbered(record.id, [number for number in said if number])
-    if record.spec.name == name:
-        keys, texts = {pass_key(row.pass_id) for row in known.values()}, {row.message for row in known.values()}
-        if not known or (any(one.key in keys for one in said.values()) and any(one.text in texts for one in said.values())):
-            return True
-    return 2 * sum(_is_alike(said[number], row) for number, row in known.items()) > len(said)
+def _has_rows_of(said: Sequence[_Said], reader: LedgerReader, record: CampaignRecord, name: str) -> bool:
+    """Whether results are a campaign's: the one of the `name` that they give, or one that most of their rows show.
+
+    Their times may prove that another ledger has sent them. Of a campaign of their name they still may be with other numbers.
+    """
+    pairs = _with_rows(said, reader, record)
+    is_anothers = _is_of_another_ledger(pairs)
+    if record.spec.name == name and (not is_anothers or _shares_a_row(said, reader, record)):
+        return True
+    return not is_anothers and 2 * sum(_is_alike(one, row) for one, row in pairs) > len(said)
+
+
+def _with_rows(said: Sequence[_Said], reader: LedgerReader, record: CampaignRecord) -> list[tuple[_Said, ResultRow]]:
+    """The rows of results that the campaign has under the same numbers."""
+    rows = reader.rows_numbered(record.id, [one.number for one in said if one.number])
+    return [(one, rows[one.number]) for one in said if one.number in rows]
+
+
+def _is_of_another_ledger(pairs: Sequence[tuple[_Said, ResultRow]]) -> bool:
+    is_another = any(is_another_attempt(one.told, row.outcome) for one, row in pairs)
+    return is_another and not any(same_attempt(one.told, row.outcome) for one, row in pairs)
+
+
+def _shares_a_row(said: Sequence[_Said], reader: LedgerReader, record: CampaignRecord) -> bool:
+    """Whether at least one pass, and a text of these passes, is the campaign's, under any number."""
+    numbers = reader.rows_of_passes(record.id, sorted({one.key for one in said}))
+    texts = {row.message for row in reader.rows_numbered(record.id, [first for first, *_ in numbers.values()]).values()}
+    return any(one.text in texts for one in said)
 
 
 def _is_alike(said: _Said, row: ResultRow) -> bool:
     key = pass_key(row.pass_id)
-    return (said.key == key or is_of_a_spreadsheet(said.key, key)) and same_text(said.text, row.message)
+    is_same = (said.key == key or is_of_a_spreadsheet(said.key, key)) and same_text(said.text, row.message)
+    # An id or a text may have been corrected.
+    return is_same or same_attempt(said.told, row.outcome)
 
 
 def _has_rows_to_send(frames: "Iterable[pd.DataFrame]", reader: LedgerReader, record: CampaignRecord) -> bool:
