@@ -233,8 +233,10 @@ def unverified_row(campaign: int, values: tuple[Any, ...], others: Sequence[tupl
     # A later attempt hides what this one left on the pass.
     hidden = any(later for _, _, later in others)
     newest_known = others[0][0] if others and others[0][1] != Status.UNKNOWN else None
-    # A server that lags behind may show the last message only after the baseline, and by it a later one with the same text.
-    repeats = newest_known is not None and same_text(newest_known, message)
+    # A server that lags behind may show the last message only after the baseline, and by it a later one with the same text. That is the
+    # newest that surely arrived, or any that may have arrived since.
+    known = next((place for place, (_, status, _) in enumerate(others) if status != Status.UNKNOWN), len(others))
+    repeats = any(same_text(text, message) for text, _, _ in others[: known + 1])
     return UnverifiedRow(
         claim=Claim(
             campaign=campaign,

@@ -513,6 +513,25 @@ class TestVerification:
         (unverified,) = await ledger.claim_unverified(record.id, 1)
         assert (unverified.baseline, unverified.sent_before) == (baseline, frozenset(texts))
 
+    @pytest.mark.parametrize(
+        ("texts", "baseline"), [(["Same"], False), (["Other", "Same "], False), (["Same", "Other"], False), (["Other"], True)]
+    )
+    async def test_nor_if_one_that_may_have_come_since_the_last_known_one_had_it(
+        self, ledger: Ledger, texts: list[str], *, baseline: bool
+    ) -> None:
+        for number, text in enumerate(texts):
+            before = await campaign_of(ledger, staged(1, "A", message=text), name=f"before {number}")
+            runner = await ledger.register_runner(before.id, quiet_seconds=0)
+            claims = await ledger.claim(runner, 1)
+            await ledger.settle(runner, [ends(claim, Status.UNKNOWN, due_in_seconds=None, sent_at=10.0 + number) for claim in claims])
+        record = await campaign_of(ledger, staged(1, "A", message="Same"), name="again")
+        runner = await ledger.register_runner(record.id, quiet_seconds=0)
+        (claim,) = await ledger.claim(runner, 1)
+        await ledger.record_baseline(runner, claim, PassReading(latest=Latest.NULL))
+        await ledger.settle(runner, [ends(claim, Status.UNKNOWN, sent_at=20.0)])
+        (unverified,) = await ledger.claim_unverified(record.id, 1)
+        assert (unverified.baseline, unverified.sent_before) == (baseline, frozenset(texts))
+
     async def test_a_witness_is_a_pass_that_surely_holds_a_text(self, ledger: Ledger) -> None:
         record = await campaign_of(ledger, *(staged(row) for row in range(1, 5)))
         runner = await ledger.register_runner(record.id, quiet_seconds=0)
