@@ -131,9 +131,7 @@ async def _again(work: Session, record: CampaignRecord, selection: Selection, so
             hint += f" Unknown rows that are still to be read back: {counts.unverified:,}. To do so: {read}"
         other = "other " if done else ""
         note = f"Nothing was sent: there are no {other}rows that are {sanitize_for_terminal(chosen.in_words())}.{hint}"
-        finished = await work.end(record, End(ended=StopReason.LIMIT), results, note)
-        await work.end_retry(record)
-        return finished
+        return await _send_nothing(work, record, results, note)
     if record.desired_state is DesiredState.PAUSED:
         return await work.end(record, End(ended=StopReason.PAUSED), results, is_paused(record))
 
@@ -178,9 +176,7 @@ async def _again_named(
     _warn_of_open(work, record, done=named.count(ALREADY_RETRIED))
     if not wanted:
         note = f"Nothing was sent: the file names no row that is {sanitize_for_terminal(chosen.in_words())}."
-        finished = await work.end(record, End(ended=StopReason.LIMIT), results, note)
-        await work.end_retry(record)
-        return finished
+        return await _send_nothing(work, record, results, note)
     if record.desired_state is DesiredState.PAUSED:
         return await work.end(record, End(ended=StopReason.PAUSED), results, is_paused(record))
 
@@ -198,6 +194,14 @@ async def _again_named(
         work = _only(work, wanted)
     finished = await work.send(record, results, fresh_canary=True)
     return _with_left(finished, len(named.chosen) - sum(parts))
+
+
+async def _send_nothing(work: Session, record: CampaignRecord, results: Location | None, note: str) -> CommandResult:
+    if work.settings.moved_here:
+        await check_same_ledger(work, record, results=results)
+    finished = await work.end(record, End(ended=StopReason.LIMIT), results, note)
+    await work.end_retry(record)
+    return finished
 
 
 def _with_left(finished: CommandResult, left: int) -> CommandResult:

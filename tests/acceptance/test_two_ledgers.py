@@ -440,7 +440,7 @@ class TestACopy:
             for words in (("verify", "list"), ("retry", "list"), ("pause", "list"), WORDS, report, ("cancel", "list", "--yes"), WORDS):
                 desk.run(*words, code=None, HOME=there)
                 assert ((desk.folder / "list.results.csv").read_bytes(), markers(desk)) == (before, [marker(desk)])
-            is_refused(desk, "verify", "list", HOME=there)
+            assert events(desk.run("verify", "list", code=2, HOME=there).stderr)["run_broke_off"]["code"] == "ledger_behind_run"
             desk.run("report", "list", "--output", f"{there}/list.csv", HOME=there)
             is_refused(desk, "run", "list.results.csv", HOME=home(desk, "mia"))
         if killed:
@@ -449,7 +449,7 @@ class TestACopy:
             finish(first, code=0)
         assert (texts(desk), markers(desk)) == ([1], [])
 
-    @pytest.mark.parametrize("then", [WORDS, ("cancel", "list", "--yes")])
+    @pytest.mark.parametrize("then", [WORDS, ("retry", "list"), ("cancel", "list", "--yes")])
     def test_one_that_was_moved_after_a_kill_with_nothing_left_to_send_goes_on(self, desk: Desk, then: tuple[str, ...]) -> None:
         """Killed once its last row has its outcome, before its results are written."""
         at_the_end = (
@@ -461,7 +461,7 @@ class TestACopy:
         shutil.rmtree(ledger_of(desk).parent)
         desk.run(*then, code=None, HOME=there)
         assert "--moved-here" in is_refused(desk, "verify", "list", HOME=there)
-        desk.run(*WORDS, "--moved-here", HOME=there)
+        desk.run(*(then if "retry" in then else WORDS), "--moved-here", HOME=there)
         assert (all_sent_once(desk), markers(desk)) == (True, [])
         assert (desk.folder / "list.results.csv").exists()
 
@@ -496,16 +496,38 @@ class TestAnOlderLedger:
         moved = ("--moved-here",) if apart else ()
         desk.run("verify", "list", code=None, **there)
         before = len(desk.simulator.requests())
-        for words in ((*WORDS, *moved), ("resume", "list", *moved), (*WORDS, "--results", "other.csv", *moved)):
+        newer = (desk.folder / "list.results.csv").read_bytes()
+        # So is what sends nothing, and would replace the results.
+        quiet = [("verify", "list"), ("retry", "list", *moved)]
+        for words in (*quiet, (*WORDS, *moved), ("resume", "list", *moved), (*WORDS, "--results", "other.csv", *moved)):
             why = events(desk.run(*words, code=2, **there).stderr)["run_broke_off"]
             assert why["code"] == "ledger_behind_run"
             assert str(marker(desk)) in why["detail"]
         assert len(desk.simulator.requests()) == before
+        for words in (("report", "list", "--output", "list.results.csv"), ("cancel", "list", "--yes")):
+            desk.run(*words, code=None, **there)
+        assert ((desk.folder / "list.results.csv").read_bytes(), marker(desk).exists()) == (newer, True)
         # The newer one is put back.
         shutil.rmtree(ledger_of(desk).parent, ignore_errors=True)
         shutil.copytree(desk.folder / "newer", ledger_of(desk).parent)
         desk.run(*WORDS, "--moved-here", code=None)
         assert (texts(desk), markers(desk)) == ([1], [])
+
+    def test_is_refused_if_it_is_from_before_the_list_was_staged(self, desk: Desk) -> None:
+        desk.make_list(1, "earlier.csv")
+        desk.run("run", "earlier.csv", "--message", "Hello")
+        folder, backup = ledger_of(desk).parent, desk.folder / "backup"
+        shutil.copytree(folder, backup)
+        killed = desk.start(*WORDS, *SLOWLY)
+        desk.until(killed, partial(has_sent, desk, 3))
+        killed.kill()
+        finish(killed, code=-signal.SIGKILL)
+        shutil.rmtree(folder)
+        shutil.copytree(backup, folder)
+        before = len(desk.simulator.requests())
+        for words in (WORDS, (*WORDS, "--moved-here")):
+            assert events(desk.run(*words, code=2).stderr)["run_broke_off"]["code"] == "ledger_behind_run"
+        assert len(desk.simulator.requests()) == before
 
 
 class TestResultsAsList:

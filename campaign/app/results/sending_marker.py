@@ -41,7 +41,7 @@ class Marker:
     """The content of the file. `mark` is that of the campaign in its ledger.
 
     `runner` is the last one that the ledger knew then. `results_of` is the campaign whose results it goes on from, under another name. Both
-    may be empty, as in a file of an earlier version. The rest is for people.
+    may be empty, as in a file of an earlier version. The rest is for people; `ledger` and `host` also choose the words of a refusal.
     """
 
     mark: str
@@ -167,32 +167,34 @@ def check_not_sent_elsewhere(places: Iterable[Location], campaign: str, reader: 
         if found is not _UNREADABLE and names.isdisjoint(asked) and not _is_of(path, under_any_name, found.campaign):
             continue
         # It may be that of another campaign of this ledger, with the same rows.
-        marked = reader.campaign(found.campaign)
-        if marked is None or found.mark != marked.spec.mark:
-            raise _sent_from_elsewhere(found, path, found.campaign or campaign)
-        if not _is_known(found, reader, marked):
-            raise UsageError(_older_in_words(found, path, reader), code="ledger_behind_run", option="--ledger", marker=str(path))
+        _check_is_own(found, path, reader.campaign(found.campaign), reader, campaign=found.campaign or campaign)
 
 
 def check_not_sent_into(results: Location, record: CampaignRecord, reader: LedgerReader) -> None:
     """Check, before a command that sends nothing replaces results, that no other ledger is sending into them, nor the one that this copies.
 
     Raises:
-        UsageError: one is, or was until it was killed.
+        UsageError: one is, or was until it was killed; or this one was, and has been set back since.
         InputError: a store can't be read.
     """
     for path in _places(results, record.spec.name):
         found = _read(path)
         if found is None or found.campaign != record.spec.name:
             continue
-        if found.mark != record.spec.mark or not _is_known(found, reader, record):
-            raise _sent_from_elsewhere(found, path, record.spec.name)
+        _check_is_own(found, path, record, reader, campaign=record.spec.name)
         if reader.displaced() is not None:
             raise UsageError(_displaced_in_words(found, path, reader), code="sent_from_elsewhere", option="--moved-here", marker=str(path))
 
 
-def _sent_from_elsewhere(found: Marker, path: Location, campaign: str) -> UsageError:
-    return UsageError(_in_words(found, path, campaign), code="sent_from_elsewhere", option="--ledger", marker=str(path))
+def _check_is_own(found: Marker, path: Location, record: CampaignRecord | None, reader: LedgerReader, *, campaign: str) -> None:
+    """Check that a marker is of this ledger, and of a run that it knows; raises UsageError. `record` is the campaign of its name here."""
+    is_own = record is not None and found.mark == record.spec.mark
+    if record is not None and is_own and _is_known(found, reader, record):
+        return
+    # A ledger that was put back from before the campaign was staged has it under another mark, or not at all.
+    if is_own or (found.ledger, found.host) == (reader.place, socket.gethostname()):
+        raise UsageError(_older_in_words(found, path, reader), code="ledger_behind_run", option="--ledger", marker=str(path))
+    raise UsageError(_in_words(found, path, campaign), code="sent_from_elsewhere", option="--ledger", marker=str(path))
 
 
 def _runners(reader: LedgerReader, record: CampaignRecord) -> list[str]:
@@ -294,33 +296,33 @@ def _parsed(content: bytes) -> Marker:
 
 
 def _in_words(found: Marker, path: Location, campaign: str) -> str:
-    if found is _UNREADABLE:
-        who = f"another ledger: {path} says so, and can't be read"
-    else:
-        ledger, host = sanitize_for_terminal(found.ledger), sanitize_for_terminal(found.host)
-        who = f"another ledger, {ledger} on {host}, since {sanitize_for_terminal(found.since)} ({path})"
+    unreadable = f"another ledger: {path} says so, and can't be read"
+    which = unreadable if found is _UNREADABLE else f"another ledger, {_run_in_words(found, path)}"
     return (
-        f"The campaign “{sanitize_for_terminal(campaign)}” is being sent from {who}, or that run was killed, or has left batches at "
-        "PassEntry. Nothing was sent. Use that ledger (--ledger or CAMPAIGN_LEDGER), or wait until its run has ended and its results are "
-        "here. After a kill, or with batches left, run the same "
-        f"command there again. Only if that ledger is lost: nobody knows what it has sent; to send all the same, remove {path}."
+        f"The campaign “{sanitize_for_terminal(campaign)}” is being sent from {which}, or that run was killed, or has left "
+        "batches at PassEntry. Nothing was sent. Use that ledger (--ledger or CAMPAIGN_LEDGER), or wait until its run has ended and its "
+        "results are here. After a kill, or with batches left, run the same command there again. "
+        f"Only if that ledger is lost: nobody knows what it has sent; to send all the same, remove {path}."
     )
 
 
 def _displaced_in_words(found: Marker, path: Location, reader: LedgerReader) -> str:
-    ledger, host, since = map(sanitize_for_terminal, (found.ledger, found.host, found.since))
     return (
-        f"The results of the campaign “{sanitize_for_terminal(found.campaign)}” are not replaced: {ledger} on {host} is sending it since "
-        f"{since}, or that run was killed ({path}), and {reader.place} is a copy of that ledger, or was moved. If it was moved, and "
-        "nothing is sent from the other one any more, run the campaign once with --moved-here."
+        f"The results of the campaign “{sanitize_for_terminal(found.campaign)}” are not replaced: it is being sent from "
+        f"{_run_in_words(found, path)}, or that run was killed, and {reader.place} is a copy of that ledger, or was moved. "
+        "If it was moved, and nothing is sent from the other one any more, run the campaign once with --moved-here."
     )
 
 
 def _older_in_words(found: Marker, path: Location, reader: LedgerReader) -> str:
-    ledger, host, since = map(sanitize_for_terminal, (found.ledger, found.host, found.since))
     return (
-        f"The ledger {reader.place} is older than the last run of the campaign “{sanitize_for_terminal(found.campaign)}”, from {ledger} on "
-        f"{host}, since {since} ({path}): it does not know that run, and would send the same again. Nothing was sent. Put the newer ledger "
-        "back, or name it with --ledger or CAMPAIGN_LEDGER, and run the same command again. Only if it is lost: nobody knows what that run "
-        f"has sent; to send all the same, remove {path}."
+        f"The ledger {reader.place} does not know the last run of the campaign “{sanitize_for_terminal(found.campaign)}”, from "
+        f"{_run_in_words(found, path)}. It is older than that run, or another one, and would send the same again. Nothing was sent. "
+        "Put the newer ledger back, or name it with --ledger or CAMPAIGN_LEDGER, and run the same command again. Only if it is lost: "
+        f"nobody knows what that run has sent; to send all the same, remove {path}."
     )
+
+
+def _run_in_words(found: Marker, path: Location) -> str:
+    ledger, host, since = map(sanitize_for_terminal, (found.ledger, found.host, found.since))
+    return f"{ledger} on {host}, since {since} ({path})"
