@@ -187,6 +187,8 @@ class HttpGateway:
         A proxy may lock out a user whose login it refuses several times: so until it lets a request through, they go one at a time, and
         after three refusals in a row none goes.
         """
+        if self._network.proxy is None:
+            return await request()
         async with nullcontext() if self._is_let_through and not self._logins_refused else self._alone:
             if self._refusal is not None and self._logins_refused >= LOGINS_REFUSED:
                 raise self._refusal
