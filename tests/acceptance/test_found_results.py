@@ -278,6 +278,18 @@ class TestRenamed:
         if column != "delivery_message" and "--name" not in words:
             assert broke_off(desk.run(*words, *WORDS[2:], code=2).stderr) == expected
 
+    @pytest.mark.parametrize("number", ["", "{}"], ids=["emptied", "anew"])
+    def test_nor_if_their_numbers_are_gone_and_they_were_sent_since(self, desk: Desk, number: str) -> None:
+        desk.simulator.set_faults(missing=["pass-00004"])
+        desk.run(*WORDS, "--limit", "6", code=5)
+        for file, status in (("rest.csv", "pending"), ("failed.csv", "failed")):
+            keep(desk, "list.results.csv", file, lambda row, status=status: row["delivery_status"] == status)  # type: ignore[misc]
+            edit(desk.folder / file, lambda row, at: row | {"delivery_row": number.format(at)})
+        desk.run("resume", "list", code=3)
+        for file in ("rest.csv", "failed.csv"):
+            assert "list" in refused(desk, "run", file, "--name", "other")
+        assert (texts(desk), len(desk.sent())) == ([1], ROWS - 1)
+
     def test_nor_if_their_numbers_and_texts_are_gone(self, desk: Desk) -> None:
         desk.run(*WORDS, "--limit", "2", code=5)
         keep(desk, "list.results.csv", "rest.csv", lambda row: row["delivery_status"] == "pending")
@@ -324,11 +336,12 @@ class TestRenamed:
         desk.run("run", "rest.csv", "--name", "rest")
         assert (texts(desk), len(desk.sent())) == ([1], ROWS)
 
-    def test_customers_that_were_added_to_results_are_sent_under_another_name(self, desk: Desk) -> None:
+    @pytest.mark.parametrize("message", [MESSAGE, "Welcome"])
+    def test_customers_that_were_added_to_results_are_sent_under_another_name(self, desk: Desk, message: str) -> None:
         desk.run(*WORDS)
         results = desk.folder / "list.results.csv"
         results.with_name("more.csv").write_text(with_row_above(results.read_text(encoding="utf-8-sig")), encoding="utf-8")
-        desk.run("run", "more.csv", "--name", "more", "--message", "Welcome")
+        desk.run("run", "more.csv", "--name", "more", "--message", message)
         assert len(desk.sent()) == ROWS + 1
 
     def test_results_of_another_ledgers_campaign_of_the_same_name_are_not_its_own(self, desk: Desk) -> None:

@@ -1,7 +1,7 @@
 """Checks results that are to be sent as a campaign of their own: they may be those of one that this ledger may still send."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Final, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple
 
 from campaign.app.lists.list_source import CheckedList, ListSource
 from campaign.app.results.comparison import outcome_columns
@@ -22,9 +22,6 @@ from campaign.domain.verdict import same_text
 from campaign.insights import command_line
 from campaign.ledger.port import CampaignRecord, DesiredState, LedgerReader
 from campaign.reporter.files.target import failed_path
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 _MOST_COMPARED: Final = 1_000
 """How many rows of results show whose they are."""
@@ -90,7 +87,7 @@ def _problem(work: Session, given: CheckedList, source: ListSource, record: Camp
             f"of which rows are left: {twice} To send them: {again}. To send them as another campaign instead: {newest}, then {end}, "
             "then run FILE under the other name."
         )
-    if (overtaken := _overtaken_row(given.table.frames(), work.reader, record)) is not None:
+    if (overtaken := _overtaken_row(given, work.reader, record)) is not None:
         row, status = overtaken
         where = row_in_words(row, record.spec.lines.of(row))
         rest = " That campaign was cancelled: to send the rest, make a list of the passes that are skipped there." if is_cancelled else ""
@@ -98,7 +95,7 @@ def _problem(work: Session, given: CheckedList, source: ListSource, record: Camp
             f"but older ones: {where} is {status.info.label} there, and was sent since: {twice} The newest results: {newest}.{rest} If the "
             "file is of another ledger, name that one with --ledger."
         )
-    if not is_cancelled and _has_rows_to_send(given.table.frames(), work.reader, record):
+    if not is_cancelled and _has_rows_to_send(given, work.reader, record):
         return "campaign_goes_on", f"of which rows may be sent again: {twice}{_of_file('retry', file=source, ledger=ledger)}"
     return None
 
@@ -198,23 +195,32 @@ def _is_alike(said: _Said, row: ResultRow) -> bool:
     return is_same or same_attempt(said.told, row.outcome)
 
 
-def _has_rows_to_send(frames: "Iterable[pd.DataFrame]", reader: LedgerReader, record: CampaignRecord) -> bool:
+def _has_rows_to_send(given: CheckedList, reader: LedgerReader, record: CampaignRecord) -> bool:
     """Whether results have rows that the ledger, too, may send again by a `retry`."""
-    return any(one.status not in _ENDED for _, one in _open_rows(frames, reader, record))
+    return any(one.status not in _ENDED for _, one in _open_rows(given, reader, record))
 
 
-def _overtaken_row(frames: "Iterable[pd.DataFrame]", reader: LedgerReader, record: CampaignRecord) -> tuple[int, Status] | None:
+def _overtaken_row(given: CheckedList, reader: LedgerReader, record: CampaignRecord) -> tuple[int, Status] | None:
     """The first row that the ledger has sent since results were written, and its status there; None if there is none."""
-    return next(((one.row, told.status) for told, one in _open_rows(frames, reader, record) if is_overtaken(told, one)), None)
+    return next(((one.row, told.status) for told, one in _open_rows(given, reader, record) if is_overtaken(told, one)), None)
 
 
-def _open_rows(frames: "Iterable[pd.DataFrame]", reader: LedgerReader, record: CampaignRecord) -> "Iterator[tuple[Outcome, RowState]]":
-    """The rows of results that have not ended there, with their state in the ledger."""
-    for frame in frames:
+def _open_rows(given: CheckedList, reader: LedgerReader, record: CampaignRecord) -> "Iterator[tuple[Outcome, RowState]]":
+    """The rows of results that have not ended there, with their state in the ledger.
+
+    They are found by pass where the row of their number has another one, as a person may have numbered them anew; or else by number, as
+    ids get corrected.
+    """
+    for frame, cells in zip(given.table.frames(), given.own_cells(), strict=True):
         rows = outcome_columns(frame)
-        rows = rows[~rows["delivery_status"].isin(list(ENDED))]
-        numbers = [row_number(text) for text in rows["delivery_row"]]
+        places = [place for place, status in enumerate(rows["delivery_status"]) if status not in ENDED]
+        keys = ids_of([cells[place][given.layout.id_place] for place in places])[1] if places else ()
+        told = rows.iloc[places].to_dict("records")
+        numbers = [row_number(row["delivery_row"]) for row in told]
         known = {one.row: one for one in reader.row_states(record.id, numbers)}
-        for number, row in zip(numbers, rows.to_dict("records"), strict=True):
-            if number in known:
-                yield read_outcome(row), known[number]
+        moved = {key for number, key in zip(numbers, keys, strict=True) if number not in known or known[number].pass_key != key}
+        by_pass = reader.rows_of_passes(record.id, sorted(moved)) if moved else {}
+        found = {one.row: one for one in reader.row_states(record.id, [number for numbers in by_pass.values() for number in numbers])}
+        for number, key, row in zip(numbers, keys, told, strict=True):
+            for one in [found[other] for other in by_pass.get(key, ())] or filter(None, [known.get(number)]):
+                yield read_outcome(row), one
