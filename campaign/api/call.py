@@ -16,7 +16,7 @@ from campaign.api.result import Checked, Result
 from campaign.app import control
 from campaign.app import retry as retries
 from campaign.app import run as runs
-from campaign.app.lists import check as checks
+from campaign.app.preflight import check as checks
 from campaign.app.session import CommandResult, UserInterface
 from campaign.domain.errors import CampaignError, UsageError, problem_of
 from campaign.domain.lists.locations import place_of

@@ -6,7 +6,7 @@ from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any, Self
 
 from campaign.api.options import with_arguments
-from campaign.app.lists.check import Checked as Findings
+from campaign.app.preflight.check import Checked as Findings
 from campaign.app.results import report
 from campaign.domain.status import NEEDS_ATTENTION, Status
 from campaign.insights import CampaignView

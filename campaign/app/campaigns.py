@@ -8,7 +8,6 @@ from campaign.app.open_ledger import find, open_ledger, reading
 from campaign.domain.errors import UsageError
 from campaign.domain.status import OPEN, Status
 from campaign.domain.text.durations import words
-from campaign.domain.text.lines import day
 from campaign.domain.text.reasons import ended_in_words
 from campaign.insights import FAULT, CampaignView, has_sent, iso, rows_left_code, view
 from campaign.ledger.port import CampaignRecord, DesiredState, LedgerReader, RunnerRecord
@@ -98,30 +97,6 @@ def history(name: str, settings: Settings) -> History:
         runs = tuple(Run(runner=runner, attempts=attempts.get(runner.id, 0)) for runner in reader.runners(record.id) if has_sent(runner))
         sample = next((row.message for row in reader.rows(record.id) if row.message), "")
         return History(view=view(reader, record, ledger=settings.ledger_to_name), runs=runs, sample=sample)
-
-
-def check_here(record: CampaignRecord) -> None:
-    """Check that the campaign's rows are in this ledger, and are sent from it.
-
-    Raises:
-        UsageError: it was purged or exported; the message says when, and what to do.
-    """
-    name = record.spec.name
-    if record.purged_at:
-        raise UsageError(
-            f"The campaign “{name}” was forgotten on {day(record.purged_at)}; its rows are known no longer, so nothing of it is sent or "
-            "reported. To send the list as a new campaign, give it another --name.",
-            code="forgotten",
-            campaign=name,
-        )
-    if record.exported_at:
-        raise UsageError(
-            f"The campaign “{name}” was exported to {record.exported_to} on {day(record.exported_at)}, so that nothing of it is sent from "
-            "this ledger: from two, people would get it twice. Resume it where that file was imported. If it was imported nowhere, go on "
-            "from its results file: campaign run RESULTS --ledger ANOTHER.",
-            code="exported",
-            campaign=name,
-        )
 
 
 def to_forget(name: str | None, older_than_seconds: float | None, settings: Settings) -> list[CampaignRecord]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from campaign.domain.errors import UsageError
+from campaign.domain.text.lines import day
 from campaign.ledger.port import CampaignRecord, DesiredState, Ledger, LedgerReader
 from campaign.ledger.sqlite import SqliteLedger, SqliteReader
 from campaign.reporter.files.target import same_file
@@ -156,3 +157,27 @@ def find_whole(reader: LedgerReader, name: str) -> CampaignRecord:
             campaign=name,
         )
     return record
+
+
+def check_here(record: CampaignRecord) -> None:
+    """Check that the campaign's rows are in this ledger, and are sent from it.
+
+    Raises:
+        UsageError: it was purged or exported; the message says when, and what to do.
+    """
+    name = record.spec.name
+    if record.purged_at:
+        raise UsageError(
+            f"The campaign “{name}” was forgotten on {day(record.purged_at)}; its rows are known no longer, so nothing of it is sent or "
+            "reported. To send the list as a new campaign, give it another --name.",
+            code="forgotten",
+            campaign=name,
+        )
+    if record.exported_at:
+        raise UsageError(
+            f"The campaign “{name}” was exported to {record.exported_to} on {day(record.exported_at)}, so that nothing of it is sent from "
+            "this ledger: from two, people would get it twice. Resume it where that file was imported. If it was imported nowhere, go on "
+            "from its results file: campaign run RESULTS --ledger ANOTHER.",
+            code="exported",
+            campaign=name,
+        )

@@ -8,17 +8,17 @@ from functools import partial
 from itertools import chain
 from typing import Final
 
-from campaign.app.campaign_settings import Exclusions, check_not_over, utc_now
-from campaign.app.campaigns import check_here
+from campaign.app.campaign_settings import check_not_over, utc_now
+from campaign.app.ledger_checks.same_ledger import check_same_ledger
 from campaign.app.lists.correction_file import CorrectionFile, check_texts, correction_file
 from campaign.app.lists.corrections import Corrector, Texts, Totals, describe, under_way
+from campaign.app.lists.exclusions import Exclusions
 from campaign.app.lists.list_source import FileSource, opened
 from campaign.app.lists.message_warnings import near_to_send
 from campaign.app.lists.named_rows import ALREADY_RETRIED, NamedRows, named_rows, numbered
 from campaign.app.lists.stage import exclude, warn
-from campaign.app.open_ledger import find_whole
+from campaign.app.open_ledger import check_here, find_whole
 from campaign.app.results.owner import owner_of
-from campaign.app.results.same_ledger import check_same_ledger
 from campaign.app.run import check_not_cancelled, in_thread, is_file, is_paused, results_of, stage_unless_known
 from campaign.app.sending.access import check_access
 from campaign.app.sending.batches import check_batch_settings

@@ -8,15 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
-from campaign.app.campaign_settings import Exclusions, kept_of, remembered, utc_now
-from campaign.app.campaigns import check_here
+from campaign.app.campaign_settings import kept_of, remembered, utc_now
+from campaign.app.ledger_checks.same_content import warn_of_same_content, warn_of_same_message
+from campaign.app.ledger_checks.same_ledger import check_same_ledger
+from campaign.app.ledger_checks.unknown_campaign import check_known
+from campaign.app.lists.exclusions import Exclusions
 from campaign.app.lists.list_source import CheckedList, ListCheck, ListSource, find_list, opened
 from campaign.app.lists.message_warnings import FIRST_MESSAGES, first_findings
-from campaign.app.lists.same_content import warn_of_same_content, warn_of_same_message
 from campaign.app.lists.stage import LOOK_SECONDS, Staged, check_rest, stage, warn
-from campaign.app.open_ledger import find, find_whole
-from campaign.app.results.same_ledger import check_same_ledger
-from campaign.app.results.unknown_campaign import check_known
+from campaign.app.open_ledger import check_here, find, find_whole
 from campaign.app.results.writable import check_writable, check_writable_of
 from campaign.app.sending.access import check_access, check_same_api, other_token
 from campaign.app.sending.batches import check_batch_settings, may_turn_up

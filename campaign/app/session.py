@@ -9,14 +9,14 @@ from typing import Any, Final, Protocol, Self
 from campaign.app.campaign_settings import cannot_finish, check_schedule, kept_of, opens_in_words, schedule_of, utc_now
 from campaign.app.confirmation import Question, new_in_words, new_ledger, question_of
 from campaign.app.lists.list_source import ListSource
-from campaign.app.lists.message_warnings import Rows
+from campaign.app.lists.message_warnings import Rows, Tell
 from campaign.app.open_ledger import find, opened_ledger
-from campaign.app.preflight.reach import NOT_WANTED, skip_unreachable
 from campaign.app.results.known_results import check_not_newer
 from campaign.app.results.places import places_of_campaign
 from campaign.app.results.sending_marker import check_not_sent_elsewhere, mark_as_sending, remove_marker, unmark
 from campaign.app.results.write import write_checked
 from campaign.app.sending.batches import check_batch_settings
+from campaign.app.sending.reach import NOT_WANTED, skip_unreachable
 from campaign.app.sending.send import send
 from campaign.domain.errors import InputError, LedgerError, SafeguardError, StoppedError, UsageError
 from campaign.domain.lists.lint_findings import LintFinding
@@ -49,10 +49,6 @@ class Sender(Protocol):
         fresh_canary: bool = False,
         begin: Callable[[], Awaitable[None]],
     ) -> End: ...
-
-
-class Tell(Protocol):
-    def __call__(self, event: str, sentence: str, /, *, level: str = "warning", **details: object) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
 
     from campaign.app.confirmation import Question
-    from campaign.app.lists.check import Checked
     from campaign.app.lists.list_source import ListSource
+    from campaign.app.preflight.check import Checked
     from campaign.app.session import CommandResult, UserInterface
     from campaign.cli.screen.run_monitor import RunMonitor
     from campaign.settings import Settings
@@ -198,7 +198,7 @@ def _run_job(file: str, settings: "Settings", *, dry: bool = False, reach: bool 
 
 
 def _check(source: "ListSource", settings: "Settings", *, reach: bool) -> NoReturn:
-    from campaign.app.lists.check import check as look_through
+    from campaign.app.preflight.check import check as look_through
     from campaign.cli.logs import setup as logs
     from campaign.cli.process import run_loop
     from campaign.cli.screen.output import print_checked

@@ -10,7 +10,7 @@ from campaign.settings import Settings
 
 ROOT = Path(campaign.__file__).parent
 KNOWING = {"settings.py", "setting_types.py", "app/open_ledger.py"}
-OF_ITS_OWN = {"app/lists/check.py"}
+OF_ITS_OWN = {"app/preflight/check.py"}
 """A check stages into a file that it throws away, whatever the ledger is."""
 
 LISTS = {"app/lists/list_source.py", "domain/lists/query.py", "loader/query.py"}

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import pytest
 
-from campaign.app.preflight.reach import Reached, count_reach, skip_unreachable
+from campaign.app.sending.reach import Reached, count_reach, skip_unreachable
 from campaign.domain.errors import SafeguardError, StoppedError, TokenRefusedError
 from campaign.domain.status import Status
 from campaign.ledger.port import CampaignRecord

@@ -8,7 +8,7 @@ from types import ModuleType
 
 import pytest
 
-from campaign.app.lists.check import Checked, check
+from campaign.app.preflight.check import Checked, check
 from campaign.domain.lists.columns import find_id_column, find_template_column
 from campaign.domain.lists.pass_ids import check_pass_id, pass_key
 from campaign.domain.model import Invalid, Skip

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from campaign.app.lists.check import Checked, Sample
+from campaign.app.preflight.check import Checked, Sample
 from campaign.app.summary import in_words
 from campaign.cli.screen.output import line_of, print_checked
 from campaign.domain.model import CampaignState

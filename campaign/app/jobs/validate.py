@@ -6,12 +6,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from campaign.app.campaign_settings import Exclusions, remembered
+from campaign.app.campaign_settings import remembered
 from campaign.app.jobs.job import Job, read_job
 from campaign.app.jobs.resolve import RetryOrder, SendOrder, order_of, rows_of, settings_of
 from campaign.app.jobs.schema import JobError, JobMistake
-from campaign.app.lists.check import Checked, check
+from campaign.app.lists.exclusions import Exclusions
 from campaign.app.lists.list_source import default_name
+from campaign.app.preflight.check import Checked, check
 from campaign.domain.errors import CampaignError, InputError
 from campaign.domain.retry_selection import Selection
 from campaign.loader.table import open_table

@@ -1,1 +1,1 @@
-"""Use cases about lists: reading, checking, staging and correcting them."""
+"""Use cases about lists: reading, staging and correcting them."""

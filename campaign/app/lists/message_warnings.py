@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from campaign.domain.lists.lint import lint, shortened
 from campaign.domain.lists.lint_findings import LintFinding, LintKind
@@ -29,6 +29,12 @@ _AT_ONCE: Final = 20_000
 _CHARACTERS_AT_ONCE: Final = 8 << 20
 LastTexts = Callable[[Sequence[str]], Mapping[str, str]]
 """Maps pass keys to the last text that was sent to each; passes without one are left out."""
+
+
+class Tell(Protocol):
+    """Shows a sentence under the name of an event, before anything is sent."""
+
+    def __call__(self, event: str, sentence: str, /, *, level: str = "warning", **details: object) -> None: ...
 
 
 class MessageLinter:

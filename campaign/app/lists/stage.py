@@ -9,11 +9,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from campaign.app.campaign_settings import Exclusions
-from campaign.app.campaigns import check_here
+from campaign.app.lists.exclusions import Exclusions
 from campaign.app.lists.list_source import CheckedList
-from campaign.app.lists.message_warnings import ids_in_ledger, near_findings, near_to_send
-from campaign.app.session import Tell
+from campaign.app.lists.message_warnings import Tell, ids_in_ledger, near_findings, near_to_send
+from campaign.app.open_ledger import check_here
 from campaign.domain.errors import OtherContentError, StoppedError, UsageError
 from campaign.domain.lists.lint_findings import LintFinding
 from campaign.domain.model import StagedRow

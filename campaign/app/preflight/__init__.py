@@ -1,1 +1,1 @@
-"""Use cases before a campaign: a test message, a probe of the batch API, the reach of a list."""
+"""Use cases before a campaign: a check of its list, a test message, a probe of the batch API."""

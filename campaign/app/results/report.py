@@ -4,8 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from campaign.app.campaigns import check_here
-from campaign.app.open_ledger import find_whole, reading
+from campaign.app.open_ledger import check_here, find_whole, reading
 from campaign.app.results.sending_marker import check_not_sent_into
 from campaign.app.results.writable import check_writable_of
 from campaign.app.results.write import check_replaceable, write

@@ -23,8 +23,8 @@ from campaign.insights import CampaignView
 
 if TYPE_CHECKING:
     from campaign.app.demo import DemoResult
-    from campaign.app.lists.check import Checked
-    from campaign.app.preflight.reach import Reached
+    from campaign.app.preflight.check import Checked
+    from campaign.app.sending.reach import Reached
 
 
 _MEANT: Final = (

@@ -82,8 +82,8 @@ class Specimen:
 class ListCheck:
     """The result of a check.
 
-    `key` is `Draft.checkable`; `content_sha256` and `messages` are as in `app.lists.check.Checked`; `problem_rows` is the number of rows in
-    the file `PROBLEMS`.
+    `key` is `Draft.checkable`; `content_sha256` and `messages` are as in `app.preflight.check.Checked`; `problem_rows` is the number of
+    rows in the file `PROBLEMS`.
     """
 
     key: str

@@ -8,8 +8,8 @@ from typing import Final
 
 import orjson
 
-from campaign.app.campaign_settings import Exclusions
-from campaign.app.lists.check import Checked, check
+from campaign.app.lists.exclusions import Exclusions
+from campaign.app.preflight.check import Checked, check
 from campaign.console.drafts.inspection import PROBLEMS, Finding, ListCheck, Specimen, WorkerTask, without_paths
 from campaign.domain.errors import CampaignError
 from campaign.domain.lists.sheet import place, places

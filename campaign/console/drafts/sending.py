@@ -10,8 +10,8 @@ from typing import Final
 
 import structlog
 
+from campaign.app.ledger_checks.same_content import same_content
 from campaign.app.lists.list_source import list_fingerprint
-from campaign.app.lists.same_content import same_content
 from campaign.app.open_ledger import reading
 from campaign.console import audit_log
 from campaign.console.access import Person

@@ -8,16 +8,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from campaign.app.campaign_settings import Exclusions
+from campaign.app.ledger_checks.same_content import SentBefore, same_content
+from campaign.app.ledger_checks.unknown_campaign import earlier_results
+from campaign.app.lists.exclusions import Exclusions
 from campaign.app.lists.list_source import CheckedList, ListSource, find_list, opened, with_some_name
 from campaign.app.lists.message_warnings import FIRST_ROWS, findings_of
-from campaign.app.lists.same_content import SentBefore, same_content
 from campaign.app.lists.stage import Staged, stage
 from campaign.app.open_ledger import open_ledger, open_reader_if_there
-from campaign.app.preflight.reach import Reached, count_reach
-from campaign.app.results.unknown_campaign import earlier_results
 from campaign.app.sending.access import check_access
 from campaign.app.sending.batches import check_batch_settings, check_texts
+from campaign.app.sending.reach import Reached, count_reach
 from campaign.domain.errors import InputError
 from campaign.domain.lists.lint_findings import LintFinding
 from campaign.domain.lists.locations import Location
@@ -138,7 +138,7 @@ async def check(
     passes are read, too; the readings are kept, also if `stop` ends them, and share the ledger's rate of reading.
 
     Raises:
-        CampaignError: the list, the template or an option can't be used; or with `reach`, as `app.preflight.reach.count_reach`.
+        CampaignError: the list, the template or an option can't be used; or with `reach`, as `app.sending.reach.count_reach`.
     """
     stop = stop or StopRequest()
     check_batch_settings(settings)

@@ -4,10 +4,10 @@ import asyncio
 from itertools import chain
 
 from campaign.app.confirmation import new_in_words
+from campaign.app.ledger_checks.given_results import check_own_results, check_whose_results
 from campaign.app.lists.list_source import CheckedList, ListSource
 from campaign.app.open_ledger import other_ledger
 from campaign.app.results.comparison import resume_from
-from campaign.app.results.given_results import check_own_results, check_whose_results
 from campaign.app.results.known_results import SENT_AGAIN, fingerprint
 from campaign.app.results.owner import first_rows, holds_results, may_hold_results_of, owner_of
 from campaign.app.results.places import is_list, own_places, results_places, with_folders
