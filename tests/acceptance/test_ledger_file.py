@@ -194,6 +194,9 @@ class TestLostWrites:
         words = killed_while_sending(desk)
         ledger, renamed = ledger_of(desk), desk.folder / "renamed.db"
         ledger.rename(renamed)
+        # A command that still has the old name must leave what shows that something is missing.
+        for _ in range(2):
+            assert broke_off(refused(desk, *words)) == "ledger_emptied"
         there = (*words, "--ledger", str(renamed))
         said = refused(desk, *there)
         assert broke_off(said) == "ledger_behind"

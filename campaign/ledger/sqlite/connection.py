@@ -23,6 +23,7 @@ from campaign.ledger.sqlite.integrity import (
     check_not_emptied,
     check_not_linked,
     check_not_mounted_alone,
+    check_log_has_file,
     check_nothing_left_behind,
     check_whole_pages,
     forget_mark,
@@ -146,6 +147,7 @@ def _earlier_places(connection: apsw.Connection, path: Path) -> list[Path]:
 def _make(path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        check_log_has_file(path)
         if not path.exists():
             forget_mark(path)
         # SQLite would make the file readable for everyone, and it holds personal data.

@@ -135,6 +135,22 @@ def check_not_emptied(ledger: Path) -> None:
         )
 
 
+def check_log_has_file(ledger: Path) -> None:
+    """Check that a log is not there alone: then its ledger was moved or removed, and a new one at its path would take its log and mark.
+
+    Raises:
+        LedgerDamagedError: it is.
+    """
+    # In this order: another process may be creating the ledger at this moment, the file first.
+    if _beside(ledger, "-wal").exists() and not ledger.exists():
+        raise LedgerDamagedError(
+            f"The ledger {ledger} is not there, but its {ledger.name}-wal is, with what was last sent. Put the ledger back, or move the "
+            f"{ledger.name}-wal to where it is now, and name that place with --ledger. {WAY_BACK} To start over, and send to everyone "
+            f"again, remove {ledger}* first.",
+            code="ledger_emptied",
+        )
+
+
 def check_not_mounted_alone(ledger: Path, mounts: Path = MOUNTS) -> None:
     """Check that the file is not mounted into a container by itself: its log would be in the container, and be lost with it.
 
