@@ -108,9 +108,8 @@ class Readings:
         found = self._rows("SELECT reach FROM wanted WHERE pass_key = ?", key)
         if not found:
             return False
-        # Several passes may have the same external id; one of them is in use.
-        if found[0][0] is None or reach is Reach.IN_WALLET:
-            self.left -= found[0][0] is None
+        if found[0][0] is None:
+            self.left -= 1
             self._rows("UPDATE wanted SET reach = ? WHERE pass_key = ?", reach, key)
             self._rows("INSERT OR REPLACE INTO readings VALUES (?, ?, ?, ?)", self._account, key, reach, now)
         return True

@@ -89,12 +89,13 @@ async def test_a_list_of_few_passes_in_a_large_organisation_is_read_pass_by_pass
         assert one.asked() == {"pages": 1, "passes": 100}
 
 
-async def test_an_organisation_of_few_passes_is_read_in_pages_and_what_is_on_none_by_itself(tmp_path: Path) -> None:
+async def test_an_organisation_of_few_passes_is_read_in_pages_and_what_is_on_none_or_in_no_wallet_by_itself(tmp_path: Path) -> None:
     existing = frozenset(IDS[:98]) | {"other"}
     async with given(tmp_path, existing=existing) as one:
         placed(one.simulator, issued=IDS[:7])
         assert of(await one.count()) == {"passes": 100, "in_wallet": 91, "issued": 7, "unknown_id": 2}
-        assert one.asked() == {"pages": 4, "passes": 2}
+        # Another pass of the same external id may be in a wallet.
+        assert one.asked() == {"pages": 4, "passes": 9}
 
 
 async def test_where_there_is_no_list_each_pass_is_read_and_that_is_said(tmp_path: Path) -> None:

@@ -86,9 +86,10 @@ def read(document: Any, number: int = 1, *, status: int = 200, whole: bool = Tru
 
 
 class TestPages:
-    def test_a_page_has_both_ids_of_each_pass(self) -> None:
-        found = read(page(row("a1", extId="me/1"), row("b2", "issued")))
-        passes = ((("a1", "me/1"), Reach.IN_WALLET), (("b2",), Reach.ISSUED))
+    def test_a_page_has_the_ids_that_surely_mean_each_pass(self) -> None:
+        """A customer who removes a pass and gets another one has the same external id on both."""
+        found = read(page(row("a1", extId="me/1"), row("b2", "issued"), row("c3", "removed", extId="me/1")))
+        passes = ((("a1", "me/1"), Reach.IN_WALLET), (("b2",), Reach.ISSUED), (("c3",), Reach.REMOVED))
         assert found == PageReading(page=PassPage(passes=passes, total_pages=3), http_status=200)
 
     def test_the_last_page_may_be_empty(self) -> None:

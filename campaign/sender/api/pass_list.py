@@ -18,7 +18,10 @@ from campaign.sender.api.responses import is_cached, parse_json, retry_after_sec
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PassPage:
-    """`passes` has the ids of each pass, its own and perhaps an external one, and its reach."""
+    """`passes` has the ids of each pass, and its reach.
+
+    The external id is left out unless the pass is in a wallet: only among active passes it is unique, so another pass may have it, too.
+    """
 
     passes: tuple[tuple[tuple[str, ...], Reach], ...]
     total_pages: int
@@ -63,6 +66,7 @@ def _page_of(document: Any, number: int) -> PassPage | None:
 def _pass_of(row: Any) -> tuple[tuple[str, ...], Reach] | None:
     match row:
         case {"id": str() as own, "attributes": {"status": str() as status, "extId": str() | None as external}}:
-            return (own, external) if external else (own,), reach_of_status(status)
+            reach = reach_of_status(status)
+            return (own, external) if external and reach is Reach.IN_WALLET else (own,), reach
         case _:
             return None
