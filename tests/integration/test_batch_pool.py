@@ -291,6 +291,38 @@ async def test_of_a_batch_that_was_cancelled_after_its_time_had_come_nothing_is_
         assert statuses(given, record) == {("unknown", "batch_cancelled"): 5}
 
 
+@pytest.mark.parametrize("creates", [True, False])
+@pytest.mark.parametrize("by", ["the run", "a person"])
+async def test_what_a_person_released_counts_as_sent_also_if_it_is_cancelled_then(tmp_path: Path, by: str, *, creates: bool) -> None:
+    """PassEntry may cancel a batch that it is sending, and call it cancelled. A batch that was begun has a delivery report."""
+    cancelled = {"by a person"} if by == "a person" else set()
+
+    class Cancelling(HttpBatchGateway):
+        async def look(self, batch_id: str) -> BatchAnswer:
+            return shown(await super().look(batch_id))
+
+        async def page(self, number: int) -> BatchAnswer:
+            return shown(await super().page(number))
+
+        async def cancel(self, batch_id: str) -> BatchAnswer:
+            cancelled.add(batch_id)
+            return await self.look(batch_id)
+
+    def shown(answer: BatchAnswer) -> BatchAnswer:
+        return replace(answer, batches=tuple(replace(one, state=RemoteState.CANCELLED) for one in answer.batches)) if cancelled else answer
+
+    async with rig(tmp_path) as given:
+        record = await given.campaign(*passes(5))
+        await killed(given, record, Step.CREATED)
+        async with HttpBatchGateway(url=given.simulator.url, token="token", timeouts=Timeouts()) as gateway:
+            [batch] = given.simulator.batches()
+            await gateway.send_now(batch.id)
+            await given.until(lambda: given.simulator.batches()[0].status == "successful")
+        assert (await send(given, record, gateway_type=Cancelling, batches={"creates": creates})).ended is StopReason.FINISHED
+        assert given.processed() == Counter(dict.fromkeys(passes(5), 1))
+        assert statuses(given, record) == {("delivered", ""): 5}
+
+
 def batch_of(*ids: str, name: str) -> bytes:
     return create_body(wording(["Hello"] * len(ids)), ids, name=name, tag="t", scheduled_at=time.time() + 86_400.0)
 

@@ -178,7 +178,7 @@ class Lifecycle(RecordedBatch):
         match remote.state:
             case RemoteState.SCHEDULED:
                 pass
-            case RemoteState.CANCELLED | RemoteState.FAILED if self._is_held():
+            case RemoteState.CANCELLED | RemoteState.FAILED if self._is_unsent(remote):
                 await self._end_unsent(remote)
                 return False
             case _:
@@ -250,9 +250,14 @@ class Lifecycle(RecordedBatch):
         claims = await self.rows()
         return await self.end([refusals.get(claim.row) or rules.refused(claim, words, http_status=None, now=now) for claim in claims])
 
-    def _is_held(self) -> bool:
-        """Whether nothing of it can have been sent yet, whatever its state is: it was not released, nor has its time come."""
-        return not self.batch.released_at and not self._is_time()
+    def _is_unsent(self, remote: RemoteBatch) -> bool:
+        """Whether nothing of it can have been sent before it failed or was cancelled.
+
+        It was not released, unless it was seen to wait before this runner cancelled it; its time has not come; and there is no delivery
+        report, as after a release by somebody else.
+        """
+        cancelled = self.batch.state is BatchState.CANCELLING and remote.state is RemoteState.CANCELLED
+        return (cancelled or not self.batch.released_at) and not self._is_time() and not remote.deliveries_url
 
     def _is_time(self) -> bool:
         return self.env.wall() >= self.batch.scheduled_at
@@ -273,14 +278,17 @@ class Lifecycle(RecordedBatch):
         """Cancel it; False if it was sent before that."""
         refusals = 0
         while True:
+            # PassEntry may cancel what is being sent, too: somebody may have released it while nobody worked on it.
+            remote = (await self.env.calls.look(self.batch.remote_id)).batch
+            if remote is not None and remote.state in rules.MAY_BE_SENT:
+                return False
             answer = await self.env.calls.cancel(self.batch.remote_id)
             refusals += proof_of(answer) is Proof.REFUSED
             remote = answer.batch
-            if remote is None or remote.state is not RemoteState.CANCELLED:
+            if remote is None or not remote.detailed or remote.state is not RemoteState.CANCELLED:
                 remote = (await self.env.calls.look(self.batch.remote_id)).batch
-            state = remote.state if remote is not None else None
             # If its time had come, a part of it may have been sent before it was cancelled.
-            if (state is RemoteState.CANCELLED and not self._is_time()) or (state is RemoteState.FAILED and self._is_held()):
+            if remote is not None and remote.state in {RemoteState.CANCELLED, RemoteState.FAILED} and self._is_unsent(remote):
                 return True
             if remote is not None and remote.state not in rules.UNSENT:
                 return False
