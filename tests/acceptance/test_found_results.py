@@ -392,8 +392,14 @@ class TestRenamed:
         assert broke_off(desk.run("run", "mine.csv", "--name", "other", code=2).stderr) == "campaign_goes_on"
         assert len(desk.sent()) == 2
 
-    def test_what_another_ledger_sends_under_another_name_is_seen_by_its_attempts(self, desk: Desk) -> None:
+    @pytest.mark.parametrize("is_sorted", [False, True])
+    def test_what_another_ledger_sends_under_another_name_is_seen_by_its_attempts(self, desk: Desk, *, is_sorted: bool) -> None:
+        """Also if a person had sorted the rows, which the other ledger then numbered anew."""
         desk.run(*WORDS, "--limit", "2", code=5)
+        results = desk.folder / "list.results.csv"
+        if is_sorted:
+            header, first, second, *others = results.read_text(encoding="utf-8").splitlines(keepends=True)
+            results.write_text("".join([header, second, first, *others]), encoding="utf-8")
         desk.run("run", "list.results.csv", "--name", "bob", "--limit", "3", code=5, HOME=home(desk, "root"))
         assert broke_off(desk.run("resume", "list", code=2).stderr) == "ledger_behind_results"
         assert (texts(desk), len(desk.sent())) == ([1], 5)

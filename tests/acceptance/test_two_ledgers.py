@@ -14,6 +14,7 @@ import pytest
 from tests.acceptance.desk import Desk
 from tests.acceptance.hardship import finish, mode, start, suspended, unprivileged
 from tests.acceptance.screen import Terminal
+from tests.acceptance.test_found_results import with_row_above
 from tests.acceptance.test_wrong_ledger import ROWS, WORDS, events, home, ledger_of, refused, texts
 from tests.examples import slow_after
 
@@ -652,10 +653,12 @@ class TestResultsAsList:
             (lambda _: "", "results_not_readable"),
             (lambda text: text.partition("\n")[0] + "\n", "results_not_readable"),
             (lambda text: text.replace("delivery_campaign", "Campaign"), "results_not_readable"),
+            (lambda text: "".join(f"{','.join(line.split(',')[:2])}\n" for line in text.splitlines()), "results_not_readable"),
             (lambda text: f"Spring offer\n{text}", "ledger_behind_results"),
+            (with_row_above, "ledger_behind_results"),
             (lambda text: text.replace("delivery_", "Delivery "), "ledger_behind_results"),
         ],
-        ids=["emptied", "without_rows", "column_renamed", "title_above", "other_words"],
+        ids=["emptied", "without_rows", "column_renamed", "columns_removed", "title_above", "customer_added", "other_words"],
     )
     def test_what_another_ledger_has_gone_on_with_is_seen_though_it_was_edited(
         self, desk: Desk, edit: Callable[[str], str], code: str

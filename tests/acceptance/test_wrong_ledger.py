@@ -224,10 +224,11 @@ class TestAnotherLedger:
             lambda _: "",
             lambda text: text.partition("\n")[0] + "\n",
             lambda text: text.replace("delivery_campaign", "Campaign"),
+            lambda text: "".join(f"{','.join(line.split(',')[:2])}\n" for line in text.splitlines()),
             lambda text: text.replace("delivery_", "DELIVERY_"),
             lambda text: f"Spring offer\n{text}",
         ],
-        ids=["emptied", "without_rows", "column_renamed", "other_letters", "title_above"],
+        ids=["emptied", "without_rows", "column_renamed", "columns_removed", "other_letters", "title_above"],
     )
     def test_results_that_were_edited_may_be_the_campaigns(self, desk: Desk, edit: Callable[[str], str]) -> None:
         desk.run(*WORDS)

@@ -134,6 +134,20 @@ def test_results_that_are_emptied_or_damaged_are_known_by_their_name(tmp_path: P
         assert owner_of(path) == ""
 
 
+@pytest.mark.parametrize("name", ["offer.results.csv", "offer.resumed.xlsx"])
+def test_so_are_those_that_a_person_has_freed_of_the_columns_of_results(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    saved([["pass_id", "name", "delivery_status"], ["p1", "Ada", "delivered"]], path)
+    assert may_hold_results_of(first_rows(path), "promo")
+    assert owner_of(path) == ""
+
+
+def test_the_campaign_is_that_of_the_first_row_that_names_one(tmp_path: Path) -> None:
+    rows = rows_of(written(tmp_path / "whole.csv", "promo"))
+    saved([rows[0], ["Total: 2"], *rows[1:]], tmp_path / "offer.csv")
+    assert owner_of(tmp_path / "offer.csv") == "promo"
+
+
 @pytest.mark.parametrize("suffix", [*SUFFIXES, ".txt"])
 @pytest.mark.parametrize(
     "content", [b"", b"\x00\xff\x00", b"pass_id,name\np1,Ada\n", b'{"pass_id": "p1"}\n', b"[1]\n", b"delivery_campaign\n"]

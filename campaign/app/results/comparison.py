@@ -162,15 +162,19 @@ class Comparison:
 
 
 def shares_attempt(rows: Iterable[Mapping[str, str]], reader: LedgerReader, record: CampaignRecord) -> bool:
-    """Whether rows of results, by number, have had an attempt that the ledger knows of the campaign. A person may have renamed it there."""
-    in_file = _tried(rows)
-    return any(same_attempt(in_file[known.row], known) for known in reader.row_states(record.id, list(in_file)))
+    """Whether rows of results, as in `FirstRows`, have had an attempt that the ledger knows of the campaign.
 
-
-def _tried(rows: Iterable[Mapping[str, str]]) -> dict[int, Outcome]:
-    """The rows that had an attempt, by number."""
-    numbered = ((row_number(row.get("delivery_row", "")), read_outcome(row)) for row in rows)
-    return {number: outcome for number, outcome in numbered if number and outcome.attempts}
+    A person may have renamed the campaign there, and sorted the rows before another ledger numbered them anew.
+    """
+    tried = [(row, outcome) for row in rows if (outcome := read_outcome(row)).attempts]
+    by_number = {number: outcome for row, outcome in tried if (number := row_number(row.get("delivery_row", "")))}
+    if any(same_attempt(by_number[known.row], known) for known in reader.row_states(record.id, list(by_number))):
+        return True
+    ids = [row.get(normalize_name(record.spec.id_column), "") for row, _ in tried]
+    by_key = {key: outcome for key, (_, outcome) in zip(ids_of(ids)[1] if ids else (), tried, strict=True)}
+    places = reader.rows_of_passes(record.id, sorted(by_key.keys() - {""})) if by_key else {}
+    numbers = [number for numbers in places.values() for number in numbers]
+    return any(same_attempt(by_key[known.pass_key], known) for known in reader.row_states(record.id, numbers))
 
 
 def resume_from(results: Location, *, id_column: str, columns: Sequence[str], ledger: str) -> str:

@@ -77,10 +77,10 @@ def _is_of(rows: FirstRows | None, record: CampaignRecord, reader: LedgerReader,
     """
     if not rows:
         return rows is not None and by_place
-    if (owner := owner_in(rows)) == record.spec.name:
+    if owner_in(rows) == record.spec.name:
         return True
     may_be = may_hold_results_of(rows, record.spec.name, reader)
-    return may_be and (by_place or (bool(owner) and shares_attempt(rows, reader, record)))
+    return may_be and (by_place or shares_attempt(rows, reader, record))
 
 
 def _compare(place: Location, record: CampaignRecord, comparison: Comparison) -> tuple[bool, str]:

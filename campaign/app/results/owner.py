@@ -50,7 +50,7 @@ _MOST_BYTES: Final = 4 << 30
 
 
 FirstRows = list[dict[str, str]]
-"""The first rows of a results file: the values of the columns that results add, by their usual names."""
+"""The first rows of a results file: the columns that results add by their usual names, the list's own by their normalized names."""
 
 
 def owner_of(place: Location) -> str:
@@ -63,8 +63,8 @@ def owner_of(place: Location) -> str:
 
 
 def owner_in(rows: FirstRows | None) -> str:
-    """The campaign of the first row; empty if there is none, or it names none."""
-    return rows[0].get("delivery_campaign", "") if rows else ""
+    """The campaign of the first of these rows that names one; empty if none does. Others may have been added by a person."""
+    return next(filter(None, (row.get("delivery_campaign", "") for row in rows or ())), "")
 
 
 def holds_results(place: Location) -> bool:
@@ -112,27 +112,32 @@ def _of_file(path: Path) -> FirstRows | None:
     read = next((reader for found, reader in readers.items() if path.suffix.lower() in found.suffixes), None)
     if read is None or not path.is_file():
         return None
-    # One that was emptied or damaged is known by its name alone.
+    # One that was emptied, damaged, or freed of its columns of results is known by its name alone.
     named: FirstRows | None = [] if _NAMED.search(path.stem) else None
     try:
-        return read(path) if path.stat().st_size else named
+        found = read(path) if path.stat().st_size else None
     except PermissionError:
         # Results are private to the user who ran the campaign.
         return []
     except Exception:  # noqa: BLE001 - a file that no reader can read is no results file, and each reader has other errors
         return named
+    return named if found is None else found
 
 
 def _of_table(rows: Iterable[Sequence[object]]) -> FirstRows | None:
     """The first rows of a table, whose header a person may have written in another way, or put a title above."""
     found = (row for row in rows if any(row))
     for header in islice(found, _MOST_ABOVE):
-        names = [_NAMES.get(normalize_name(str(name)), "") for name in header]
-        if any(names):
-            cells = [dict(zip(names, (unescape_formula(str(cell)) for cell in row), strict=False)) for row in islice(found, _MOST_ROWS)]
-            if len({*names, ""}) > 2 or ("delivery_campaign" in names and cells):
+        names = [_NAMES.get(name, name) for name in (normalize_name(str(one)) for one in header)]
+        if ours := set(names) & set(RESULT_COLUMNS):
+            cells = [dict(zip(names, (_text(cell) for cell in row), strict=False)) for row in islice(found, _MOST_ROWS)]
+            if len(ours) > 1 or ("delivery_campaign" in ours and cells):
                 return cells
     return None
+
+
+def _text(cell: object) -> str:
+    return "" if cell is None else unescape_formula(str(cell))
 
 
 def _of_csv(path: Path) -> FirstRows | None:
@@ -173,8 +178,8 @@ def _of_parquet(path: Path) -> FirstRows | None:
     import pyarrow.parquet as pq
 
     with pq.ParquetFile(path) as file:
-        columns = [name for name in file.schema_arrow.names if normalize_name(name) in _NAMES]
-        rows = next(file.iter_batches(batch_size=_MOST_ROWS, columns=columns)).to_pylist() if columns and file.metadata.num_rows else []
+        columns = file.schema_arrow.names
+        rows = next(file.iter_batches(batch_size=_MOST_ROWS)).to_pylist() if columns and file.metadata.num_rows else []
     return _of_table([columns, *(list(row.values()) for row in rows)])
 
 
