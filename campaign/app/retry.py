@@ -14,7 +14,7 @@ from campaign.app.lists.correction_file import CorrectionFile, check_texts, corr
 from campaign.app.lists.corrections import Corrector, Texts, Totals, describe, under_way
 from campaign.app.lists.exclusions import Exclusions
 from campaign.app.lists.list_source import FileSource, opened
-from campaign.app.lists.message_warnings import near_to_send
+from campaign.app.lists.message_warnings import near_to_send, told_by_others
 from campaign.app.lists.named_rows import ALREADY_RETRIED, NamedRows, named_rows, numbered
 from campaign.app.lists.stage import exclude, warn
 from campaign.app.open_ledger import check_here, find_whole
@@ -143,7 +143,7 @@ async def _again(work: Session, record: CampaignRecord, selection: Selection, so
 
     check_not_over(work.schedule(record), now=utc_now())
     await check_same_ledger(work, record)
-    await _warn_of_near(work, record, exclusions, rows)
+    await _warn_of_rows(work, record, exclusions, rows)
     instead = _same_command(record.spec.name, chosen, work)
     work.ask(record, len(begun) - unread if begun else again + counts.open, chosen.statuses, rows=rows, instead=instead)
     await exclude(work.ledger, record, exclusions)
@@ -185,7 +185,7 @@ async def _again_named(
 
     check_not_over(work.schedule(record), now=utc_now())
     await check_same_ledger(work, record)
-    await _warn_of_near(work, record, exclusions, rows)
+    await _warn_of_rows(work, record, exclusions, rows)
     instead = _same_command(record.spec.name, chosen, work, "--rows", named.table.name)
     work.ask(record, len(wanted) - len(named.under_way), chosen.statuses, rows=rows, instead=instead)
     await exclude(work.ledger, record, exclusions)
@@ -242,9 +242,11 @@ def _only(work: Session, rows: tuple[int, ...]) -> Session:
     return replace(work, ui=replace(work.ui, sender=partial(send, only=rows)))
 
 
-async def _warn_of_near(work: Session, record: CampaignRecord, exclusions: Exclusions, rows: Callable[[], Iterable[ResultRow]]) -> None:
-    """Warn about rows that will be sent though their ids are near to excluded ones, or to another row's."""
+async def _warn_of_rows(work: Session, record: CampaignRecord, exclusions: Exclusions, rows: Callable[[], Iterable[ResultRow]]) -> None:
+    """Warn about rows whose ids are near to excluded ones or to another row's, and of those whose text another campaign has sent since."""
     found = await asyncio.to_thread(near_to_send, work.reader, record, rows=rows, excluded=exclusions.keys)
+    if work.settings.yes:
+        found += await asyncio.to_thread(told_by_others, rows(), work.reader, work.settings)
     warn(found, record, work.ui.tell)
     work.keep(record, found)
 
@@ -287,7 +289,7 @@ async def _correct(work: Session, target: str, file: CorrectionFile, selection: 
     await check_same_ledger(work, record, new_ids=plan.totals.new_ids)
     for kind, sentence, columns in file.odd_columns():
         work.warn(kind, sentence, count=len(columns), example=listed(columns), columns=list(columns))
-    await _warn_of_near(work, record, exclusions, rows)
+    await _warn_of_rows(work, record, exclusions, rows)
     given = [("--message", work.settings.message), ("--template", work.settings.template), ("--templates", work.settings.templates)]
     instead = _same_command(target, selection, work, *(word for name, text in given if text for word in (name, str(text))))
     work.ask(record, plan.totals.sent + counts.open, chosen.statuses, rows=rows, instead=instead)

@@ -43,6 +43,14 @@ def run_with_failures(desk: Desk) -> Path:
 
 
 class TestChosenRows:
+    def test_rows_that_another_campaign_has_told_since_are_told_of(self, desk: Desk) -> None:
+        """As by a list that a person made of the failed rows."""
+        run_with_failures(desk)
+        (desk.folder / "again.csv").write_text("pass_id,first_name\nwrong-2,Bob\n", encoding="utf-8")
+        desk.run("run", "again.csv", "--message", MESSAGE)
+        [warning] = desk.json("retry", "list", code=3)["warnings"]
+        assert (warning["kind"], warning["count"], warning["first_rows"]) == ("same_as_last", 1, [2])
+
     def test_a_file_that_is_not_there_is_no_campaign_either(self, desk: Desk) -> None:
         assert broke_off(desk.run("retry", "gone.failed.csv", code=2).stderr) == "unknown_campaign"
 

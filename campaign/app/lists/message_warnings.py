@@ -98,6 +98,13 @@ def first_findings(record: CampaignRecord, reader: LedgerReader, settings: Setti
     return tuple(finding for finding in findings_of(first, settings=settings, ledger=None) if finding.kind in _WRONG)
 
 
+def told_by_others(rows: Iterable[ResultRow], reader: LedgerReader, settings: Settings) -> tuple[LintFinding, ...]:
+    """The finding about the first failed ones of these rows whose passes another campaign has sent the same text since."""
+    failed = (row for row in rows if row.outcome.status is Status.FAILED)
+    findings = findings_of(islice(failed, FIRST_MESSAGES), settings=settings, ledger=reader)
+    return tuple(finding for finding in findings if finding.kind is LintKind.SAME_AS_LAST)
+
+
 def texts_known_to(ledger: LedgerReader | None, settings: Settings) -> LastTexts | None:
     """Looks up the last texts that were sent to passes, by the ledger."""
     if ledger is None:
