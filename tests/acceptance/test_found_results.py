@@ -296,6 +296,56 @@ class TestRenamed:
         edit(desk.folder / "rest.csv", lambda row, number: row | {"delivery_row": str(number), "delivery_message": ""})
         assert broke_off(desk.run("run", "rest.csv", "--name", "rest", *WORDS[2:], code=2).stderr) == "campaign_goes_on"
 
+    @pytest.mark.parametrize("name", ["rest", "Dec-26"])
+    def test_nor_if_another_campaign_went_on_from_them_that_numbers_them_anew(self, desk: Desk, name: str) -> None:
+        there = home(desk, "root")
+        desk.run(*WORDS, "--limit", "2", code=5)
+        header, *rows = (desk.folder / "list.results.csv").read_text(encoding="utf-8").splitlines(keepends=True)
+        (desk.folder / "sorted.csv").write_text("".join([header, *rows[::-1]]), encoding="utf-8")
+        named = ("--name", name)
+        if name == "Dec-26":
+            rename(desk.folder / "sorted.csv", lambda _: name)
+            named = ()
+        desk.run("run", "sorted.csv", *named, "--limit", "3", code=5, HOME=there)
+        assert broke_off(desk.run("run", "list.results.csv", code=2, HOME=there).stderr) == "campaign_renamed"
+        assert broke_off(desk.run("run", "list.results.csv", "--name", "all", code=2, HOME=there).stderr) == "campaign_goes_on"
+        desk.run("resume", name, HOME=there)
+        assert (texts(desk), len(desk.sent())) == ([1], ROWS)
+
+    def test_nor_are_failed_rows_that_another_campaign_went_on_from(self, desk: Desk) -> None:
+        there = home(desk, "root")
+        desk.simulator.set_faults(missing=["pass-00004", "pass-00007"])
+        desk.run(*WORDS, code=3)
+        desk.simulator.set_faults(missing=[])
+        shutil.copy(desk.folder / "list.results.failed.csv", desk.folder / "fix.csv")
+        desk.run("run", "fix.csv", "--name", "fix", *WORDS[2:], code=3, HOME=there)
+        desk.run("retry", "fix", HOME=there)
+        for words in (("retry", "fix.csv", *WORDS[2:]), ("run", "list.results.csv")):
+            assert "--name fix" in refused(desk, *words, HOME=there)
+        keep(desk, "list.results.csv", "others.csv", lambda row: row["delivery_status"] != "failed")
+        desk.run("run", "others.csv", HOME=there)
+        assert (texts(desk), len(desk.sent())) == ([1], ROWS)
+
+    def test_nor_is_a_part_of_a_cancelled_campaign_that_was_sent_under_a_second_name(self, desk: Desk) -> None:
+        desk.run(*WORDS, "--limit", "2", code=5)
+        desk.run("cancel", "list")
+        keep(desk, "list.results.csv", "part.csv", lambda row: int(row["delivery_row"]) > 6)
+        edit(desk.folder / "part.csv", lambda row, _: row | {"delivery_status": "pending", "delivery_reason": ""})
+        desk.run("run", "part.csv", "--name", "second", "--limit", "3", code=5)
+        assert broke_off(desk.run("run", "part.csv", "--name", "third", code=2).stderr) == "campaign_goes_on"
+        desk.run("resume", "second")
+        assert broke_off(desk.run("run", "part.csv", "--name", "third", code=2).stderr) == "results_overtaken"
+        assert (texts(desk), len(desk.sent())) == ([1], 8)
+
+    def test_parts_of_results_are_sent_under_names_of_their_own(self, desk: Desk) -> None:
+        there = home(desk, "root")
+        desk.run(*WORDS, "--limit", "2", code=5)
+        for part in (0, 1):
+            keep(desk, "list.results.csv", f"part{part}.csv", lambda row, part=part: int(row["delivery_row"]) % 2 == part)  # type: ignore[misc]
+        for part in (0, 1):
+            desk.run("run", f"part{part}.csv", "--name", f"part{part}", HOME=there)
+        assert (texts(desk), len(desk.sent())) == ([1], ROWS)
+
     def test_nor_below_many_rows_that_a_person_has_added(self, desk: Desk) -> None:
         desk.run(*WORDS, "--limit", "2", code=5)
         header, _, rows = (desk.folder / "list.results.csv").read_text(encoding="utf-8-sig").partition("\n")

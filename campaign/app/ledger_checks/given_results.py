@@ -1,11 +1,13 @@
 """Checks results that are to be sent as a campaign of their own: they may be those of one that this ledger may still send."""
 
+import shlex
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from campaign.app.lists.list_source import CheckedList, ListSource
 from campaign.app.results.comparison import outcome_columns
 from campaign.app.results.places import is_list
+from campaign.app.results.sending_marker import RESULTS_OF
 from campaign.app.session import Session
 from campaign.domain.errors import UsageError
 from campaign.domain.lists.locations import place_of
@@ -76,6 +78,11 @@ def _problem(work: Session, given: CheckedList, source: ListSource, record: Camp
         )
     if work.settings.name is None:
         retry = _of_file("retry", name, "--rows", file=source, ledger=ledger)
+        if record.spec.settings.get(RESULTS_OF) == given.results_of:
+            return "campaign_renamed", (
+                f"which went on from rows of “{told}”: {twice} Give --name {shlex.quote(name)} again, or take the rows that are in "
+                f"“{own}” out of the file.{retry}"
+            )
         return "campaign_renamed", (
             f"but its delivery_campaign says “{told}”: {twice} A spreadsheet may have changed it: write “{own}” there again, or keep "
             f"results as .xlsx, where it stays. If the file was run under another name before, give that --name again.{retry}"
@@ -159,21 +166,35 @@ def _campaigns_of(said: Sequence[_Said], reader: LedgerReader, name: str) -> lis
 
 
 def _has_rows_of(said: Sequence[_Said], reader: LedgerReader, record: CampaignRecord, name: str) -> bool:
-    """Whether results are a campaign's: the one of the `name` that they give, or one that most of their rows show.
+    """Whether results are a campaign's: the one of the `name` that they give, one that went on from some of these rows, or one that most of
+    them show.
 
     Their times may prove that another ledger has sent them. Of a campaign of their name they still may be with other numbers.
     """
     pairs = _with_rows(said, reader, record)
     is_anothers = _is_of_another_ledger(pairs)
-    if record.spec.name == name and (not is_anothers or _shares_a_row(said, reader, record)):
+    if record.spec.name == name and not is_anothers:
+        return True
+    if name and name in {record.spec.name, record.spec.settings.get(RESULTS_OF)} and _shares_a_row(pairs):
         return True
     return not is_anothers and 2 * sum(_is_alike(one, row) for one, row in pairs) > len(said)
 
 
 def _with_rows(said: Sequence[_Said], reader: LedgerReader, record: CampaignRecord) -> list[tuple[_Said, ResultRow]]:
-    """The rows of results that the campaign has under the same numbers."""
-    rows = reader.rows_numbered(record.id, [one.number for one in said if one.number])
-    return [(one, rows[one.number]) for one in said if one.number in rows]
+    """The rows of results that the campaign has: under the same numbers, or with the same passes, as a person may have sorted them."""
+    numbered = reader.rows_numbered(record.id, [one.number for one in said if one.number])
+    moved = {one.key for one in said if one.number not in numbered or not _is_row(one, numbered[one.number])} - {""}
+    places = reader.rows_of_passes(record.id, sorted(moved)) if moved else {}
+    others = reader.rows_numbered(record.id, [first for first, *_ in places.values()]).values()
+    by_pass = {key: row for row in others if (key := pass_key(row.pass_id)) in moved}
+    pairs = ((one, by_pass.get(one.key) or numbered.get(one.number)) for one in said)
+    return [(one, row) for one, row in pairs if row is not None]
+
+
+def _is_row(said: _Said, row: ResultRow) -> bool:
+    key = pass_key(row.pass_id)
+    # An id may have been corrected.
+    return said.key == key or is_of_a_spreadsheet(said.key, key) or same_attempt(said.told, row.outcome)
 
 
 def _is_of_another_ledger(pairs: Sequence[tuple[_Said, ResultRow]]) -> bool:
@@ -181,18 +202,15 @@ def _is_of_another_ledger(pairs: Sequence[tuple[_Said, ResultRow]]) -> bool:
     return is_another and not any(same_attempt(one.told, row.outcome) for one, row in pairs)
 
 
-def _shares_a_row(said: Sequence[_Said], reader: LedgerReader, record: CampaignRecord) -> bool:
-    """Whether at least one pass, and a text of these passes, is the campaign's, under any number."""
-    numbers = reader.rows_of_passes(record.id, sorted({one.key for one in said}))
-    texts = {row.message for row in reader.rows_numbered(record.id, [first for first, *_ in numbers.values()]).values()}
-    return any(one.text in texts for one in said)
+def _shares_a_row(pairs: Sequence[tuple[_Said, ResultRow]]) -> bool:
+    """Whether at least one pass, and a text of these passes, is the campaign's."""
+    same = [(one, row) for one, row in pairs if one.key == pass_key(row.pass_id)]
+    return not {one.text for one, _ in same}.isdisjoint(row.message for _, row in same)
 
 
 def _is_alike(said: _Said, row: ResultRow) -> bool:
-    key = pass_key(row.pass_id)
-    is_same = (said.key == key or is_of_a_spreadsheet(said.key, key)) and same_text(said.text, row.message)
-    # An id or a text may have been corrected.
-    return is_same or same_attempt(said.told, row.outcome)
+    # A text may have been corrected.
+    return _is_row(said, row) and (same_text(said.text, row.message) or same_attempt(said.told, row.outcome))
 
 
 def _has_rows_to_send(given: CheckedList, reader: LedgerReader, record: CampaignRecord) -> bool:
