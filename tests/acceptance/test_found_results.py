@@ -302,7 +302,7 @@ class TestRenamed:
         desk.run(*WORDS, "--limit", "2", code=5)
         header, *rows = (desk.folder / "list.results.csv").read_text(encoding="utf-8").splitlines(keepends=True)
         (desk.folder / "sorted.csv").write_text("".join([header, *rows[::-1]]), encoding="utf-8")
-        named = ("--name", name)
+        named: tuple[str, ...] = ("--name", name)
         if name == "Dec-26":
             rename(desk.folder / "sorted.csv", lambda _: name)
             named = ()

@@ -457,25 +457,32 @@ async def test_one_reading_of_the_list_serves_all_that_ask_and_nothing_is_releas
         await asyncio.gather(*works, return_exceptions=True)
 
 
-@pytest.mark.parametrize("odd", ["empty", "another page"])
+@pytest.mark.parametrize("odd", ["empty", "empty at first", "another page"])
 async def test_a_batch_on_a_page_that_was_not_shown_is_not_created_again(tmp_path: Path, odd: str) -> None:
     """A list that seems to end early, or that is always answered with its first page, does not show that there is no such batch."""
 
     class Odd(HttpBatchGateway):
-        left = 8
+        left = 20 if odd == "empty at first" else 8
 
         async def page(self, number: int) -> BatchAnswer:
             self.left -= 1
-            if self.left < 0 or number == 1:
-                return await super().page(number)
+            answer = await super().page(number)
+            if self.left < 0 or (number == 1) is not (odd == "empty at first"):
+                return answer
+            if odd == "empty at first":
+                return replace(answer, batches=())
             return BatchAnswer(http_status=200) if odd == "empty" else await super().page(1)
 
     async with rig(tmp_path) as given:
         record = await given.campaign(*passes(5))
-        await killed(given, record, Step.CREATED_UNSEEN)
+        if odd != "empty at first":
+            await killed(given, record, Step.CREATED_UNSEEN)
         async with HttpBatchGateway(url=given.simulator.url, token="token", timeouts=Timeouts()) as gateway:
             for number in range(60):
                 await gateway.create(ENTITY, batch_of("p", name=f"other {number}"))
+        if odd == "empty at first":
+            # The newest batches come first.
+            await killed(given, record, Step.CREATED_UNSEEN)
         assert (await send(given, record, gateway_type=Odd)).ended is StopReason.FINISHED
         assert [batch.name for batch in given.simulator.batches()].count("mine") == 1
         assert {pass_id: count for pass_id, count in given.processed().items() if pass_id != "p"} == dict.fromkeys(passes(5), 1)

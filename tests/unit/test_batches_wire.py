@@ -65,6 +65,8 @@ class TestAnswer:
         assert (page.batches, page.pages, page.page) == ((one, one), 7, 0)
         assert answer({"data": [batch()], "meta": {"totalPages": 7, "currentPage": 2}}).page == 2
         assert answer({"data": []}).readable
+        assert answer({"data": [], "meta": {"totalPages": 0}}).pages == 1
+        assert answer({"data": [], "meta": {"totalPages": 3}}).pages == 3
 
     def test_an_answer_out_of_a_cache_shows_no_batch_and_not_that_there_is_none(self) -> None:
         # A batch that a kept list lacks would be created again, and both would be sent.
@@ -92,6 +94,7 @@ class TestAnswer:
             {"data": [batch(), {}], "meta": {"totalPages": 1}},
             {"data": [batch()]},
             {"data": [batch()], "meta": {"totalPages": "2"}},
+            {"data": [], "errors": ["The search index is not available"]},
         ],
     )
     def test_what_is_no_batch_is_said_with_what_came(self, document: Any) -> None:

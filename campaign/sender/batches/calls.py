@@ -128,7 +128,7 @@ class Calls:
                 return None
             answer = await self.page(number)
             self.list_is_refused = proof_of(answer) is Proof.NO_ACCESS
-            if proof_of(answer) is Proof.DONE and (answer.batches or number >= pages):
+            if proof_of(answer) is Proof.DONE and (answer.batches or number >= max(pages, answer.pages)):
                 found |= {batch.id: batch for batch in answer.batches}
                 number, pages, failures = number + 1, max(pages, answer.pages), 0
             elif (failures := failures + 1) >= MOST_FAILURES or self._stop_signal.is_set():

@@ -103,12 +103,16 @@ def read_answer(
     if is_cached(headers):
         # It may be older than a batch, which would then be created again.
         return BatchAnswer(http_status=http_status, readable=False, error=FROM_A_CACHE)
-    document = parse_json(body) if whole else None
-    data = document.get("data") if isinstance(document, dict) else None
+    parsed = parse_json(body) if whole else None
+    document = parsed if isinstance(parsed, dict) else {}
+    data = document.get("data")
     found = data if isinstance(data, list) else [data]
     batches = tuple(one for one in (_batch(item, shape) for item in found) if one is not None)
-    pages = _number(document, "totalPages") if isinstance(data, list) and data else 1
-    readable = data is not None and len(batches) == len(found) and pages > 0
+    pages = _number(document, "totalPages") if isinstance(data, list) else 1
+    if data == []:
+        pages = max(1, pages)
+    # Errors may have kept batches out of a list.
+    readable = data is not None and len(batches) == len(found) and pages > 0 and not document.get("errors")
     return BatchAnswer(
         http_status=http_status,
         readable=readable,
