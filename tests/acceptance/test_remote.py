@@ -218,8 +218,8 @@ class TestAnotherLedger:
     def test_is_told_so_beside_another_campaign_whose_results_have_the_same_stem(self, desk: Desk, store: Store) -> None:
         store.put(LIST, rows(12))
         other = {"CAMPAIGN_LEDGER": str(desk.folder / "other.db")}
-        one = ("run", URL, "--message", MESSAGE, "--name", "one", "--results", f"s3://{BUCKET}/lists/r.csv", "--rate", "3")
-        two = ("run", URL, "--message", "Another", "--name", "two", "--results", f"s3://{BUCKET}/lists/r.jsonl", "--rate", "4")
+        one = ("run", URL, "--message", MESSAGE, "--name", "one", "--results", f"s3://{BUCKET}/lists/r.csv", "--rate", "1")
+        two = ("run", URL, "--message", "Another", "--name", "two", "--results", f"s3://{BUCKET}/lists/r.jsonl", "--rate", "1")
         first = desk.start(*one)
         desk.until(first, lambda: len(desk.sent()) >= 1)
         second = desk.start(*two)

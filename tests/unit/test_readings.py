@@ -68,14 +68,6 @@ def test_a_pass_that_could_not_be_read_is_read_again_by_the_next_run(tmp_path: P
         assert readings.left == 3
 
 
-@pytest.mark.parametrize("order", [(Reach.REMOVED, Reach.IN_WALLET), (Reach.IN_WALLET, Reach.REMOVED)])
-def test_of_several_passes_with_one_external_id_the_one_in_a_wallet_counts(tmp_path: Path, order: tuple[Reach, Reach]) -> None:
-    with opened(tmp_path) as readings:
-        readings.keep_page(1, [("a", reach) for reach in order], now=NOW)
-        assert found(readings) == {Reach.IN_WALLET: 1, Reach.UNREADABLE: 2}
-        assert readings.left == 2
-
-
 def test_a_file_that_is_none_is_named(tmp_path: Path) -> None:
     (tmp_path / FILE).write_text("x" * 5000, encoding="utf-8")
     with raises(LedgerError, "readings_not_usable") as caught:
