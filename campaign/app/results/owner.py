@@ -179,7 +179,9 @@ def _of_parquet(path: Path) -> FirstRows | None:
 
     with pq.ParquetFile(path) as file:
         columns = file.schema_arrow.names
-        rows = next(file.iter_batches(batch_size=_MOST_ROWS)).to_pylist() if columns and file.metadata.num_rows else []
+        if _NAMES.keys().isdisjoint(map(normalize_name, columns)):
+            return None
+        rows = next(file.iter_batches(batch_size=_MOST_ROWS)).to_pylist() if file.metadata.num_rows else []
     return _of_table([columns, *(list(row.values()) for row in rows)])
 
 
