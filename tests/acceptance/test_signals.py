@@ -46,6 +46,11 @@ from campaign.loader import source
 once(source, "_piped", signals(15))
 """
 
+VERIFYING = f"""{WHEN_CALLED}
+from campaign.sender.readback.verify import Verifier
+once(Verifier, "round", signals(%s))
+"""
+
 REPORTING = f"""{WHEN_CALLED}
 from campaign.atomic import AtomicFile
 once(AtomicFile, "%s", signals(%s), after=%s)
@@ -90,6 +95,17 @@ def test_while_staging_leaves_nothing_half_staged(desk: Desk, numbers: tuple[int
     assert desk.run("status", "--json").stdout.strip() == "[]"
     desk.run(*words, "--limit", "30", code=5)
     assert len(desk.sent()) == 30
+
+
+@pytest.mark.parametrize(("number", "code"), [(2, 130), (15, 143)])
+def test_while_reading_back_leaves_the_rest_for_the_same_command(desk: Desk, number: int, code: int) -> None:
+    desk.simulator.set_faults(faults={"cut_after": 1.0})
+    desk.run("run", str(desk.make_list(3)), "--message", MESSAGE, "--on-unknown", "hold", code=3)
+    desk.simulator.set_faults(faults={"read_error": 1.0})
+    finish(start(desk, "verify", "list", before=VERIFYING % number), code=code)
+    desk.simulator.set_faults(faults={})
+    assert desk.json("verify", "list")["by_status"]["accepted"] == 3
+    assert len(desk.sent()) == 3
 
 
 @pytest.mark.parametrize("words", [("run", "pipe", "--message", MESSAGE), ("retry", "list", "--rows", "pipe", "--yes")])

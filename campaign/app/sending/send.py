@@ -210,4 +210,4 @@ async def verify(
             if stop_signal.is_set():
                 break
         pacing.cancel()
-    return stop_signal.end or End(ended=StopReason.LIMIT)
+    return stop_signal.end or End(ended=StopReason.INTERRUPTED if stop.gently.is_set() else StopReason.LIMIT)
