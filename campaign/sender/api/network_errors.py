@@ -150,7 +150,7 @@ def _sentence(cause: Cause, error: Exception, api: ApiUrl, proxy: Proxy | None) 
         peer=f"{error.host}:{error.port}" if isinstance(error, aiohttp.ClientConnectorError) else f"{api.host}:{api.port}",
         through="" if proxy is None else f" through the proxy {proxy}",
         proxy=proxy,
-        without="take --proxy away" if proxy is None or proxy.source == "--proxy" else f"put {api.host} into NO_PROXY",
+        without="take --proxy or CAMPAIGN_PROXY away" if proxy is None or proxy.source == "--proxy" else f"put {api.host} into NO_PROXY",
         detail=_detail(error),
         look=f"{look}.{NO_PROXY_IS_SET}" if needs_one else f"{look}.",
         login=_about_login(error, proxy),
