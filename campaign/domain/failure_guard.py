@@ -225,6 +225,7 @@ class _Held(Generic[T]):
     row: int
     answered_at: float
     again: bool
+    accepted_before: int
 
 
 @dataclass(slots=True)
@@ -244,7 +245,7 @@ class Refusals(Generic[T]):
 
     _held: deque[_Held[T]] = field(default_factory=deque)
     _last: deque[bool] = field(default_factory=lambda: deque(maxlen=LAST_ANSWERS))
-    _accepted: bool = False
+    _accepted: int = 0
     _shown: bool = False
     _http_status: int = 403
 
@@ -267,7 +268,7 @@ class Refusals(Generic[T]):
 
     def refuse(self, item: T, *, row: int, answered_at: float, http_status: int, again: bool) -> None:
         """Hold a refusal back. `again` says whether the row was refused before."""
-        self._held.append(_Held(item=item, row=row, answered_at=answered_at, again=again))
+        self._held.append(_Held(item=item, row=row, answered_at=answered_at, again=again, accepted_before=self._accepted))
         self._last.append(True)
         self._http_status = http_status
 
@@ -277,7 +278,7 @@ class Refusals(Generic[T]):
 
     def accept(self, *, sent_at: float) -> list[tuple[T, bool]]:
         """Record that a message that was sent at `sent_at` was accepted. Returns the items that this decides."""
-        self._accepted = True
+        self._accepted += 1
         self._last.append(False)
         if self.stop or not self._held:
             return []
@@ -298,7 +299,7 @@ class Refusals(Generic[T]):
         """
         if works is False or (not works and (self.refuse_everything or not self._accepted)):
             self.stop = self.stop or self._all_refused()
-        elif sum(can is True for can in readable.values()) >= FIRST_REFUSED:
+        elif sum(readable.get(held.row) is True for held in self._held if self._is_of_the_last(held)) >= FIRST_REFUSED:
             self.stop = self.stop or self._only_reads()
         if self.stop:
             return []
@@ -308,6 +309,10 @@ class Refusals(Generic[T]):
             self._shown = True
             self._last.clear()
         return decided
+
+    def _is_of_the_last(self, held: _Held[T]) -> bool:
+        """Whether nothing shows that not everything was refused: no message was accepted since, and the row was not refused before."""
+        return not held.again and held.accepted_before == self._accepted
 
     def release(self) -> list[T]:
         """Return and drop the items that are still held: their cause stays unknown."""

@@ -194,6 +194,20 @@ class TestForbiddenPasses:
             assert {given.statuses(record)[one][0] for one in theirs} <= {"unknown", "failed"}
             assert given.processed() == dict.fromkeys(set(passes(40)) - theirs, 1)
 
+    async def test_any_number_among_others_fail_though_their_passes_can_be_read(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Also if they are all that is left, and are sent again at once."""
+        monkeypatch.setattr("campaign.domain.pace.pacing.clamp", lambda *_: 0.0)
+        theirs = set(passes(100)[-40::2])
+        async with rig(tmp_path, timeout_seconds=10.0, latency=Latency(low_seconds=0.2, high_seconds=0.2)) as given:
+            given.gateway = refusing_messages_to(theirs)
+            record = await given.campaign(*passes(100))
+            assert (await given.send(record, limit=100, rate_per_second=200.0)).ended is StopReason.LIMIT
+            assert (await given.send(record, rate_per_second=200.0)).ended is StopReason.FINISHED
+            assert {given.statuses(record)[one] for one in theirs} == {("failed", "forbidden")}
+            assert given.processed() == dict.fromkeys(set(passes(100)) - theirs, 1)
+
     async def test_alone_in_a_run_it_fails_if_the_token_is_let_in_elsewhere(self, tmp_path: Path) -> None:
         async with rig(tmp_path, timeout_seconds=10.0, forbidden=frozenset({"theirs"})) as given:
             record = await given.campaign("ours", "theirs")
@@ -534,6 +548,8 @@ def refusing_messages_to(theirs: AbstractSet[str]) -> type[HttpGateway]:
     class Refusing(HttpGateway):
         async def send(self, pass_id: str, message: str, *, in_flight: InFlight | None = None) -> Reply | Failure:
             if pass_id in theirs:
+                # So long that many are under way together.
+                await asyncio.sleep(0.2)
                 return Reply(http_status=403, signature=Signature(documented=True))
             return await super().send(pass_id, message, in_flight=in_flight)
 

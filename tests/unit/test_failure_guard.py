@@ -385,10 +385,23 @@ class TestRefusals:
         assert len(guard.release()) == MOST_REFUSED
 
     def test_many_that_the_token_may_read_and_not_send_to_stop_the_run(self) -> None:
-        guard, _ = refusals(("200", 0, 1), *[("403", 2, 3)] * FIRST_REFUSED)
+        guard, _ = refusals(("200", 0, 1), *[("403", 2, 3)] * FIRST_REFUSED, again=False)
         assert guard.asked(works=True, readable=dict.fromkeys(range(99), True)) == []
         assert guard.stop
         assert len(guard.release()) == FIRST_REFUSED
+
+    def test_those_after_which_others_were_accepted_do_not(self) -> None:
+        guard, _ = refusals(("200", 0, 1), *[("403", 2, 3), ("200", 2, 3)] * MOST_REFUSED, again=False)
+        decided = guard.asked(works=True, readable=dict.fromkeys(range(99), True))
+        assert [is_own for _, is_own in decided] == [False] * MOST_REFUSED
+        assert not guard.stop
+
+    def test_any_number_that_were_refused_before_are_their_rows_own_though_the_token_may_read_them(self) -> None:
+        guard, _ = refusals(("200", 0, 1))
+        for row in range(MOST_REFUSED):
+            refuse(guard, row, again=True)
+        assert guard.asked(works=True, readable=dict.fromkeys(range(99), True)) == [(row, True) for row in range(MOST_REFUSED)]
+        assert not guard.stop
 
     def test_any_number_that_the_token_may_not_read_either_are_their_rows_own_and_the_run_goes_on(self) -> None:
         guard, _ = refusals(("200", 0, 1))

@@ -145,8 +145,7 @@ def check_log_has_file(ledger: Path) -> None:
     if _beside(ledger, "-wal").exists() and not ledger.exists():
         raise LedgerDamagedError(
             f"The ledger {ledger} is not there, but its {ledger.name}-wal is, with what was last sent. Put the ledger back, or move the "
-            f"{ledger.name}-wal to where it is now, and name that place with --ledger. {WAY_BACK} To start over, and send to everyone "
-            f"again, remove {ledger}* first.",
+            f"{ledger.name}-wal to where it is now, and name that place with --ledger. Remove neither. {WAY_BACK}",
             code="ledger_emptied",
         )
 
