@@ -116,6 +116,7 @@ NONE = [
     "socks5h://anna:secret@proxy.example",
     "SOCKS4://proxy.example",
     "ftp://anna:secret@proxy.example",
+    "htps://anna:secret@proxy.example:3128",
     "http://",
     "http://anna:secret@",
     "http://anna:secret@proxy.example:port",

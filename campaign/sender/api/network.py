@@ -49,11 +49,11 @@ class Proxy:
                 "reach it directly"
             )
         try:
-            host, port = url.hostname or "", _PORTS[url.scheme] if url.port is None else url.port
-        except (ValueError, KeyError):
+            host, port = url.hostname or "", _PORTS.get(url.scheme, 0) if url.port is None else url.port
+        except ValueError:
             host, port = "", 0
         user, password = unquote(url.username or ""), unquote(url.password or "")
-        odd = url.path.strip("/") or url.query or url.fragment or ":" in user or not text.isprintable()
+        odd = url.scheme not in _PORTS or url.path.strip("/") or url.query or url.fragment or ":" in user or not text.isprintable()
         if odd or not port or not _HOST.fullmatch(host):
             raise ValueError(f"this is not the address of a proxy; {_FORM}")
         return cls(url=f"{url.scheme}://{_bracketed(host)}:{port}", source=source, user=user, password=password)
