@@ -48,7 +48,7 @@ MOST_REMEMBERED: Final = 10_000
 FOREIGN_ANSWERS: Final = 5
 """This many answers of somebody else in a row, and none of PassEntry before, show that it is not PassEntry that answers."""
 
-FOREIGN_SENDS: Final = 20
+FOREIGN_SENDS: Final = 10
 """The same for messages while PassEntry answers reads: it is there, and a gateway between may let only reads through."""
 
 
